@@ -1,0 +1,26 @@
+//! An open-loop load generator for any running Tidings server.
+//!
+//! Messages leave at times fixed beforehand, whatever the server does: latency counts from the
+//! scheduled time, so a stall shows in full instead of slowing the load down. Receivers acknowledge
+//! and mark as read about as an SDK does. At the end every accepted message must have reached every
+//! member of its conversation exactly once and in order, or the run fails.
+//!
+//! The generator shares its machine with the server it measures, so it is one thread with hand-written
+//! framing (`transport`, `compose`, `scan`) instead of the SDK; what it costs itself is in the
+//! [`Report`], as is how late it was.
+
+mod compose;
+mod ledger;
+mod metrics;
+mod options;
+mod plan;
+mod process;
+mod receipts;
+mod report;
+mod run;
+mod scan;
+mod transport;
+
+pub use options::{Options, TransportKind};
+pub use report::{Quantiles, Report};
+pub use run::{RunError, run};

@@ -1,0 +1,160 @@
+//! The configuration: a file, over it the environment, over it the flags.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use tidings_gateway::{Limits, auth::AuthConfig, tls::TlsConfig};
+
+/// Everything a server can be told. Unknown keys are errors.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Folder of everything that is kept.
+    pub(crate) data: PathBuf,
+    /// Where to listen, TCP (HTTP, WebSocket) and UDP (QUIC) alike.
+    pub(crate) address: IpAddr,
+    /// The port; 0 lets the system choose.
+    pub(crate) port: u16,
+    /// The certificate. QUIC always has one; see `tls_on_tcp`.
+    pub(crate) tls: TlsConfig,
+    /// Whether TCP is encrypted too. Behind a proxy that ends TLS it need not be.
+    pub(crate) tls_on_tcp: bool,
+    /// The log.
+    pub(crate) log: LogConfig,
+    /// Who may connect.
+    pub(crate) auth: AuthConfig,
+    /// Limits of connections.
+    pub(crate) limits: Limits,
+    /// Limits of the domain and pace of the writer.
+    pub(crate) messages: MessagesConfig,
+    /// File of the operator key that wraps all content keys; made in the data folder if not given.
+    pub(crate) operator_key: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            data: PathBuf::from("tidings-data"),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 8080,
+            tls: TlsConfig::default(),
+            tls_on_tcp: false,
+            log: LogConfig::default(),
+            auth: AuthConfig::default(),
+            limits: Limits::default(),
+            messages: MessagesConfig::default(),
+            operator_key: None,
+        }
+    }
+}
+
+/// Which log.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(tag = "backend", rename_all = "lowercase", deny_unknown_fields)]
+pub(crate) enum LogConfig {
+    /// Files in the data folder.
+    #[default]
+    Embedded,
+    /// NATS JetStream.
+    JetStream(JetStreamConfig),
+}
+
+/// A log on NATS JetStream.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JetStreamConfig {
+    /// Addresses of servers.
+    pub(crate) servers: Vec<String>,
+    /// Begins the name of every stream and subject.
+    pub(crate) prefix: String,
+    /// Copies of each record: 1 or 3.
+    pub(crate) replicas: usize,
+    /// Shards of a new log: 1 for one replica and 64 for three, unless given.
+    pub(crate) shards: Option<u16>,
+    /// Monitoring addresses, asked whether the servers sync every write.
+    pub(crate) monitor_urls: Vec<String>,
+    /// A credentials file.
+    pub(crate) credentials: Option<PathBuf>,
+    /// A token.
+    pub(crate) token: Option<String>,
+}
+
+impl Default for JetStreamConfig {
+    fn default() -> JetStreamConfig {
+        JetStreamConfig {
+            servers: vec!["nats://127.0.0.1:4222".to_owned()],
+            prefix: "tidings".to_owned(),
+            replicas: 1,
+            shards: None,
+            monitor_urls: Vec::new(),
+            credentials: None,
+            token: None,
+        }
+    }
+}
+
+/// Limits of messages and groups, and the writer's pace.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MessagesConfig {
+    /// Longest message text, in bytes of UTF-8.
+    pub(crate) text_bytes: usize,
+    /// Most members of a group.
+    pub(crate) group_members: u32,
+    /// A busy writer commits at most once in so many milliseconds.
+    pub(crate) commit_interval_ms: u64,
+}
+
+impl Default for MessagesConfig {
+    fn default() -> MessagesConfig {
+        let handler = tidings_core::handler::Config::default();
+        MessagesConfig {
+            text_bytes: handler.limits.text_bytes,
+            group_members: handler.limits.group_members,
+            commit_interval_ms: handler.commit_interval_ms,
+        }
+    }
+}
+
+/// The flags every command that concerns a server's data has.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Place {
+    /// Folder of everything that is kept.
+    #[arg(long, value_name = "DIR", env = "TIDINGS_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// Configuration file (TOML).
+    #[arg(long, value_name = "FILE", env = "TIDINGS_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl Place {
+    /// The configuration in force.
+    pub(crate) fn load(&self) -> anyhow::Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => read(path)?,
+            None => Config::default(),
+        };
+        if let Some(data) = &self.data {
+            config.data.clone_from(data);
+        }
+        Ok(config)
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Config> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text)
+        .with_context(|| format!("{} is not a valid configuration", path.display()))
+}
+
+impl Config {
+    /// Where to listen.
+    pub(crate) fn listen(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
+    }
+}

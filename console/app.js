@@ -1,0 +1,64 @@
+/** The page: two people signed in side by side, so that both ends of a conversation can be seen. */
+
+import { h } from './dom.js';
+import { Pane } from './pane.js';
+import { loadPeople } from './people.js';
+import { badge } from './text.js';
+
+const SIDES = /** @type {const} */ (['left', 'right']);
+const query = new URLSearchParams(location.search);
+const main = /** @type {HTMLElement} */ (document.querySelector('.panes'));
+const tabs = /** @type {HTMLElement} */ (document.querySelector('.switch'));
+
+start().catch((error) => {
+  main.replaceChildren(
+    h(
+      'section.notice',
+      { role: 'alert' },
+      h('h2', null, 'Nobody to sign in as'),
+      h('p', null, `${error.message}.`),
+      h('p', null, 'This page signs in with development tokens. Start the server with ', h('code', null, 'tidings demo'), ' to allow them.'),
+    ),
+  );
+});
+
+async function start() {
+  const people = await loadPeople();
+  if (people.length === 0) throw new Error('the server knows no users');
+  const panes = SIDES.map((side, i) => {
+    const asked = query.get(side);
+    const user = people.find(({ id }) => id === asked)?.id ?? people[Math.min(i, people.length - 1)].id;
+    const pane = new Pane({ side, people, user, conversation: query.get('conversation') ?? '' });
+    const tab = h('button', { type: 'button', onclick: () => show(side) });
+    pane.onTitle = (name, unread) => {
+      tab.replaceChildren(name, unread > 0 ? h('span.badge', { 'aria-label': `${unread} unread` }, badge(unread)) : '');
+      remember(panes);
+    };
+    pane.onSelect = () => remember(panes);
+    tabs.append(tab);
+    main.append(pane.element);
+    return pane;
+  });
+  show('left');
+  for (const pane of panes) pane.signIn();
+
+  /** @param {string} side of the two, the one a narrow screen shows */
+  function show(side) {
+    main.dataset.shown = side;
+    SIDES.forEach((each, i) => tabs.children[i].setAttribute('aria-pressed', String(each === side)));
+    for (const pane of panes) pane.shown();
+  }
+}
+
+/**
+ * Keeps the address so that a reload, or somebody else, gets the same view.
+ * @param {Pane[]} panes
+ */
+function remember(panes) {
+  if (!panes) return;
+  const parameters = new URLSearchParams();
+  for (const pane of panes) parameters.set(pane.side, pane.user);
+  const open = panes.map(({ openId }) => openId).find(Boolean);
+  if (open) parameters.set('conversation', open);
+  history.replaceState(null, '', `?${parameters}`);
+}

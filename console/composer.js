@@ -1,0 +1,185 @@
+/** Where one writes. Keeps a draft for each conversation. */
+
+import { h, icon, iconButton } from './dom.js';
+import { said } from './list.js';
+import { nameOf, shortName } from './people.js';
+
+/** From this share of the limit on, what is left is shown. */
+const NEARLY_FULL = 0.9;
+
+export class Composer {
+  /** @type {import('../sdk/js/src/index.js').Conversation | null} */
+  #conversation = null;
+  /** @type {import('../sdk/js/src/index.js').Tidings | null} */
+  #client = null;
+  /** @type {Map<string, string>} */
+  #drafts = new Map();
+  /** @type {import('../sdk/js/types/index.js').Message | null} */
+  #replyTo = null;
+  /** @type {import('../sdk/js/types/index.js').Message | null} */
+  #editing = null;
+  #notice = '';
+
+  /** @param {{ scrollDown: () => void, toast: (error: any) => void }} actions */
+  constructor({ scrollDown, toast }) {
+    this.scrollDown = scrollDown;
+    this.toast = toast;
+    this.field = h('textarea', {
+      rows: 1,
+      placeholder: 'Message',
+      'aria-label': 'Message',
+      enterKeyHint: 'send',
+      oninput: () => this.#typed(),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
+    });
+    this.send = h('button.send', { type: 'submit', 'aria-label': 'Send', title: 'Send (Enter)', disabled: true });
+    this.send.append(icon('send'));
+    this.left = h('span.left', { 'aria-live': 'polite' });
+    this.about = h('div.about', { hidden: true });
+    this.form = h('form.composer', { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.about, h('div.field', null, this.field, this.left, this.send));
+    this.instead = h('div.instead', { hidden: true });
+    this.element = h('div.foot', null, this.form, this.instead);
+  }
+
+  /**
+   * @param {import('../sdk/js/src/index.js').Conversation | null} conversation
+   * @param {import('../sdk/js/src/index.js').Tidings | null} client
+   */
+  setConversation(conversation, client) {
+    this.#keepDraft();
+    this.#conversation = conversation;
+    this.#client = client;
+    this.#replyTo = null;
+    this.#editing = null;
+    this.#notice = '';
+    this.field.value = conversation ? (this.#drafts.get(this.#draftKey()) ?? '') : '';
+    this.#refresh();
+    if (conversation) this.render();
+  }
+
+  /** Whether one may write here at all. */
+  render() {
+    const conversation = this.#conversation;
+    const client = this.#client;
+    if (!conversation || !client) return;
+    const blocked = conversation.kind === 'direct' && client.blocked.has(conversation.peer);
+    const notice = !conversation.loaded ? 'loading' : conversation.role === '' ? 'left' : blocked ? 'blocked' : 'none';
+    if (notice === this.#notice) return;
+    this.#notice = notice;
+    this.form.hidden = notice === 'left' || notice === 'blocked';
+    this.instead.hidden = !this.form.hidden;
+    if (notice === 'left') this.instead.replaceChildren('You are no longer a member of this group.');
+    if (notice === 'blocked') {
+      const unblock = h('button.text-button', { type: 'button', onclick: () => void client.unblock(conversation.peer) }, 'Unblock');
+      this.instead.replaceChildren(`You have blocked ${shortName(conversation.peer)}. `, unblock);
+    }
+  }
+
+  focus() {
+    this.field.focus({ preventScroll: true });
+  }
+
+  /** @param {import('../sdk/js/types/index.js').Message} message */
+  reply(message) {
+    if (this.#editing) this.field.value = '';
+    this.#editing = null;
+    this.#replyTo = message;
+    this.#refresh();
+    this.focus();
+  }
+
+  /** @param {import('../sdk/js/types/index.js').Message} message */
+  edit(message) {
+    this.#keepDraft();
+    this.#replyTo = null;
+    this.#editing = message;
+    this.field.value = message.text;
+    this.#refresh();
+    this.focus();
+    this.field.setSelectionRange(message.text.length, message.text.length);
+  }
+
+  #cancel() {
+    if (this.#editing) this.field.value = this.#drafts.get(this.#draftKey()) ?? '';
+    this.#editing = null;
+    this.#replyTo = null;
+    this.#refresh();
+    this.focus();
+  }
+
+  /** @param {Event} event */
+  #submit(event) {
+    event.preventDefault();
+    const conversation = this.#conversation;
+    const text = this.field.value.trim();
+    if (!conversation || text === '' || this.#isTooLong(text)) return;
+    // A refusal is shown at the message, or by the client's error event.
+    if (this.#editing) {
+      if (text !== this.#editing.text) void conversation.edit(this.#editing.seq, text);
+      this.#cancel();
+    } else {
+      void conversation.send(text, { replyTo: this.#replyTo?.seq ?? 0 });
+      this.#replyTo = null;
+      this.field.value = '';
+      this.#drafts.delete(this.#draftKey());
+      this.#refresh();
+      this.focus();
+      this.scrollDown();
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    // Enter also ends the choice of a word in Chinese or Japanese.
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === 'Enter' && !event.shiftKey && !event.altKey) this.#submit(event);
+    else if (event.key === 'Escape' && (this.#editing || this.#replyTo)) this.#cancel();
+    else if (event.key === 'ArrowUp' && this.field.value === '' && !event.shiftKey) {
+      const mine = this.#conversation?.messages.findLast(({ author, retracted, stub }) => author === this.#client?.user && !retracted && !stub);
+      if (!mine) return;
+      event.preventDefault();
+      this.edit(mine);
+    }
+  }
+
+  #typed() {
+    this.#refresh();
+    if (!this.#editing) this.#conversation?.setTyping(this.field.value.trim() !== '');
+  }
+
+  #keepDraft() {
+    if (!this.#conversation || this.#editing) return;
+    if (this.field.value.trim() === '') this.#drafts.delete(this.#draftKey());
+    else this.#drafts.set(this.#draftKey(), this.field.value);
+  }
+
+  #draftKey() {
+    return `${this.#client?.user} ${this.#conversation?.id}`;
+  }
+
+  #refresh() {
+    const { field } = this;
+    field.style.height = 'auto';
+    field.style.height = `${field.scrollHeight}px`;
+    const text = field.value.trim();
+    const limit = this.#client?.limits?.text_bytes ?? Infinity;
+    const bytes = text.length * 4 < limit * NEARLY_FULL ? 0 : new TextEncoder().encode(text).length;
+    this.left.textContent = bytes > limit * NEARLY_FULL ? (limit - bytes).toLocaleString() : '';
+    this.left.classList.toggle('over', bytes > limit);
+    this.send.disabled = text === '' || bytes > limit;
+    const message = this.#editing ?? this.#replyTo;
+    this.about.hidden = !message;
+    if (message) {
+      this.about.replaceChildren(
+        h('p', null, h('strong', null, this.#editing ? 'Edit' : `Reply to ${nameOf(message.author)}`), ' ', said(message)),
+        iconButton('close', 'Cancel', () => this.#cancel()),
+      );
+    }
+  }
+
+  /** @param {string} text */
+  #isTooLong(text) {
+    return new TextEncoder().encode(text).length > (this.#client?.limits?.text_bytes ?? Infinity);
+  }
+}
+

@@ -1,0 +1,187 @@
+/** Dialogs: starting a conversation, and the details of one. */
+
+import { h, icon, iconButton } from './dom.js';
+import { titleOf } from './list.js';
+import { avatar, everybody, nameOf } from './people.js';
+import { plural } from './text.js';
+
+/**
+ * @param {string} title
+ * @param {...(Node | string)} children
+ */
+function dialog(title, ...children) {
+  const element = h(
+    'dialog',
+    { 'aria-label': title, onclick: (/** @type {MouseEvent} */ event) => event.target === element && element.close() },
+    h('header', null, h('h2', null, title), iconButton('close', 'Close', () => element.close())),
+    ...children,
+  );
+  element.addEventListener('close', () => element.remove());
+  document.body.append(element);
+  element.showModal();
+  return element;
+}
+
+/**
+ * Lets choose one person for a conversation of two, or several for a group.
+ * @param {string} me
+ * @returns {Promise<{ users: string[], title: string } | null>}
+ */
+export function startConversation(me) {
+  return new Promise((resolve) => {
+    const title = h('input', { type: 'text', maxLength: 120, placeholder: 'Name of the group', 'aria-label': 'Name of the group' });
+    const titleRow = h('p.group-title', { hidden: true }, title);
+    const go = h('button.primary', { type: 'submit', disabled: true }, 'Start');
+    const list = people(everybody().filter((user) => user !== me), refresh);
+    const form = h(
+      'form',
+      {
+        onsubmit: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          const users = list.chosen();
+          chosen = { users, title: users.length > 1 ? title.value.trim() || users.map(nameOf).join(', ').slice(0, 80) : '' };
+          element.close();
+        },
+      },
+      list.element,
+      titleRow,
+      h('footer', null, go),
+    );
+    /** @type {{ users: string[], title: string } | null} */
+    let chosen = null;
+    const element = dialog('New conversation', form);
+    element.addEventListener('close', () => resolve(chosen));
+
+    function refresh() {
+      const count = list.chosen().length;
+      go.disabled = count === 0;
+      go.textContent = count > 1 ? `Start group of ${count + 1}` : 'Start';
+      titleRow.hidden = count < 2;
+    }
+  });
+}
+
+/**
+ * @param {string[]} users
+ * @param {() => void} onChange
+ */
+function people(users, onChange) {
+  const boxes = users.map((user) => h('input', { type: 'checkbox', value: user, onchange: onChange }));
+  const rows = users.map((user, i) => h('label.person', null, boxes[i], avatar(nameOf(user), user), h('span', null, nameOf(user), nameOf(user) === user ? '' : h('small', null, user))));
+  const find = h('input.find', {
+    type: 'search',
+    placeholder: 'Find a person',
+    'aria-label': 'Find a person',
+    oninput: () => {
+      const words = find.value.toLowerCase();
+      rows.forEach((row, i) => (row.hidden = !`${nameOf(users[i])} ${users[i]}`.toLowerCase().includes(words)));
+    },
+  });
+  return {
+    element: h('div.people', null, users.length > 8 ? find : '', ...rows),
+    chosen: () => boxes.filter(({ checked }) => checked).map(({ value }) => value),
+  };
+}
+
+/**
+ * @param {import('../sdk/js/src/index.js').Conversation} conversation
+ * @param {import('../sdk/js/src/index.js').Tidings} client
+ * @param {(error: any) => void} toast
+ */
+export async function details(conversation, client, toast) {
+  const group = conversation.kind === 'group';
+  const leads = conversation.role === 'owner' || conversation.role === 'moderator';
+  /** Does it and closes; a refusal is shown by the client's error event. @param {() => Promise<unknown>} action */
+  const act = (action) => async () => {
+    element.close();
+    await action().catch(() => {});
+  };
+  const parts = [];
+  if (group && leads) {
+    const title = h('input', { type: 'text', maxLength: 120, value: conversation.title, 'aria-label': 'Name of the group' });
+    parts.push(
+      h('form.inline', { onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        void act(() => conversation.setTitle(title.value.trim()))();
+      } }, title, h('button', { type: 'submit' }, 'Rename')),
+    );
+  }
+  const actions = h('div.actions');
+  if (conversation.role !== '') {
+    actions.append(h('button', { type: 'button', onclick: act(() => conversation.setMuted(!conversation.muted)) }, conversation.muted ? 'Unmute' : 'Mute'));
+  }
+  if (group && conversation.role !== '') actions.append(h('button.danger', { type: 'button', onclick: act(() => conversation.leave()) }, 'Leave group'));
+  if (!group) {
+    const blocked = client.blocked.has(conversation.peer);
+    actions.append(
+      h('button.danger', { type: 'button', onclick: act(() => (blocked ? client.unblock(conversation.peer) : client.block(conversation.peer))) }, blocked ? 'Unblock' : 'Block'),
+    );
+  }
+  parts.push(actions);
+  if (group && conversation.role !== '') {
+    if (leads) parts.push(adding());
+    parts.push(h('h3', null, plural(conversation.memberCount, 'member')), members(conversation, client, toast));
+  }
+  const element = dialog(titleOf(conversation), ...parts);
+
+  function adding() {
+    const list = people(everybody().filter((user) => user !== client.user), () => (go.disabled = list.chosen().length === 0));
+    const go = h('button', { type: 'button', disabled: true, onclick: act(() => conversation.addMembers(list.chosen())) }, 'Add');
+    return h('details', null, h('summary', null, icon('people'), 'Add people'), list.element, h('footer', null, go));
+  }
+}
+
+/**
+ * The members, page by page as one scrolls.
+ * @param {import('../sdk/js/src/index.js').Conversation} conversation
+ * @param {import('../sdk/js/src/index.js').Tidings} client
+ * @param {(error: any) => void} toast
+ */
+function members(conversation, client, toast) {
+  const foot = h('li.list-foot', null, h('span.spinner', { 'aria-label': 'Loading' }));
+  const list = h('ul.members', { tabIndex: 0 }, foot);
+  let after = '';
+  let loading = false;
+  const observer = new IntersectionObserver((entries) => entries.some(({ isIntersecting }) => isIntersecting) && load(), { root: list, rootMargin: '200px' });
+  observer.observe(foot);
+  return list;
+
+  async function load() {
+    if (loading) return;
+    loading = true;
+    try {
+      const page = await conversation.listMembers({ after });
+      foot.before(...page.members.map(row));
+      after = page.members.at(-1)?.user ?? after;
+      observer.unobserve(foot);
+      if (page.more) observer.observe(foot);
+      else foot.remove();
+    } catch (error) {
+      toast(error);
+    } finally {
+      loading = false;
+    }
+  }
+
+  /** @param {import('../sdk/js/types/index.js').Member} member */
+  function row({ user, role }) {
+    const mayRemove = user !== client.user && (conversation.role === 'owner' || (conversation.role === 'moderator' && role === 'member'));
+    const element = h(
+      'li.person',
+      null,
+      avatar(nameOf(user), user),
+      h('span', null, nameOf(user), role === 'member' ? '' : h('small', null, role)),
+      conversation.role === 'owner' && user !== client.user ? roles() : '',
+      mayRemove ? iconButton('close', `Remove ${nameOf(user)}`, () => conversation.removeMember(user).then(() => element.remove(), () => {})) : '',
+    );
+    return element;
+
+    function roles() {
+      return h(
+        'select',
+        { 'aria-label': `Role of ${nameOf(user)}`, onchange: (/** @type {any} */ event) => conversation.setRole(user, event.target.value).catch(() => (event.target.value = role)) },
+        ...['member', 'moderator', 'owner'].map((each) => h('option', { value: each, selected: each === role }, each)),
+      );
+    }
+  }
+}

@@ -1,0 +1,140 @@
+/** The conversations of one person. */
+
+import { arrange, h, icon } from './dom.js';
+import { avatar, nameOf, shortName } from './people.js';
+import { badge, fullTime, shortTime } from './text.js';
+
+export class List {
+  /** @type {Map<string, { element: HTMLElement, version: number, selected: boolean, day: string }>} */
+  #rows = new Map();
+  #selected = '';
+  #loading = false;
+  /** @type {import('../sdk/js/src/index.js').Tidings | null} */
+  #client = null;
+
+  /** @param {{ open: (id: string) => void, more: () => Promise<boolean> | undefined }} actions */
+  constructor({ open, more }) {
+    this.open = open;
+    this.more = more;
+    this.items = h('ul.conversations');
+    this.foot = h('div.list-foot');
+    this.element = h('nav.list', { 'aria-label': 'Conversations' }, this.items, this.foot);
+    // The next page before the end is reached.
+    new IntersectionObserver((entries) => {
+      if (entries.some(({ isIntersecting }) => isIntersecting)) void this.#fill();
+    }, { root: this.element, rootMargin: '300px' }).observe(this.foot);
+  }
+
+  /** @param {import('../sdk/js/src/index.js').Tidings} client */
+  setClient(client) {
+    this.#client = client;
+    this.#rows.clear();
+    this.items.replaceChildren();
+  }
+
+  /** @param {string} id */
+  select(id) {
+    this.#selected = id;
+    this.render();
+  }
+
+  render() {
+    const client = this.#client;
+    if (!client) return;
+    const elements = client.conversations.map((conversation) => this.#row(conversation, client.user));
+    arrange(this.items, elements);
+    const empty = elements.length === 0;
+    this.element.classList.toggle('empty', empty);
+    this.foot.replaceChildren(
+      client.moreConversations ? h('span.spinner', { 'aria-label': 'Loading' })
+      : !empty ? ''
+      : client.connection.state === 'online' ? h('p', null, 'No conversations yet. Start one with the plus sign above.')
+      : h('span.spinner', { 'aria-label': 'Loading' }),
+    );
+    if (client.connection.state === 'online' && client.moreConversations) void this.#fill();
+  }
+
+  /**
+   * @param {import('../sdk/js/src/index.js').Conversation} conversation
+   * @param {string} me
+   */
+  #row(conversation, me) {
+    const { id, version } = conversation;
+    const selected = id === this.#selected;
+    // Times are told by the day, so rows change at midnight too.
+    const day = new Date().toDateString();
+    const known = this.#rows.get(id);
+    if (known && known.version === version && known.selected === selected && known.day === day) return known.element;
+    const element = known?.element ?? h('li');
+    const { unread, muted, typing } = conversation;
+    const title = titleOf(conversation);
+    const button = h(
+      'button.conversation',
+      { type: 'button', 'data-id': id, 'aria-current': selected ? 'true' : 'false', onclick: () => this.open(id) },
+      avatar(title, conversation.kind === 'direct' ? conversation.peer : id),
+      h('span.title', null, title, conversation.context ? h('span.context', null, conversation.context) : ''),
+      h('time', { title: conversation.activityMs ? fullTime(conversation.activityMs) : '' }, conversation.activityMs ? shortTime(conversation.activityMs) : ''),
+      typing.length > 0 ? h('span.preview.typing', null, `${shortName(typing[0])} is typing…`) : h('span.preview', null, ...preview(conversation, me)),
+      h(
+        'span.marks',
+        null,
+        muted ? h('span.muted', { title: 'Muted', role: 'img', 'aria-label': 'Muted' }, icon('muted')) : '',
+        unread > 0 ? h(`span.badge${muted ? '.quiet' : ''}`, { 'aria-label': `${unread} unread` }, badge(unread)) : '',
+      ),
+    );
+    // Rebuilding a row must not take the focus from it.
+    const focused = element.contains(document.activeElement);
+    element.replaceChildren(button);
+    if (focused) button.focus();
+    this.#rows.set(id, { element, version, selected, day });
+    return element;
+  }
+
+  /** Loads older conversations for as long as the end of the list is in sight. */
+  async #fill() {
+    const client = this.#client;
+    const inSight = () => this.foot.getBoundingClientRect().top < this.element.getBoundingClientRect().bottom + 300;
+    if (this.#loading) return;
+    this.#loading = true;
+    try {
+      while (client === this.#client && client?.moreConversations && this.element.offsetParent && inSight()) {
+        await this.more();
+        this.render();
+      }
+    } catch {
+      // Without a connection; it is tried again when the end comes into sight again.
+    } finally {
+      this.#loading = false;
+    }
+  }
+}
+
+/** @param {import('../sdk/js/src/index.js').Conversation} conversation */
+export function titleOf({ kind, title, peer }) {
+  return kind === 'direct' ? nameOf(peer) : title || 'Group';
+}
+
+/**
+ * @param {import('../sdk/js/src/index.js').Conversation} conversation
+ * @param {string} me
+ */
+function preview(conversation, me) {
+  const failed = conversation.pending.some(({ state }) => state === 'failed');
+  if (failed) return [h('span.failed', null, icon('warning'), 'Not sent')];
+  const pending = conversation.pending.at(-1);
+  if (pending) return [h('span.author', null, 'You: '), pending.text];
+  const last = conversation.lastMessage;
+  if (!last) return [conversation.role === '' ? 'You have left' : 'No messages yet'];
+  const author = last.author === me ? 'You: ' : conversation.kind === 'group' ? `${shortName(last.author)}: ` : '';
+  return [author ? h('span.author', null, author) : '', said(last)];
+}
+
+/**
+ * What a message says, in a line.
+ * @param {import('../sdk/js/types/index.js').Message} message
+ */
+export function said(message) {
+  if (message.retracted) return 'Message taken back';
+  if (message.erased) return 'Message erased';
+  return message.stub ? 'A long message' : message.text.slice(0, 200);
+}

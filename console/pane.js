@@ -1,0 +1,188 @@
+/** One person's side of the page: their client, their conversations, the one that is open. */
+
+import { IndexedDbStorage, Tidings } from '../sdk/js/src/index.js';
+import { Banner } from './banner.js';
+import { startConversation } from './dialogs.js';
+import { eachFrame, h, iconButton } from './dom.js';
+import { List } from './list.js';
+import { avatar, nameOf, shortName, tokenFor } from './people.js';
+import { explain } from './text.js';
+import { Thread } from './thread.js';
+
+const TOAST_MS = 8_000;
+
+export class Pane {
+  /** @type {Tidings | null} */
+  client = null;
+  /** Called when the name or the number beside it changes. */
+  onTitle = (/** @type {string} */ _name, /** @type {number} */ _unread) => {};
+  /** Called when another conversation is opened. */
+  onSelect = () => {};
+  /** @type {Set<string>} */
+  #changed = new Set();
+  #off = () => {};
+
+  /** @param {{ side: string, people: { id: string, name: string }[], user: string, conversation: string }} options */
+  constructor({ side, people, user, conversation }) {
+    this.side = side;
+    this.user = user;
+    /** To be opened once it is there. */
+    this.wanted = conversation;
+    this.picker = h(
+      'select.picker',
+      { 'aria-label': `Person on the ${side}`, onchange: () => this.#become(this.picker.value) },
+      ...people.map(({ id, name }) => h('option', { value: id, selected: id === user }, name || id)),
+    );
+    this.face = h('span');
+    this.status = h('span.status', { role: 'status' });
+    this.banner = new Banner(() => this.client?.retryNow(), () => this.signIn());
+    this.list = new List({ open: (id) => this.open(id), more: () => this.client?.loadConversations() });
+    this.thread = new Thread({ back: () => this.open(''), toast: (error) => this.toast(error), isShown: () => this.isShown });
+    this.toasts = h('div.toasts', { role: 'alert' });
+    this.element = h(
+      'section.pane',
+      { 'data-side': side, 'aria-label': `${side === 'left' ? 'Left' : 'Right'} person` },
+      h(
+        'header.pane-head',
+        null,
+        this.face,
+        h('div.who', null, this.picker, this.status),
+        iconButton('plus', 'New conversation', () => this.#start(), { className: 'icon-button start' }),
+      ),
+      this.banner.element,
+      h('div.pane-body', null, this.list.element, this.thread.element),
+      this.toasts,
+    );
+    this.update = eachFrame(() => this.#update());
+    document.addEventListener('visibilitychange', () => this.shown());
+  }
+
+  get openId() {
+    return this.thread.conversation?.id ?? '';
+  }
+
+  /** Whether somebody may be looking: not in a background tab, not the hidden side of a narrow screen. */
+  get isShown() {
+    return document.visibilityState === 'visible' && this.element.offsetParent !== null;
+  }
+
+  /** It may have come into sight. */
+  shown() {
+    this.thread.look();
+  }
+
+  /** Connects as the person chosen. */
+  signIn() {
+    this.#signOut();
+    const { user } = this;
+    const client = new Tidings({
+      url: location.origin,
+      getToken: () => tokenFor(user),
+      device: device(this.side),
+      storage: globalThis.indexedDB ? new IndexedDbStorage({ name: `tidings-console-${user}` }) : undefined,
+      client: 'tidings-console',
+    });
+    this.client = client;
+    const offs = [
+      client.on('change', ({ conversations, list }) => {
+        for (const id of conversations) this.#changed.add(id);
+        this.listChanged ||= list;
+        this.update();
+      }),
+      client.on('connection', () => {
+        this.listChanged = true;
+        this.update();
+      }),
+      client.on('error', (error) => this.toast(error)),
+    ];
+    this.#off = () => offs.forEach((off) => off());
+    this.face.replaceChildren(avatar(nameOf(user), user));
+    this.list.setClient(client);
+    this.listChanged = true;
+    this.#update();
+    // The banner shows how it goes.
+    client.connect().catch(() => {});
+  }
+
+  /** @param {string} id conversation; empty for the list only */
+  open(id) {
+    this.wanted = '';
+    const conversation = id && this.client ? this.client.conversation(id) : null;
+    this.thread.show(conversation, this.client);
+    this.list.select(id);
+    this.element.classList.toggle('has-thread', conversation !== null);
+    this.onSelect();
+    this.update();
+  }
+
+  /** @param {{ code: string, message: string, retry?: boolean }} error */
+  toast(error) {
+    // It is in the banner already.
+    if (error.code === 'closed') return;
+    const element = h('div.toast', null, h('p', null, explain(error)), iconButton('close', 'Dismiss', () => element.remove()));
+    this.toasts.append(element);
+    while (this.toasts.childElementCount > 3) this.toasts.firstElementChild.remove();
+    setTimeout(() => element.remove(), TOAST_MS);
+  }
+
+  /** @param {string} user */
+  #become(user) {
+    this.user = user;
+    this.open('');
+    this.signIn();
+  }
+
+  #signOut() {
+    this.#off();
+    this.thread.show(null, null);
+    this.element.classList.remove('has-thread');
+    this.client?.close();
+    this.client = null;
+  }
+
+  async #start() {
+    const { client } = this;
+    if (!client) return;
+    const chosen = await startConversation(this.user);
+    if (!chosen) return;
+    try {
+      const conversation = chosen.title
+        ? await client.createGroup({ title: chosen.title, members: chosen.users })
+        : await client.startDirect(chosen.users[0]);
+      if (client === this.client) this.open(conversation.id);
+    } catch {
+      // The client's error event has said so.
+    }
+  }
+
+  #update() {
+    const { client } = this;
+    if (!client) return;
+    const { connection } = client;
+    this.banner.show(connection, client.user !== '');
+    this.status.textContent = STATUS[connection.state];
+    this.status.dataset.state = connection.state;
+    if (this.listChanged) this.list.render();
+    if (this.wanted && client.conversation(this.wanted).loaded) this.open(this.wanted);
+    if (this.openId && (this.#changed.has(this.openId) || this.listChanged)) this.thread.render();
+    if (this.listChanged) this.onTitle(shortName(this.user), client.unreadTotal);
+    this.#changed.clear();
+    this.listChanged = false;
+  }
+}
+
+const STATUS = { idle: 'Signed out', connecting: 'Connecting…', syncing: 'Connecting…', online: 'Online', waiting: 'Offline', closed: 'Offline' };
+
+/** @param {string} side one device for each side, so that both may sign in as the same person */
+function device(side) {
+  const key = `tidings.console.${side}`;
+  try {
+    const known = localStorage.getItem(key);
+    if (known) return known;
+    const made = `console-${side}-${Math.random().toString(36).slice(2, 12)}`;
+    localStorage.setItem(key, made);
+    return made;
+  } catch {
+    return `console-${side}`;
+  }
+}

@@ -1,0 +1,59 @@
+/** Who there is, and how they are shown. */
+
+import { h } from './dom.js';
+
+/** @type {Map<string, string>} */
+const names = new Map();
+
+/**
+ * The people one can sign in as. Only servers that allow development tokens tell.
+ * @returns {Promise<{ id: string, name: string }[]>}
+ */
+export async function loadPeople() {
+  const response = await fetch('/v1/dev/users');
+  if (!response.ok) throw new Error(`the server answers ${response.status} to /v1/dev/users`);
+  const { users } = await response.json();
+  for (const { id, name } of users) names.set(id, name || id);
+  return users;
+}
+
+/**
+ * @param {string} user
+ * @returns {Promise<string>}
+ */
+export async function tokenFor(user) {
+  const response = await fetch('/v1/dev/token', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ user }),
+  });
+  if (!response.ok) throw new Error(`the server gives no token for ${user} (${response.status})`);
+  return (await response.json()).token;
+}
+
+/** @param {string} user */
+export const nameOf = (user) => names.get(user) ?? user;
+
+/** @param {string} user first name, for where there is little room */
+export const shortName = (user) => nameOf(user).split(' ')[0];
+
+export const everybody = () => [...names.keys()];
+
+/**
+ * @param {string} name what it stands for
+ * @param {string} key what its colour comes from
+ */
+export function avatar(name, key) {
+  let hash = 0;
+  for (const letter of key) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 360;
+  const element = h('span.avatar', { 'aria-hidden': 'true' }, initials(name));
+  element.style.setProperty('--hue', String((hash * 47) % 360));
+  return element;
+}
+
+/** @param {string} name */
+function initials(name) {
+  const words = name.split(/[\s_-]+/).filter(Boolean);
+  const letters = words.length > 1 ? [words[0], words[words.length - 1]] : words;
+  return letters.map((word) => [...word][0].toUpperCase()).join('') || '?';
+}

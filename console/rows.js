@@ -1,0 +1,237 @@
+/** The rows of a conversation: messages, days, holes. Each is made whole and replaced whole. */
+
+import { h, icon, iconButton } from './dom.js';
+import { said } from './list.js';
+import { avatar, nameOf, shortName } from './people.js';
+import { clock, dayName, explain, fullTime, isFewEmoji, linked, plural } from './text.js';
+
+const REACTIONS = ['👍', '❤️', '😂', '🎉', '😮'];
+
+/**
+ * @typedef {import('../sdk/js/types/index.js').Message} Message
+ * @typedef {object} Context
+ * @property {import('../sdk/js/src/index.js').Conversation} conversation
+ * @property {import('../sdk/js/src/index.js').Tidings} client
+ * @property {boolean} starts whether a group of messages starts here
+ * @property {boolean} ends
+ * @property {import('./thread.js').Thread} thread
+ */
+
+/** @param {number} ms */
+export function dayRow(ms) {
+  return h('div.day', { role: 'separator' }, h('span', null, dayName(ms)));
+}
+
+export function newRow() {
+  return h('div.new', { role: 'separator' }, h('span', null, 'New'));
+}
+
+/** @param {{ after: number, before: number }} hole */
+export function holeRow({ after, before }) {
+  return h('div.hole', { 'data-after': String(after), 'data-before': String(before) }, h('span.spinner', { 'aria-label': 'Loading messages' }));
+}
+
+/**
+ * @param {Message} message
+ * @param {Context & { reply: Message | null | undefined, tick: import('../sdk/js/types/index.js').Tick | '' }} context
+ */
+export function messageRow(message, context) {
+  const { conversation, client, starts, ends, reply, tick, thread } = context;
+  const mine = message.author === client.user;
+  const gone = message.retracted || message.erased;
+  const inGroup = conversation.kind === 'group';
+  const body = gone ? h('span.gone', null, message.retracted ? 'Message taken back' : 'Message erased') : text(message, context);
+  const large = !gone && !message.stub && !message.replyTo && isFewEmoji(message.text);
+  const bubble = h(
+    `div.bubble${large ? '.large' : ''}`,
+    null,
+    inGroup && !mine && starts ? h('span.author', null, nameOf(message.author)) : '',
+    message.replyTo && !gone ? quote(message.replyTo, reply, thread) : '',
+    body,
+    h(
+      'span.meta',
+      { title: fullTime(message.atMs) + (message.editedMs && !gone ? `, edited ${fullTime(message.editedMs)}` : '') },
+      message.editedMs && !gone ? h('span.edited', null, 'edited') : '',
+      h('time', null, clock(message.atMs)),
+      mine && !gone ? ticks(tick) : '',
+    ),
+  );
+  const row = h(
+    `div.row${mine ? '.mine' : ''}${starts ? '.starts' : ''}${ends ? '.ends' : ''}${gone ? '.is-gone' : ''}`,
+    { 'data-seq': String(message.seq), 'data-key': `m${message.seq}` },
+    inGroup && !mine ? h('span.gutter', null, ends ? avatar(nameOf(message.author), message.author) : '') : '',
+    h('div.column', null, h('div.line', null, bubble, gone || conversation.role === '' ? '' : tools(message, context)), reactions(message, context)),
+  );
+  // Without a pointer that hovers, a tap shows what can be done.
+  bubble.addEventListener('click', (/** @type {MouseEvent} */ event) => {
+    if (event.target instanceof Element && event.target.closest('a, button')) return;
+    const active = row.classList.contains('active');
+    for (const other of thread.rows.querySelectorAll('.row.active')) other.classList.remove('active');
+    row.classList.toggle('active', !active);
+  });
+  return row;
+}
+
+/**
+ * @param {import('../sdk/js/types/index.js').PendingMessage} pending
+ * @param {Context} context
+ */
+export function pendingRow(pending, { client, conversation, starts, ends, thread }) {
+  const failed = pending.state === 'failed';
+  const large = isFewEmoji(pending.text);
+  const act = (/** @type {() => unknown} */ action) => async () => {
+    try {
+      await action();
+    } catch {
+      // It is shown as refused again.
+    }
+  };
+  return h(
+    `div.row.mine.pending${failed ? '.failed' : ''}${starts ? '.starts' : ''}${ends ? '.ends' : ''}`,
+    { 'data-key': `p${pending.commandId}` },
+    h(
+      'div.column',
+      null,
+      h(
+        'div.line',
+        null,
+        h(
+          `div.bubble${large ? '.large' : ''}`,
+          null,
+          pending.replyTo ? quote(pending.replyTo, conversation.message(pending.replyTo), thread) : '',
+          h('span.text', null, ...linked(pending.text)),
+          h(
+            'span.meta',
+            null,
+            h('time', null, clock(pending.createdMs)),
+            failed ? icon('warning') : pending.state === 'sent' ? ticks('sent') : h('span.tick', { title: 'Sending', role: 'img', 'aria-label': 'Sending' }, icon('clock')),
+          ),
+        ),
+      ),
+      failed
+        ? h(
+            'div.failure',
+            { role: 'alert' },
+            h('span', null, `Not sent: ${pending.error ? explain(pending.error) : ''}`),
+            h('button.text-button', { type: 'button', onclick: act(() => client.retry(pending.commandId)) }, 'Try again'),
+            h('button.text-button', { type: 'button', onclick: act(() => client.discard(pending.commandId)) }, 'Delete'),
+          )
+        : '',
+    ),
+  );
+}
+
+/**
+ * @param {Message} message
+ * @param {Context} context
+ */
+function text(message, { conversation, thread }) {
+  if (!message.stub) return h('span.text', null, ...linked(message.text));
+  const button = h('button.text-button', { type: 'button', onclick: load }, 'Show the whole message');
+  return h('span.text', null, 'A long message. ', button);
+
+  async function load() {
+    button.disabled = true;
+    try {
+      await conversation.loadText(message.seq);
+    } catch (error) {
+      thread.toast(error);
+      button.disabled = false;
+    }
+  }
+}
+
+/**
+ * @param {number} seq
+ * @param {Message | null | undefined} message
+ * @param {import('./thread.js').Thread} thread
+ */
+function quote(seq, message, thread) {
+  return h(
+    'button.quote',
+    { type: 'button', onclick: () => void thread.toMessage(seq), 'aria-label': message ? `In reply to ${nameOf(message.author)}: ${said(message)}` : 'In reply to an earlier message' },
+    h('span.quote-author', null, message ? nameOf(message.author) : 'Earlier message'),
+    h('span.quote-text', null, message ? said(message) : 'Go there'),
+  );
+}
+
+/** @param {import('../sdk/js/types/index.js').Tick | ''} tick */
+function ticks(tick) {
+  const label = tick === 'read' ? 'Read' : tick === 'delivered' ? 'Delivered' : 'Sent';
+  return h('span.tick', { 'data-tick': tick, title: label, role: 'img', 'aria-label': label }, icon(tick === 'sent' ? 'check' : 'checks'));
+}
+
+/**
+ * @param {Message} message
+ * @param {Context} context
+ */
+function reactions(message, { conversation }) {
+  if (message.reactions.length === 0) return '';
+  return h(
+    'div.reactions',
+    null,
+    ...message.reactions.map(({ reaction, count, mine }) =>
+      h(
+        'button.reaction',
+        {
+          type: 'button',
+          disabled: conversation.role === '',
+          'aria-pressed': String(mine),
+          'aria-label': `${reaction}, ${plural(count, 'person', 'people')}${mine ? ', you too' : ''}`,
+          onclick: () => void (mine ? conversation.unreact(message.seq, reaction) : conversation.react(message.seq, reaction)),
+        },
+        reaction,
+        h('span', null, String(count)),
+      ),
+    ),
+  );
+}
+
+/**
+ * What can be done with a message.
+ * @param {Message} message
+ * @param {Context} context
+ */
+function tools(message, { conversation, client, thread }) {
+  const mine = message.author === client.user;
+  const mayRetract = mine || (conversation.kind === 'group' && (conversation.role === 'owner' || conversation.role === 'moderator'));
+  const faces = h(
+    'div.faces',
+    { hidden: true },
+    ...REACTIONS.map((reaction) =>
+      h('button.face', { type: 'button', 'aria-label': `React with ${reaction}`, onclick: () => {
+        faces.hidden = true;
+        const given = message.reactions.some((each) => each.reaction === reaction && each.mine);
+        void (given ? conversation.unreact(message.seq, reaction) : conversation.react(message.seq, reaction));
+      } }, reaction),
+    ),
+  );
+  const toggleFaces = () => {
+    faces.hidden = !faces.hidden;
+  };
+  const receipts = h('p.receipts', { hidden: true });
+  const bar = h(
+    'div.tools',
+    { role: 'toolbar', 'aria-label': 'Message actions' },
+    faces,
+    iconButton('smile', 'React', toggleFaces),
+    iconButton('reply', 'Reply', () => thread.composer.reply(message)),
+    mine ? iconButton('edit', 'Edit', () => thread.composer.edit(message)) : '',
+    mine ? iconButton('info', 'Who has read it', showReceipts) : '',
+    mayRetract ? iconButton('trash', 'Take back', () => void conversation.retract(message.seq)) : '',
+    receipts,
+  );
+  return bar;
+
+  async function showReceipts() {
+    try {
+      const { read, delivered, members } = await conversation.receipts(message.seq);
+      receipts.textContent = conversation.kind === 'direct'
+        ? `${shortName(conversation.peer)} has ${read ? 'read' : delivered ? 'received' : 'not received'} it${read || delivered ? '' : ' yet'}`
+        : `Read by ${read.toLocaleString()}, received by ${delivered.toLocaleString()} of ${members.toLocaleString()}`;
+      receipts.hidden = false;
+    } catch (error) {
+      thread.toast(error);
+    }
+  }
+}

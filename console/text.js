@@ -1,0 +1,104 @@
+/** How things are said: times, names, links, and what to do about an error. */
+
+import { h } from './dom.js';
+
+const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long' });
+const weekdayShort = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
+const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long' });
+const dateYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
+const dateShort = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+
+/** @param {number} ms */
+export const clock = (ms) => time.format(ms);
+/** @param {number} ms */
+export const fullTime = (ms) => full.format(ms);
+
+/** @param {number} ms the local day, as a number that goes up by one */
+export function day(ms) {
+  const at = new Date(ms);
+  return Math.round(new Date(at.getFullYear(), at.getMonth(), at.getDate(), 12).getTime() / 86_400_000);
+}
+
+/** @param {number} ms */
+export function dayName(ms) {
+  const ago = day(Date.now()) - day(ms);
+  if (ago === 0) return 'Today';
+  if (ago === 1) return 'Yesterday';
+  if (ago > 0 && ago < 7) return weekday.format(ms);
+  return new Date(ms).getFullYear() === new Date().getFullYear() ? date.format(ms) : dateYear.format(ms);
+}
+
+/** @param {number} ms for a list: as short as it can be told apart */
+export function shortTime(ms) {
+  const ago = day(Date.now()) - day(ms);
+  if (ago <= 0) return clock(ms);
+  return ago < 7 ? weekdayShort.format(ms) : dateShort.format(ms);
+}
+
+/** @param {number} count */
+export const badge = (count) => (count > 999 ? '999+' : String(count));
+
+/**
+ * @param {number} count
+ * @param {string} one
+ * @param {string} [many]
+ */
+export const plural = (count, one, many = `${one}s`) => `${count.toLocaleString()} ${count === 1 ? one : many}`;
+
+/** @param {readonly string[]} names */
+export function listed(names) {
+  if (names.length < 2) return names[0] ?? '';
+  return `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
+}
+
+/**
+ * Text with its web addresses made clickable; everything else stays text.
+ * @param {string} text
+ * @returns {(string | Node)[]}
+ */
+export function linked(text) {
+  const parts = [];
+  let from = 0;
+  for (const { index, 0: found } of text.matchAll(/\bhttps?:\/\/[^\s<>"'`]+/gi)) {
+    // Punctuation after an address belongs to the sentence; a bracket only if it was opened there.
+    let address = found.replace(/[.,;:!?…。，；：！？]+$/u, '');
+    if (address.endsWith(')') && !address.includes('(')) address = address.slice(0, -1);
+    if (!URL.canParse(address)) continue;
+    parts.push(text.slice(from, index));
+    parts.push(h('a', { href: new URL(address).href, target: '_blank', rel: 'noopener noreferrer nofollow ugc' }, address));
+    from = index + address.length;
+  }
+  parts.push(text.slice(from));
+  return parts.filter((part) => part !== '');
+}
+
+/** Only emoji, and few: shown large. */
+const FEW_EMOJI = /^(?:\p{Extended_Pictographic}(?:\p{Emoji_Modifier}|\uFE0F|\u200D\p{Extended_Pictographic})*){1,3}$/u;
+
+/** @param {string} text */
+export const isFewEmoji = (text) => text.length <= 40 && FEW_EMOJI.test(text.trim());
+
+/** What a person can do about an error. */
+const ADVICE = /** @type {Record<string, string>} */ ({
+  blocked_by_you: 'Unblock them to write again.',
+  forbidden: 'Ask an owner or moderator of the group.',
+  full: 'Remove somebody first, or make another group.',
+  last_owner: 'Make somebody else owner first.',
+  not_found: 'It may have been removed.',
+  not_member: 'Ask to be added again.',
+  offline: 'It is tried again when the connection is back.',
+  too_large: 'Make it shorter.',
+  too_old: 'Look whether it has arrived before you send it again.',
+  rate_limited: 'Wait a moment.',
+  unauthenticated: 'Choose the person again to sign in anew.',
+  protocol: 'Reload the page; if it goes on, page and server do not fit together.',
+  storage: 'Messages still go out, but are lost if this page closes before that.',
+});
+
+/** @param {{ code: string, message: string }} error */
+export function explain({ code, message }) {
+  const sentence = message.charAt(0).toUpperCase() + message.slice(1).replace(/\.$/, '');
+  return ADVICE[code] ? `${sentence}. ${ADVICE[code]}` : `${sentence}.`;
+}

@@ -1,0 +1,456 @@
+//! What is inside a record of the journal: a commit, its batches, their events.
+//!
+//! This is the stored form. It is versioned apart from the wire: frames may change without
+//! touching disk. Every event carries its kind and schema number; `decode` reads every schema that
+//! was ever written and lifts it to the current one (upcasting: pure functions, see `upcast`).
+//! `core/golden/` holds an example of each, read by a test for ever.
+//!
+//! The envelope of an event: its id is (commit id, index); kind and schema number stand beside its
+//! payload; actor, recorded time, correlation, causation and command id stand once per batch, since
+//! the events of a batch were decided together from one command to one stream.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    domain::{
+        CommandId, Content, ConversationId, Event, Stream, UserId,
+        event::{Kind, Role},
+    },
+    log::{Position, Record, Shard},
+};
+
+/// Version of the commit's own layout, its first byte.
+const FORMAT: u8 = 1;
+
+/// Events decided together by one shard's writer, stored as one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Where it stands.
+    pub position: Position,
+    /// Its shard.
+    pub shard: Shard,
+    /// Its id.
+    pub id: Uuid,
+    /// When it was recorded, milliseconds since 1970.
+    pub recorded_ms: u64,
+    /// In order.
+    pub batches: Vec<Batch>,
+}
+
+/// The events of one command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// What they belong to.
+    pub stream: Stream,
+    /// Who caused them.
+    pub actor: UserId,
+    /// The command, where it had an id.
+    pub command: Option<CommandRef>,
+    /// When it happened, where that differs from when it was recorded (imports), milliseconds since 1970.
+    pub happened_ms: Option<u64>,
+    /// Groups everything that one outside request led to.
+    pub correlation: Option<Uuid>,
+    /// The event that led to the command, where one did: (position, index).
+    pub causation: Option<(u64, u32)>,
+    /// Index within the commit of the first event; set by `decode`.
+    pub first_index: u32,
+    /// In order.
+    pub events: Vec<Event>,
+    /// Why the events after these could not be read: their stream is parked by whoever folds it.
+    pub poison: Option<String>,
+}
+
+/// A command as the log remembers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandRef {
+    /// Its id.
+    pub id: CommandId,
+    /// Digest of what it asked, so that an id used for something else is noticed.
+    pub digest: u32,
+}
+
+/// A record that is no commit this program can read. (A single unreadable event is no such error:
+/// see [`Batch::poison`].)
+#[derive(Debug, thiserror::Error)]
+#[error("the commit at position {position} cannot be read: {reason}")]
+pub struct DecodeError {
+    /// Its position.
+    pub position: Position,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// An event's numbers in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Schema {
+    /// Which event.
+    pub kind: u16,
+    /// Which version of its payload.
+    pub schema: u16,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredCommit<'a> {
+    recorded_ms: u64,
+    #[serde(borrow)]
+    batches: Vec<StoredBatch<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredBatch<'a> {
+    stream: Stream,
+    actor: &'a str,
+    command: Option<CommandRef>,
+    happened_ms: Option<u64>,
+    correlation: Option<Uuid>,
+    causation: Option<(u64, u32)>,
+    #[serde(borrow)]
+    events: Vec<StoredEvent<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredEvent<'a> {
+    kind: u16,
+    schema: u16,
+    #[serde(borrow, with = "serde_bytes")]
+    payload: std::borrow::Cow<'a, [u8]>,
+}
+
+/// Payloads whose stored form is not simply the domain's.
+#[derive(Serialize, Deserialize)]
+struct MessagePosted<'a> {
+    seq: u64,
+    countable_seq: u64,
+    #[serde(with = "serde_bytes")]
+    sealed: &'a [u8],
+    reply_to: u64,
+    mentions: Vec<UserId>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MessageEdited<'a> {
+    seq: u64,
+    #[serde(with = "serde_bytes")]
+    sealed: &'a [u8],
+    mentions: Vec<UserId>,
+}
+
+impl Commit {
+    /// The stored form of batches. Content must be sealed.
+    pub fn encode(recorded_ms: u64, batches: &[Batch]) -> Bytes {
+        let stored = StoredCommit {
+            recorded_ms,
+            batches: batches
+                .iter()
+                .map(|batch| StoredBatch {
+                    stream: batch.stream.clone(),
+                    actor: &batch.actor,
+                    command: batch.command,
+                    happened_ms: batch.happened_ms,
+                    correlation: batch.correlation,
+                    causation: batch.causation,
+                    events: batch.events.iter().map(encode_event).collect(),
+                })
+                .collect(),
+        };
+        let out = vec![FORMAT];
+        // Plain structures written into memory: nothing can fail.
+        postcard::to_extend(&stored, out)
+            .expect("commits encode")
+            .into()
+    }
+
+    /// Reads a record.
+    pub fn decode(record: &Record) -> Result<Commit, DecodeError> {
+        let fail = |reason: String| DecodeError {
+            position: record.position,
+            reason,
+        };
+        let rest = match record.payload.split_first() {
+            Some((&FORMAT, rest)) => rest,
+            Some((other, _)) => {
+                return Err(fail(format!(
+                    "commit format {other} is of a newer version of this program"
+                )));
+            }
+            None => return Err(fail("the record is empty".to_owned())),
+        };
+        let stored: StoredCommit<'_> =
+            postcard::from_bytes(rest).map_err(|error| fail(format!("malformed: {error}")))?;
+        let mut batches = Vec::with_capacity(stored.batches.len());
+        let mut first_index = 0;
+        for batch in stored.batches {
+            let mut events = Vec::with_capacity(batch.events.len());
+            let mut poison = None;
+            for event in &batch.events {
+                let schema = Schema {
+                    kind: event.kind,
+                    schema: event.schema,
+                };
+                match decode_event(schema, &event.payload, &record.payload) {
+                    Ok(event) => events.push(event),
+                    Err(reason) => {
+                        poison = Some(format!("event {}: {reason}", events.len()));
+                        break;
+                    }
+                }
+            }
+            batches.push(Batch {
+                stream: batch.stream,
+                actor: UserId::trusted(batch.actor),
+                command: batch.command,
+                happened_ms: batch.happened_ms,
+                correlation: batch.correlation,
+                causation: batch.causation,
+                first_index,
+                events,
+                poison,
+            });
+            first_index += batch.events.len() as u32;
+        }
+        Ok(Commit {
+            position: record.position,
+            shard: record.shard,
+            id: record.id,
+            recorded_ms: stored.recorded_ms,
+            batches,
+        })
+    }
+
+    /// Its events with their index within the commit, and the batch each is of.
+    pub fn events(&self) -> impl Iterator<Item = (u32, &Batch, &Event)> {
+        self.batches.iter().flat_map(|batch| {
+            (batch.first_index..)
+                .zip(&batch.events)
+                .map(move |(index, event)| (index, batch, event))
+        })
+    }
+
+    /// When a batch happened, milliseconds since 1970.
+    pub fn at_ms(&self, batch: &Batch) -> u64 {
+        batch.happened_ms.unwrap_or(self.recorded_ms)
+    }
+}
+
+/// Rough number of bytes a batch of these events takes in its stored form, from above.
+pub fn encoded_size(events: &[Event]) -> usize {
+    let events: usize = events
+        .iter()
+        .map(|event| match event {
+            Event::MessagePosted {
+                content, mentions, ..
+            }
+            | Event::MessageEdited {
+                content, mentions, ..
+            } => {
+                let content = match content {
+                    Content::Plain(text) => text.len() + crate::keys::seal::OVERHEAD,
+                    Content::Sealed(sealed) => sealed.len(),
+                };
+                content + mentions.iter().map(|user| user.len() + 2).sum::<usize>() + 48
+            }
+            Event::ConversationStarted { title, .. } | Event::TitleChanged { title } => {
+                title.len() + 448
+            }
+            _ => 224,
+        })
+        .sum();
+    events + 256
+}
+
+/// The numbers an event is stored under now.
+pub fn schema_of(event: &Event) -> Schema {
+    let (kind, schema) = match event {
+        Event::ConversationStarted { .. } => (1, 1),
+        Event::MemberJoined { .. } => (2, 1),
+        Event::MemberLeft { .. } => (3, 1),
+        Event::MemberRemoved { .. } => (4, 1),
+        Event::RoleChanged { .. } => (5, 1),
+        Event::TitleChanged { .. } => (6, 1),
+        Event::MessagePosted { .. } => (10, 1),
+        Event::MessageEdited { .. } => (11, 1),
+        Event::MessageRetracted { .. } => (12, 1),
+        Event::ReactionAdded { .. } => (13, 1),
+        Event::ReactionRemoved { .. } => (14, 1),
+        Event::ReadUpTo { .. } => (20, 1),
+        Event::DeliveredUpTo { .. } => (21, 1),
+        Event::ConversationMuted { .. } => (30, 1),
+        Event::UserBlocked { .. } => (31, 1),
+        Event::UserUnblocked { .. } => (32, 1),
+    };
+    Schema { kind, schema }
+}
+
+/// An event's payload in its current schema.
+pub fn encode_payload(event: &Event) -> Vec<u8> {
+    fn put<T: Serialize>(value: T) -> Vec<u8> {
+        postcard::to_allocvec(&value).expect("payloads encode")
+    }
+    match event {
+        Event::ConversationStarted { kind, title } => put((kind, title)),
+        Event::MemberJoined { user, role } | Event::RoleChanged { user, role } => put((user, role)),
+        Event::MemberLeft { user }
+        | Event::MemberRemoved { user }
+        | Event::UserBlocked { user }
+        | Event::UserUnblocked { user } => put(user),
+        Event::TitleChanged { title } => put(title),
+        Event::MessagePosted {
+            seq,
+            countable_seq,
+            content,
+            reply_to,
+            mentions,
+        } => put(MessagePosted {
+            seq: *seq,
+            countable_seq: *countable_seq,
+            sealed: sealed(content),
+            reply_to: *reply_to,
+            mentions: mentions.clone(),
+        }),
+        Event::MessageEdited {
+            seq,
+            content,
+            mentions,
+        } => put(MessageEdited {
+            seq: *seq,
+            sealed: sealed(content),
+            mentions: mentions.clone(),
+        }),
+        Event::MessageRetracted {
+            seq,
+            author,
+            countable_seq,
+        } => put((seq, author, countable_seq)),
+        Event::ReactionAdded { seq, reaction } | Event::ReactionRemoved { seq, reaction } => {
+            put((seq, reaction))
+        }
+        Event::ReadUpTo { seq } | Event::DeliveredUpTo { seq } => put(seq),
+        Event::ConversationMuted {
+            conversation,
+            muted,
+        } => put((conversation, muted)),
+    }
+}
+
+fn encode_event(event: &Event) -> StoredEvent<'static> {
+    let Schema { kind, schema } = schema_of(event);
+    StoredEvent {
+        kind,
+        schema,
+        payload: encode_payload(event).into(),
+    }
+}
+
+/// Plain content in the log would be a breach of the seal's promise: a broken invariant.
+fn sealed(content: &Content) -> &[u8] {
+    match content {
+        Content::Sealed(sealed) => sealed,
+        Content::Plain(_) => panic!("content is sealed before it is encoded"),
+    }
+}
+
+/// Reads a payload of any schema that was ever written. `whole` is the buffer it lies in, shared
+/// by the sealed content.
+pub fn decode_event(schema: Schema, payload: &[u8], whole: &Bytes) -> Result<Event, String> {
+    fn get<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, String> {
+        postcard::from_bytes(payload).map_err(|error| error.to_string())
+    }
+    let share = |part: &[u8]| {
+        let within = whole.as_ptr_range().contains(&part.as_ptr());
+        Content::Sealed(if within {
+            whole.slice_ref(part)
+        } else {
+            Bytes::copy_from_slice(part)
+        })
+    };
+    let Schema { kind, schema } = schema;
+    Ok(match (kind, schema) {
+        (1, 1) => {
+            let (kind, title): (Kind, String) = get(payload)?;
+            Event::ConversationStarted { kind, title }
+        }
+        (2, 1) => {
+            let (user, role): (UserId, Role) = get(payload)?;
+            Event::MemberJoined { user, role }
+        }
+        (3, 1) => Event::MemberLeft {
+            user: get(payload)?,
+        },
+        (4, 1) => Event::MemberRemoved {
+            user: get(payload)?,
+        },
+        (5, 1) => {
+            let (user, role): (UserId, Role) = get(payload)?;
+            Event::RoleChanged { user, role }
+        }
+        (6, 1) => Event::TitleChanged {
+            title: get(payload)?,
+        },
+        (10, 1) => {
+            let MessagePosted {
+                seq,
+                countable_seq,
+                sealed,
+                reply_to,
+                mentions,
+            } = get(payload)?;
+            Event::MessagePosted {
+                seq,
+                countable_seq,
+                content: share(sealed),
+                reply_to,
+                mentions,
+            }
+        }
+        (11, 1) => {
+            let MessageEdited {
+                seq,
+                sealed,
+                mentions,
+            } = get(payload)?;
+            Event::MessageEdited {
+                seq,
+                content: share(sealed),
+                mentions,
+            }
+        }
+        (12, 1) => {
+            let (seq, author, countable_seq) = get(payload)?;
+            Event::MessageRetracted {
+                seq,
+                author,
+                countable_seq,
+            }
+        }
+        (13, 1) => {
+            let (seq, reaction) = get(payload)?;
+            Event::ReactionAdded { seq, reaction }
+        }
+        (14, 1) => {
+            let (seq, reaction) = get(payload)?;
+            Event::ReactionRemoved { seq, reaction }
+        }
+        (20, 1) => Event::ReadUpTo { seq: get(payload)? },
+        (21, 1) => Event::DeliveredUpTo { seq: get(payload)? },
+        (30, 1) => {
+            let (conversation, muted): (ConversationId, bool) = get(payload)?;
+            Event::ConversationMuted {
+                conversation,
+                muted,
+            }
+        }
+        (31, 1) => Event::UserBlocked {
+            user: get(payload)?,
+        },
+        (32, 1) => Event::UserUnblocked {
+            user: get(payload)?,
+        },
+        _ => {
+            return Err(format!(
+                "kind {kind} schema {schema} is of a newer version of this program"
+            ));
+        }
+    })
+}

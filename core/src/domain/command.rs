@@ -1,0 +1,196 @@
+//! What can be asked.
+
+use super::{
+    event::{Kind, Role},
+    id::{ConversationId, Stream, UserId},
+};
+
+/// A command to one stream.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Command {
+    /// To a conversation.
+    Conversation(ConversationId, ConversationCommand),
+    /// To the actor's own stream.
+    User(UserCommand),
+}
+
+/// A command to a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum ConversationCommand {
+    /// Starts it; accepted without effect when a direct one exists already.
+    StartDirect {
+        /// The two users, in order; the actor is one of them.
+        pair: (UserId, UserId),
+        /// What it is about.
+        context: String,
+    },
+    /// Starts a group owned by the actor.
+    CreateGroup {
+        /// Its title.
+        title: String,
+        /// First members beside the actor.
+        members: Vec<UserId>,
+        /// Whether members see history from before they joined.
+        history_from_start: bool,
+        /// Most members, 0 for the server's limit.
+        max_members: u32,
+    },
+    /// Adds members.
+    AddMembers {
+        /// Whom.
+        users: Vec<UserId>,
+    },
+    /// Removes a member.
+    RemoveMember {
+        /// Whom.
+        user: UserId,
+    },
+    /// The actor joins by themselves: only imports do that as yet.
+    Join,
+    /// The actor leaves. `force` (imports) lets the last owner go too.
+    Leave {
+        /// Whether the last owner may.
+        force: bool,
+    },
+    /// Changes a role.
+    SetRole {
+        /// Whose.
+        user: UserId,
+        /// To what.
+        role: Role,
+    },
+    /// Changes the title.
+    SetTitle {
+        /// The new one.
+        title: String,
+    },
+    /// Posts a message.
+    Post {
+        /// Its text.
+        text: String,
+        /// `seq` of the message replied to, 0 for none.
+        reply_to: u64,
+        /// Members mentioned.
+        mentions: Vec<UserId>,
+    },
+    /// Edits the actor's message.
+    Edit {
+        /// Which.
+        seq: u64,
+        /// The new text.
+        text: String,
+        /// The new mentions.
+        mentions: Vec<UserId>,
+    },
+    /// Takes a message back.
+    Retract {
+        /// Which.
+        seq: u64,
+    },
+    /// Adds a reaction.
+    React {
+        /// To which message.
+        seq: u64,
+        /// The reaction.
+        reaction: String,
+    },
+    /// Removes a reaction.
+    Unreact {
+        /// From which message.
+        seq: u64,
+        /// The reaction.
+        reaction: String,
+    },
+    /// Moves the actor's cursors forward: read, delivered (0 for none of it).
+    MoveCursors {
+        /// Read up to.
+        read: u64,
+        /// Delivered up to.
+        delivered: u64,
+    },
+}
+
+/// A command to the actor's own stream.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum UserCommand {
+    /// Mutes or unmutes a conversation.
+    SetMuted {
+        /// Which.
+        conversation: ConversationId,
+        /// Now.
+        muted: bool,
+    },
+    /// Blocks a user.
+    Block {
+        /// Whom.
+        user: UserId,
+    },
+    /// Unblocks a user.
+    Unblock {
+        /// Whom.
+        user: UserId,
+    },
+}
+
+/// The part of a conversation's state that deciding a command looks at, beside its head and the
+/// actor's membership.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Memberships.
+    pub members: Vec<UserId>,
+    /// Messages, by `seq`.
+    pub messages: Vec<u64>,
+    /// The actor's reactions: (`seq`, reaction).
+    pub reactions: Vec<(u64, String)>,
+    /// Whether the actor has blocked this user.
+    pub blocked: Option<UserId>,
+}
+
+impl Command {
+    /// The stream the command is for, given who asks.
+    pub fn stream(&self, actor: &UserId) -> Stream {
+        match self {
+            Command::Conversation(id, _) => Stream::Conversation(*id),
+            Command::User(_) => Stream::User(actor.clone()),
+        }
+    }
+}
+
+impl ConversationCommand {
+    /// What must be loaded before it can be decided. `kind` is that of the conversation, if it exists.
+    pub fn needs(&self, actor: &UserId, kind: Option<&Kind>) -> Needs {
+        use ConversationCommand as C;
+        let mut needs = Needs::default();
+        match self {
+            C::StartDirect { .. } | C::CreateGroup { .. } => {}
+            C::Join | C::Leave { .. } | C::SetTitle { .. } | C::MoveCursors { .. } => {}
+            C::AddMembers { users } => needs.members.extend(users.iter().cloned()),
+            C::RemoveMember { user } | C::SetRole { user, .. } => needs.members.push(user.clone()),
+            C::Post {
+                reply_to, mentions, ..
+            } => {
+                needs.members.extend(mentions.iter().cloned());
+                if *reply_to != 0 {
+                    needs.messages.push(*reply_to);
+                }
+                if let Some(Kind::Direct { pair, .. }) = kind {
+                    needs.blocked = Some(if pair.0 == *actor {
+                        pair.1.clone()
+                    } else {
+                        pair.0.clone()
+                    });
+                }
+            }
+            C::Edit { seq, mentions, .. } => {
+                needs.members.extend(mentions.iter().cloned());
+                needs.messages.push(*seq);
+            }
+            C::Retract { seq } => needs.messages.push(*seq),
+            C::React { seq, reaction } | C::Unreact { seq, reaction } => {
+                needs.messages.push(*seq);
+                needs.reactions.push((*seq, reaction.clone()));
+            }
+        }
+        needs
+    }
+}

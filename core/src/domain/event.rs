@@ -1,0 +1,182 @@
+//! What has happened: past-tense facts.
+//!
+//! These are also the current schemas of the stored events; `crate::commit` gives each its kind
+//! and schema number, and reads every schema that ever was.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{ConversationId, UserId};
+
+/// Personal content of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// As decided; becomes `Sealed` before it is encoded.
+    Plain(String),
+    /// As stored: see `crate::keys::seal`.
+    Sealed(bytes::Bytes),
+}
+
+/// A member's rights in a group. In direct conversations everyone is `Member`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Role {
+    /// Posts and reads.
+    Member,
+    /// Adds and removes members, takes back messages, sets the title.
+    Moderator,
+    /// Everything, including roles.
+    Owner,
+}
+
+impl Role {
+    /// Name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Member => "member",
+            Role::Moderator => "moderator",
+            Role::Owner => "owner",
+        }
+    }
+
+    /// The role of a name.
+    pub fn from_name(name: &str) -> Option<Role> {
+        match name {
+            "member" => Some(Role::Member),
+            "moderator" => Some(Role::Moderator),
+            "owner" => Some(Role::Owner),
+            _ => None,
+        }
+    }
+}
+
+/// What sort of conversation it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// Between two users about a context (which may be empty). The pair is sorted.
+    Direct {
+        /// The two users, in order.
+        pair: (UserId, UserId),
+        /// What it is about, such as a listing.
+        context: String,
+    },
+    /// Many members with roles.
+    Group {
+        /// Whether members see history from before they joined.
+        history_from_start: bool,
+        /// Most members.
+        max_members: u32,
+    },
+}
+
+/// One fact. Who caused it, when, and in which stream stands in the envelope
+/// ([`crate::commit::Batch`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A conversation began. In a direct one both are members from here on.
+    ConversationStarted {
+        /// Its sort.
+        kind: Kind,
+        /// A group's title.
+        title: String,
+    },
+    /// A user became a member.
+    MemberJoined {
+        /// Who.
+        user: UserId,
+        /// With which rights.
+        role: Role,
+    },
+    /// A member left.
+    MemberLeft {
+        /// Who.
+        user: UserId,
+    },
+    /// A member was removed by the actor.
+    MemberRemoved {
+        /// Who.
+        user: UserId,
+    },
+    /// A member's rights changed.
+    RoleChanged {
+        /// Whose.
+        user: UserId,
+        /// To what.
+        role: Role,
+    },
+    /// The title changed.
+    TitleChanged {
+        /// The new one.
+        title: String,
+    },
+    /// The actor posted a message.
+    MessagePosted {
+        /// Its number in the conversation, from 1, without gaps.
+        seq: u64,
+        /// Its number among the countable ones; 0 when it does not count as unread.
+        countable_seq: u64,
+        /// What it says.
+        content: Content,
+        /// `seq` of the message replied to, 0 for none.
+        reply_to: u64,
+        /// Members mentioned.
+        mentions: Vec<UserId>,
+    },
+    /// The actor replaced the text of their message.
+    MessageEdited {
+        /// Which.
+        seq: u64,
+        /// What it says now.
+        content: Content,
+        /// Members mentioned now.
+        mentions: Vec<UserId>,
+    },
+    /// A message was taken back.
+    MessageRetracted {
+        /// Which.
+        seq: u64,
+        /// Whose it was.
+        author: UserId,
+        /// Its number among the countable ones, 0 for none.
+        countable_seq: u64,
+    },
+    /// The actor added a reaction.
+    ReactionAdded {
+        /// To which message.
+        seq: u64,
+        /// The reaction.
+        reaction: String,
+    },
+    /// The actor removed a reaction.
+    ReactionRemoved {
+        /// From which message.
+        seq: u64,
+        /// The reaction.
+        reaction: String,
+    },
+    /// The actor has read (and so received) everything up to a message.
+    ReadUpTo {
+        /// Which.
+        seq: u64,
+    },
+    /// One of the actor's devices has received everything up to a message.
+    DeliveredUpTo {
+        /// Which.
+        seq: u64,
+    },
+    /// The actor muted or unmuted a conversation. In the user's stream.
+    ConversationMuted {
+        /// Which.
+        conversation: ConversationId,
+        /// Now.
+        muted: bool,
+    },
+    /// The actor blocked a user. In the user's stream.
+    UserBlocked {
+        /// Whom.
+        user: UserId,
+    },
+    /// The actor unblocked a user. In the user's stream.
+    UserUnblocked {
+        /// Whom.
+        user: UserId,
+    },
+}

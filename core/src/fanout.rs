@@ -1,0 +1,654 @@
+//! From the log to the sessions of this node: who is to be told of an event, and what.
+//!
+//! Runs right after folding, on the projector's thread, so whatever a client is told of it can
+//! also read.
+
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use parking_lot::{Mutex, RwLock};
+
+use crate::{
+    commit::{Batch, Commit},
+    content,
+    domain::{
+        ConversationId, Event, Stream, TICKS_MEMBERS, UserId,
+        event::{Kind, Role},
+    },
+    keys::KeyStore,
+    projections::{
+        Projections, ReadError, Table,
+        read::{self, MessageView, Text, Viewer},
+        resume::{Change, What, sealed_text},
+        rows::{self, Rows},
+        unread,
+    },
+};
+
+/// A change on its way to sessions, shared by all that see the same.
+#[derive(Debug)]
+pub struct Notice {
+    /// What they are told.
+    pub change: Change,
+    /// Its frame in each encoding, made once by whoever needs it first.
+    pub frames: [OnceLock<Bytes>; 2],
+}
+
+/// A volatile signal: shed first, never stored.
+#[derive(Debug)]
+pub struct Typing {
+    /// Where.
+    pub conversation: ConversationId,
+    /// Who.
+    pub user: UserId,
+    /// Started or stopped.
+    pub active: bool,
+    /// Its frame in each encoding.
+    pub frames: [OnceLock<Bytes>; 2],
+}
+
+/// A session as the fan-out sees it. Called on the projector's thread: never block.
+pub trait Session: Send + Sync {
+    /// A recorded change.
+    fn notify(&self, notice: &Arc<Notice>);
+    /// Somebody is typing.
+    fn typing(&self, typing: &Arc<Typing>);
+    /// Something may have been missed: the session is to be closed so that its client resumes.
+    fn interrupt(&self);
+}
+
+/// The sessions of this node.
+pub struct Fanout {
+    sessions: RwLock<HashMap<UserId, Vec<(u64, Arc<dyn Session>)>>>,
+    next: std::sync::atomic::AtomicU64,
+    /// Present members of conversations lately active, so that a message costs its recipients and
+    /// not a walk over the member rows.
+    ///
+    /// Only the projector's thread writes here, and it evolves what is kept event by event: who is
+    /// told of an event are the members at that event, not those at the end of its commit.
+    audiences: Mutex<HashMap<ConversationId, Arc<Audience>>>,
+    /// Who blocks a user, of users lately active. Written and emptied like the audiences.
+    blockers: Mutex<HashMap<UserId, Arc<[UserId]>>>,
+    projections: Arc<Projections>,
+    keys: Arc<dyn KeyStore>,
+}
+
+#[derive(Clone, Debug)]
+struct Audience {
+    members: Vec<UserId>,
+    direct: bool,
+}
+
+/// Audiences and lists of blockers kept.
+const KEPT: usize = 100_000;
+
+/// Ends a session's registration when dropped.
+pub struct Registration {
+    fanout: Arc<Fanout>,
+    user: UserId,
+    id: u64,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut sessions = self.fanout.sessions.write();
+        if let Some(of_user) = sessions.get_mut(&self.user) {
+            of_user.retain(|(id, _)| *id != self.id);
+            if of_user.is_empty() {
+                sessions.remove(&self.user);
+            }
+        }
+    }
+}
+
+impl Fanout {
+    /// Over the state it reads from and the keys that open content.
+    pub fn new(projections: Arc<Projections>, keys: Arc<dyn KeyStore>) -> Fanout {
+        Fanout {
+            sessions: RwLock::default(),
+            next: std::sync::atomic::AtomicU64::new(0),
+            audiences: Mutex::default(),
+            blockers: Mutex::default(),
+            projections,
+            keys,
+        }
+    }
+
+    /// Adds a session of a user: it is told of everything from now on.
+    pub fn register(self: &Arc<Fanout>, user: &UserId, session: Arc<dyn Session>) -> Registration {
+        let id = self.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.sessions
+            .write()
+            .entry(user.clone())
+            .or_default()
+            .push((id, session));
+        Registration {
+            fanout: self.clone(),
+            user: user.clone(),
+            id,
+        }
+    }
+
+    /// Makes every session resume, after something has gone amiss on the projector's thread: what is
+    /// kept may lack events that nobody was told of.
+    pub fn interrupt(&self) {
+        self.audiences.lock().clear();
+        self.blockers.lock().clear();
+        for (_, session) in self.sessions.read().values().flatten() {
+            session.interrupt();
+        }
+    }
+
+    /// Sessions of a user.
+    pub fn sessions_of(&self, user: &str) -> usize {
+        self.sessions.read().get(user).map_or(0, Vec::len)
+    }
+
+    /// Tells the other members' sessions that somebody is typing. Nobody learns of it across a block.
+    pub fn typing(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        active: bool,
+    ) -> Result<(), ReadError> {
+        let kept = self.audiences.lock().get(&conversation).cloned();
+        let audience = match kept {
+            Some(audience) => audience,
+            None => Arc::new(self.load_audience(conversation)?),
+        };
+        let rows = self.projections.read();
+        let blockers = load_blockers(&rows, user)?;
+        let blocked = Viewer::load(&rows, user)?;
+        drop(rows);
+        let frames = [OnceLock::new(), OnceLock::new()];
+        let typing = Arc::new(Typing {
+            conversation,
+            user: user.clone(),
+            active,
+            frames,
+        });
+        let sessions = self.sessions.read();
+        for member in &audience.members {
+            if member != user
+                && !blockers.contains(member)
+                && !(audience.direct && blocked.blocks(member))
+            {
+                for (_, session) in sessions.get(member).into_iter().flatten() {
+                    session.typing(&typing);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// To be called before commits are folded: keeps the audiences that they change as they are now.
+    pub fn prepare(&self, commits: &[Commit]) -> Result<(), ReadError> {
+        let mut audiences = self.audiences.lock();
+        if audiences.len() > KEPT {
+            audiences.clear();
+        }
+        drop(audiences);
+        let mut blockers = self.blockers.lock();
+        if blockers.len() > KEPT {
+            blockers.clear();
+        }
+        drop(blockers);
+        for (_, batch, event) in commits.iter().flat_map(Commit::events) {
+            let changes = matches!(
+                event,
+                Event::MemberJoined { .. } | Event::MemberLeft { .. } | Event::MemberRemoved { .. }
+            );
+            if let Stream::Conversation(id) = &batch.stream
+                && changes
+            {
+                self.audience(*id)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells everyone concerned of a commit that has just been folded.
+    pub async fn commit(&self, commit: &Commit) -> Result<(), ReadError> {
+        for (index, batch, event) in commit.events() {
+            if self.projections.is_parked(&batch.stream) {
+                // What is not folded cannot be read, so nobody is told of it either.
+                continue;
+            }
+            let at = (commit.position.0, index);
+            let at_ms = commit.at_ms(batch);
+            match &batch.stream {
+                Stream::Conversation(id) => {
+                    self.conversation_event(*id, batch, at, at_ms, event)
+                        .await?
+                }
+                Stream::User(user) => self.user_event(user, at, at_ms, event),
+            }
+        }
+        Ok(())
+    }
+
+    fn user_event(&self, user: &UserId, at: (u64, u32), at_ms: u64, event: &Event) {
+        let what = match event {
+            Event::ConversationMuted {
+                conversation,
+                muted,
+            } => What::MutedChanged {
+                conversation: *conversation,
+                muted: *muted,
+            },
+            Event::UserBlocked { user } => {
+                self.blockers.lock().remove(user);
+                What::UserBlocked { user: user.clone() }
+            }
+            Event::UserUnblocked { user } => {
+                self.blockers.lock().remove(user);
+                What::UserUnblocked { user: user.clone() }
+            }
+            _ => return,
+        };
+        let change = Change {
+            at,
+            conversation: None,
+            actor: user.clone(),
+            at_ms,
+            what,
+        };
+        self.tell(std::slice::from_ref(user), &[], change);
+    }
+
+    async fn conversation_event(
+        &self,
+        id: ConversationId,
+        batch: &Batch,
+        at: (u64, u32),
+        at_ms: u64,
+        event: &Event,
+    ) -> Result<(), ReadError> {
+        match event {
+            Event::ConversationStarted {
+                kind: Kind::Direct { pair, .. },
+                ..
+            } => {
+                for user in [&pair.0, &pair.1] {
+                    self.added(id, user, batch, at, at_ms).await?;
+                }
+                return Ok(());
+            }
+            // A group's members join by events of their own.
+            Event::ConversationStarted { .. } => return Ok(()),
+            Event::MemberJoined { user, .. } => {
+                // A large group may gain a thousand in one commit: added in place, not reloaded.
+                self.change_audience(id, |members| {
+                    if !members.contains(user) {
+                        members.push(user.clone());
+                    }
+                });
+                self.added(id, user, batch, at, at_ms).await?;
+            }
+            Event::MemberLeft { user } | Event::MemberRemoved { user } => {
+                self.change_audience(id, |members| members.retain(|member| member != user));
+            }
+            _ => {}
+        }
+        let audience = self.audience(id)?;
+        if !self.anyone_here(&audience, event) {
+            return Ok(());
+        }
+        let change = |what| Change {
+            at,
+            conversation: Some(id),
+            actor: batch.actor.clone(),
+            at_ms,
+            what,
+        };
+        match event {
+            Event::MessagePosted {
+                seq,
+                countable_seq,
+                content,
+                reply_to,
+                mentions,
+            } => {
+                let message = MessageView {
+                    conversation: id,
+                    seq: *seq,
+                    author: batch.actor.clone(),
+                    at_ms,
+                    at,
+                    text: sealed_text(content, batch.command.map(|command| command.id)),
+                    reply_to: *reply_to,
+                    mentions: mentions.clone(),
+                    edited_ms: 0,
+                    countable: *countable_seq != 0,
+                    reactions: Vec::new(),
+                    command: batch.command.map(|command| command.id.0),
+                };
+                let blockers = self.blockers(&batch.actor)?;
+                let change = self
+                    .open(change(What::MessagePosted(Box::new(message))))
+                    .await;
+                self.tell(&audience.members, &blockers, change);
+            }
+            Event::MessageEdited {
+                seq,
+                content,
+                mentions,
+            } => {
+                let blockers = self.unseeing(id, *seq, &audience, &batch.actor)?;
+                let what = What::MessageEdited {
+                    seq: *seq,
+                    author: batch.actor.clone(),
+                    text: sealed_text(content, batch.command.map(|command| command.id)),
+                    mentions: mentions.clone(),
+                };
+                let change = self.open(change(what)).await;
+                self.tell(&audience.members, &blockers, change);
+            }
+            Event::MessageRetracted {
+                seq,
+                author,
+                countable_seq,
+            } => {
+                let unseeing = self.unseeing(id, *seq, &audience, author)?;
+                let what = What::MessageRetracted {
+                    seq: *seq,
+                    author: author.clone(),
+                    countable: *countable_seq != 0,
+                };
+                self.tell(&audience.members, &unseeing, change(what));
+            }
+            Event::ReactionAdded { seq, reaction } | Event::ReactionRemoved { seq, reaction } => {
+                let (author, count) = self.reaction(id, *seq, reaction)?;
+                let unseeing = self.unseeing(id, *seq, &audience, &author)?;
+                let (seq, reaction) = (*seq, reaction.clone());
+                let what = if matches!(event, Event::ReactionAdded { .. }) {
+                    What::ReactionAdded {
+                        seq,
+                        reaction,
+                        count,
+                    }
+                } else {
+                    What::ReactionRemoved {
+                        seq,
+                        reaction,
+                        count,
+                    }
+                };
+                self.tell(&audience.members, &unseeing, change(what));
+            }
+            Event::ReadUpTo { seq } => {
+                let user = &batch.actor;
+                let own = What::ReadUpTo {
+                    user: user.clone(),
+                    seq: *seq,
+                    unread: self.unread(id, user)?,
+                };
+                self.tell(std::slice::from_ref(user), &[], change(own));
+                let delivered = What::ReadUpTo {
+                    user: user.clone(),
+                    seq: *seq,
+                    unread: None,
+                };
+                self.tick(&audience, user, change(delivered));
+            }
+            Event::DeliveredUpTo { seq } => {
+                let user = &batch.actor;
+                let what = What::DeliveredUpTo {
+                    user: user.clone(),
+                    seq: *seq,
+                };
+                self.tell(std::slice::from_ref(user), &[], change(what.clone()));
+                self.tick(&audience, user, change(what));
+            }
+            Event::MemberJoined { user, .. } => {
+                let member_count = audience.members.len() as u32;
+                let what = What::MemberJoined {
+                    user: user.clone(),
+                    member_count,
+                };
+                self.tell(&audience.members, std::slice::from_ref(user), change(what));
+            }
+            Event::MemberLeft { user } | Event::MemberRemoved { user } => {
+                let what = What::MemberLeft {
+                    user: user.clone(),
+                    member_count: audience.members.len() as u32,
+                    removed: matches!(event, Event::MemberRemoved { .. }),
+                };
+                self.tell(&audience.members, &[], change(what.clone()));
+                self.tell(std::slice::from_ref(user), &[], change(what));
+            }
+            Event::RoleChanged { user, role } => {
+                let role: Role = *role;
+                let what = What::RoleChanged {
+                    user: user.clone(),
+                    role,
+                };
+                self.tell(&audience.members, &[], change(what));
+            }
+            Event::TitleChanged { title } => {
+                self.tell(
+                    &audience.members,
+                    &[],
+                    change(What::TitleChanged {
+                        title: title.clone(),
+                    }),
+                );
+            }
+            Event::ConversationStarted { .. }
+            | Event::ConversationMuted { .. }
+            | Event::UserBlocked { .. }
+            | Event::UserUnblocked { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Shows a user a conversation they are now in.
+    async fn added(
+        &self,
+        id: ConversationId,
+        user: &UserId,
+        batch: &Batch,
+        at: (u64, u32),
+        at_ms: u64,
+    ) -> Result<(), ReadError> {
+        if self.sessions_of(user) == 0 {
+            return Ok(());
+        }
+        let view = {
+            let rows = self.projections.read();
+            let viewer = Viewer::load(&rows, user)?;
+            read::conversation(&rows, rows.cursor(), &viewer, id)?
+        };
+        // A conversation begun by somebody the user blocks is not shown.
+        let Some(view) = view else { return Ok(()) };
+        let what = What::ConversationAdded(Box::new(view));
+        let change = Change {
+            at,
+            conversation: Some(id),
+            actor: batch.actor.clone(),
+            at_ms,
+            what,
+        };
+        let change = self.open(change).await;
+        self.tell(std::slice::from_ref(user), &[], change);
+        Ok(())
+    }
+
+    async fn open(&self, mut change: Change) -> Change {
+        if let Err(error) =
+            content::open_changes(&*self.keys, std::slice::from_mut(&mut change)).await
+        {
+            // The event must not be lost: it goes out without its text, to be fetched.
+            tracing::error!(%error, "content could not be opened for delivery");
+            match &mut change.what {
+                What::MessagePosted(message) => message.text = Text::Erased,
+                What::MessageEdited { text, .. } => *text = Text::Erased,
+                _ => {}
+            }
+        }
+        change
+    }
+
+    /// Ticks go to the other members of small conversations only.
+    fn tick(&self, audience: &Audience, user: &UserId, change: Change) {
+        if audience.members.len() <= TICKS_MEMBERS as usize {
+            self.tell(&audience.members, std::slice::from_ref(user), change);
+        }
+    }
+
+    fn tell(&self, users: &[UserId], except: &[UserId], change: Change) {
+        let sessions = self.sessions.read();
+        let mut notice = None;
+        let mut change = Some(change);
+        for user in users {
+            if except.contains(user) {
+                continue;
+            }
+            for (_, session) in sessions.get(user).into_iter().flatten() {
+                let notice = notice.get_or_insert_with(|| {
+                    let change = change.take().expect("made once");
+                    Arc::new(Notice {
+                        change,
+                        frames: [OnceLock::new(), OnceLock::new()],
+                    })
+                });
+                session.notify(notice);
+            }
+        }
+    }
+
+    /// Members who are not told of a change to a message: it was posted before they joined, or they
+    /// block its author.
+    fn unseeing(
+        &self,
+        id: ConversationId,
+        seq: u64,
+        audience: &Audience,
+        author: &UserId,
+    ) -> Result<Vec<UserId>, ReadError> {
+        let mut unseeing = self.blockers(author)?.to_vec();
+        if !audience.direct {
+            let rows = self.projections.read();
+            let here: Vec<UserId> = {
+                let sessions = self.sessions.read();
+                audience
+                    .members
+                    .iter()
+                    .filter(|user| sessions.contains_key(*user))
+                    .cloned()
+                    .collect()
+            };
+            for user in here {
+                if read::member(&rows, id, &user)?.is_none_or(|member| !member.sees(seq)) {
+                    unseeing.push(user);
+                }
+            }
+        }
+        Ok(unseeing)
+    }
+
+    fn reaction(
+        &self,
+        id: ConversationId,
+        seq: u64,
+        reaction: &str,
+    ) -> Result<(UserId, u32), ReadError> {
+        let rows = self.projections.read();
+        let Some(value) = rows::Rows::get(&rows, Table::Messages, &rows::message(id, seq))? else {
+            return Err(ReadError::Corrupt(format!(
+                "message {seq} of {id} is missing"
+            )));
+        };
+        let message: rows::Message<'_> = rows::decode(Table::Messages, &value)?;
+        let count = message
+            .reactions
+            .iter()
+            .find(|(name, _)| name == reaction)
+            .map_or(0, |(_, count)| *count);
+        Ok((UserId::trusted(message.author), count))
+    }
+
+    fn unread(&self, id: ConversationId, user: &UserId) -> Result<Option<(u64, u64)>, ReadError> {
+        if self.sessions_of(user) == 0 {
+            return Ok(None);
+        }
+        let rows = self.projections.read();
+        let (Some(row), Some(member)) = (read::row(&rows, id)?, read::member(&rows, id, user)?)
+        else {
+            return Ok(None);
+        };
+        if member.read_seq == row.last_seq {
+            return Ok(Some((0, rows.cursor())));
+        }
+        let viewer = Viewer::load(&rows, user)?;
+        let left = unread::in_conversation(&rows, id, &row, user, &member, &viewer.blocked)?;
+        Ok(Some((left, rows.cursor())))
+    }
+
+    fn anyone_here(&self, audience: &Audience, event: &Event) -> bool {
+        let sessions = self.sessions.read();
+        let gone = match event {
+            Event::MemberLeft { user } | Event::MemberRemoved { user } => Some(user),
+            _ => None,
+        };
+        audience
+            .members
+            .iter()
+            .chain(gone)
+            .any(|user| sessions.contains_key(user))
+    }
+
+    fn audience(&self, id: ConversationId) -> Result<Arc<Audience>, ReadError> {
+        if let Some(audience) = self.audiences.lock().get(&id) {
+            return Ok(audience.clone());
+        }
+        let audience = Arc::new(self.load_audience(id)?);
+        self.audiences.lock().insert(id, audience.clone());
+        Ok(audience)
+    }
+
+    fn load_audience(&self, id: ConversationId) -> Result<Audience, ReadError> {
+        let rows = self.projections.read();
+        let mut members = Vec::new();
+        read::each_member(&rows, id, "", &mut |user, row| {
+            if row.role.is_some() {
+                members.push(UserId::trusted(user));
+            }
+            ControlFlow::Continue(())
+        })?;
+        let direct =
+            matches!(read::row(&rows, id)?, Some(row) if matches!(row.kind, Kind::Direct { .. }));
+        Ok(Audience { members, direct })
+    }
+
+    fn blockers(&self, user: &UserId) -> Result<Arc<[UserId]>, ReadError> {
+        if let Some(blockers) = self.blockers.lock().get(user) {
+            return Ok(blockers.clone());
+        }
+        let blockers: Arc<[UserId]> = load_blockers(&self.projections.read(), user)?.into();
+        self.blockers.lock().insert(user.clone(), blockers.clone());
+        Ok(blockers)
+    }
+
+    fn change_audience(&self, id: ConversationId, change: impl FnOnce(&mut Vec<UserId>)) {
+        if let Some(audience) = self.audiences.lock().get_mut(&id) {
+            // Copies only while somebody types.
+            change(&mut Arc::make_mut(audience).members);
+        }
+    }
+}
+
+/// Who blocks a user.
+fn load_blockers(rows: &dyn Rows, user: &UserId) -> Result<Vec<UserId>, ReadError> {
+    let (from, to) = rows::blocked_by_range(user);
+    let mut found = Vec::new();
+    rows.scan(Table::Users, &from, &to, false, &mut |key, _| {
+        found.push(rows::other_user(user, key));
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}

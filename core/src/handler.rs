@@ -1,0 +1,260 @@
+//! Commands in, answers out: the way to change anything.
+//!
+//! [`Handler::submit`] puts a command into its shard's queue. One writer per shard drains the
+//! queue, decides everything in it against state folded through the fence, appends one commit and
+//! then answers every command in it (see [`writer`]).
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::{
+    clock::SharedClock,
+    domain::{Command, CommandId, ConversationId, Limits, Refusal, UserId},
+    keys::KeyStore,
+    log::{Identity, Shard, SharedLog},
+    projections::Projections,
+};
+
+pub mod cursors;
+pub mod ids;
+mod load;
+mod round;
+pub mod writer;
+
+/// One command on its way.
+pub struct Submission {
+    /// Who asks.
+    pub actor: UserId,
+    /// What for.
+    pub command: Command,
+    /// Names it for ever. `None` only for commands that are safe to repeat (cursors).
+    pub id: Option<CommandId>,
+    /// When it happened, where that is not now (imports), milliseconds since 1970.
+    pub happened_ms: Option<u64>,
+    /// Called once with the answer, on the writer's thread: do little.
+    pub reply: Box<dyn FnOnce(Answer) + Send>,
+}
+
+/// What came of a command.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Durable.
+    Accepted(Accepted),
+    /// Nothing was recorded.
+    Refused(Refusal),
+    /// Nothing was recorded, as far as is known: try again with the same id.
+    Unavailable(String),
+}
+
+/// An accepted command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Position of its commit; of the fence, when there was nothing to record.
+    pub position: u64,
+    /// When it was recorded, milliseconds since 1970.
+    pub at_ms: u64,
+    /// The conversation it was for.
+    pub conversation: Option<ConversationId>,
+    /// `seq` of the message posted, 0 for none.
+    pub seq: u64,
+    /// It had been executed before.
+    pub duplicate: bool,
+}
+
+/// Settings of the handler.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The domain's limits.
+    pub limits: Limits,
+    /// A commit waits until this long after the one before it, so that a busy shard groups more;
+    /// a quiet one commits at once. Milliseconds.
+    pub commit_interval_ms: u64,
+    /// Most commands waiting in one shard's queue: beyond it they are refused as unavailable.
+    pub queue_commands: usize,
+    /// Most bytes of text waiting in one shard's queue.
+    pub queue_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            limits: Limits::default(),
+            commit_interval_ms: 2,
+            queue_commands: 100_000,
+            queue_bytes: 64 << 20,
+        }
+    }
+}
+
+/// What the writers work with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The log.
+    pub log: SharedLog,
+    /// Keys of sealed content.
+    pub keys: Arc<dyn KeyStore>,
+    /// State folded from the log.
+    pub projections: Arc<Projections>,
+    /// Time.
+    pub clock: SharedClock,
+    /// Randomness: nonces, commit ids.
+    pub random: Arc<dyn ring::rand::SecureRandom + Send + Sync>,
+    /// Settings.
+    pub config: Config,
+}
+
+/// Where commands go. Cheap to clone.
+#[derive(Clone)]
+pub struct Handler {
+    identity: Identity,
+    queues: Arc<[Arc<Queue>]>,
+}
+
+/// What waits for one shard's writer.
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+    commands: usize,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct Waiting {
+    submissions: Vec<Submission>,
+    bytes: usize,
+    closed: bool,
+}
+
+impl Handler {
+    /// The handler and its writers' queues, one per shard.
+    pub(crate) fn new(identity: Identity, config: &Config) -> Handler {
+        let queue = || {
+            Arc::new(Queue {
+                waiting: Mutex::default(),
+                arrived: Notify::new(),
+                commands: config.queue_commands,
+                bytes: config.queue_bytes,
+            })
+        };
+        Handler {
+            identity,
+            queues: (0..identity.shards).map(|_| queue()).collect(),
+        }
+    }
+
+    /// Submits a command; its `reply` is called exactly once, possibly before this returns.
+    pub fn submit(&self, submission: Submission) {
+        let hash = submission.command.stream(&submission.actor).hash();
+        let Shard(shard) = self.identity.shard_of(hash);
+        if let Err(refused) = self.queues[usize::from(shard)].push(submission) {
+            let (reply, why) = *refused;
+            reply(Answer::Unavailable(why.to_owned()));
+        }
+    }
+
+    /// Submits a command and waits for its answer.
+    pub async fn execute(
+        &self,
+        actor: UserId,
+        command: Command,
+        id: Option<CommandId>,
+        happened_ms: Option<u64>,
+    ) -> Answer {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let reply = Box::new(move |answer| drop(tell.send(answer)));
+        self.submit(Submission {
+            actor,
+            command,
+            id,
+            happened_ms,
+            reply,
+        });
+        told.await
+            .unwrap_or_else(|_| Answer::Unavailable("the server is stopping".to_owned()))
+    }
+
+    /// Commands waiting in all queues.
+    pub fn waiting(&self) -> usize {
+        self.queues
+            .iter()
+            .map(|queue| queue.waiting.lock().submissions.len())
+            .sum()
+    }
+
+    /// Takes no more commands; the writers finish what is waiting and end.
+    pub fn close(&self) {
+        for queue in self.queues.iter() {
+            queue.waiting.lock().closed = true;
+            queue.arrived.notify_one();
+        }
+    }
+
+    pub(crate) fn queue(&self, shard: Shard) -> Arc<Queue> {
+        self.queues[usize::from(shard.0)].clone()
+    }
+}
+
+type Refused = Box<(Box<dyn FnOnce(Answer) + Send>, &'static str)>;
+
+impl Queue {
+    fn push(&self, submission: Submission) -> Result<(), Refused> {
+        let bytes = text_bytes(&submission.command);
+        let mut waiting = self.waiting.lock();
+        if waiting.closed {
+            return Err(Box::new((submission.reply, "the server is stopping")));
+        }
+        if waiting.submissions.len() >= self.commands || waiting.bytes + bytes > self.bytes {
+            return Err(Box::new((
+                submission.reply,
+                "too many commands are waiting: try again later",
+            )));
+        }
+        waiting.bytes += bytes;
+        waiting.submissions.push(submission);
+        if waiting.submissions.len() == 1 {
+            drop(waiting);
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Everything that waits; `None` once the queue is closed and empty.
+    pub(crate) async fn take(&self) -> Option<Vec<Submission>> {
+        loop {
+            let arrived = self.arrived.notified();
+            {
+                let mut waiting = self.waiting.lock();
+                if !waiting.submissions.is_empty() {
+                    waiting.bytes = 0;
+                    return Some(std::mem::take(&mut waiting.submissions));
+                }
+                if waiting.closed {
+                    return None;
+                }
+            }
+            arrived.await;
+        }
+    }
+
+    /// What has arrived meanwhile, without waiting.
+    pub(crate) fn take_more(&self, into: &mut Vec<Submission>) {
+        let mut waiting = self.waiting.lock();
+        waiting.bytes = 0;
+        into.append(&mut waiting.submissions);
+    }
+}
+
+fn text_bytes(command: &Command) -> usize {
+    use crate::domain::ConversationCommand as C;
+    let own = match command {
+        Command::Conversation(_, C::Post { text, .. } | C::Edit { text, .. }) => text.len(),
+        Command::Conversation(
+            _,
+            C::AddMembers { users } | C::CreateGroup { members: users, .. },
+        ) => users.iter().map(|user| user.len() + 16).sum(),
+        _ => 0,
+    };
+    own + 256
+}

@@ -1,0 +1,202 @@
+//! Aggregates for deciding: loaded from the projections at the fence, kept while they are used.
+
+use hashbrown::HashMap;
+
+use crate::{
+    domain::{
+        Conversation, ConversationId, Needs, User, UserCommand, UserId,
+        conversation::{Head, Member, Message},
+    },
+    projections::{
+        ReadError, Table,
+        rows::{self, Rows},
+    },
+};
+
+/// Two generations of aggregates: when the young one is full the old one is forgotten.
+pub(super) struct Aggregates {
+    young: HashMap<ConversationId, Conversation>,
+    old: HashMap<ConversationId, Conversation>,
+    capacity: usize,
+}
+
+/// Loaded facts of one conversation beyond which they are forgotten again.
+const FACTS: usize = 4_096;
+
+impl Aggregates {
+    pub(super) fn new(capacity: usize) -> Aggregates {
+        Aggregates {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            capacity,
+        }
+    }
+
+    /// Forgets everything: what was kept may have been decided on and not appended.
+    pub(super) fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+    }
+
+    /// The conversation if it is kept, or one of which nothing is loaded.
+    pub(super) fn entry(&mut self, id: ConversationId) -> &mut Conversation {
+        let old = &mut self.old;
+        self.young
+            .entry(id)
+            .or_insert_with(|| old.remove(&id).unwrap_or_else(|| Conversation::new(id)))
+    }
+
+    /// Forgets what has not been used for long. Only between rounds: within one, what is kept may
+    /// differ from what the projections know.
+    pub(super) fn trim(&mut self, touched: impl Iterator<Item = ConversationId>) {
+        for id in touched {
+            if let Some(conversation) = self.young.get_mut(&id) {
+                if conversation.messages.len() > FACTS {
+                    conversation.messages.clear();
+                }
+                if conversation.reactions.len() > FACTS {
+                    conversation.reactions.clear();
+                }
+                if conversation.members.len() > 4 * FACTS {
+                    conversation.members.clear();
+                }
+            }
+        }
+        if self.young.len() >= self.capacity {
+            self.old = std::mem::take(&mut self.young);
+        }
+    }
+}
+
+/// What of a conversation is not loaded yet.
+pub(super) fn missing(conversation: &Conversation, actor: &UserId, needs: &Needs) -> bool {
+    conversation.head.is_none()
+        || !conversation.members.contains_key(actor)
+        || needs
+            .members
+            .iter()
+            .any(|user| !conversation.members.contains_key(user))
+        || needs
+            .messages
+            .iter()
+            .any(|seq| !conversation.messages.contains_key(seq))
+        || needs.reactions.iter().any(|(seq, reaction)| {
+            !conversation
+                .reactions
+                .contains_key(&(*seq, actor.clone(), reaction.clone()))
+        })
+}
+
+/// Loads the head of a conversation, if it exists.
+pub(super) fn head(rows: &dyn Rows, conversation: &mut Conversation) -> Result<(), ReadError> {
+    if conversation.head.is_some() {
+        return Ok(());
+    }
+    let row: Option<rows::Conversation> = rows::get(
+        rows,
+        Table::Conversations,
+        &rows::conversation(conversation.id),
+    )?;
+    conversation.head = row.map(|row| Head {
+        kind: row.kind,
+        title: row.title,
+        last_seq: row.last_seq,
+        last_countable_seq: row.last_countable_seq,
+        member_count: row.member_count,
+        owner_count: row.owner_count,
+    });
+    Ok(())
+}
+
+/// Loads what a command needs and is not there yet. The snapshot is at the fence or later.
+pub(super) fn facts(
+    rows: &dyn Rows,
+    conversation: &mut Conversation,
+    actor: &UserId,
+    needs: &Needs,
+) -> Result<(), ReadError> {
+    if conversation.head.is_none() {
+        return Ok(());
+    }
+    let id = conversation.id;
+    for user in std::iter::once(actor).chain(&needs.members) {
+        if !conversation.members.contains_key(user) {
+            let row: Option<rows::Member> =
+                rows::get(rows, Table::Members, &rows::member(id, user))?;
+            let member = row.map(|row| Member {
+                role: row.role,
+                intervals: row.intervals,
+                read_seq: row.read_seq,
+                delivered_seq: row.delivered_seq,
+            });
+            conversation.members.insert(user.clone(), member);
+        }
+    }
+    for seq in &needs.messages {
+        if !conversation.messages.contains_key(seq) {
+            let message = match rows.get(Table::Messages, &rows::message(id, *seq))? {
+                None => None,
+                Some(bytes) => {
+                    let row: rows::Message<'_> = rows::decode(Table::Messages, &bytes)?;
+                    Some(Message {
+                        author: UserId::trusted(row.author),
+                        countable_seq: row.countable_seq,
+                        retracted: row.retracted,
+                        reactions: row.reactions.into_iter().collect(),
+                    })
+                }
+            };
+            conversation.messages.insert(*seq, message);
+        }
+    }
+    for (seq, reaction) in &needs.reactions {
+        let fact = (*seq, actor.clone(), reaction.clone());
+        if !conversation.reactions.contains_key(&fact) {
+            let key = rows::reaction(id, *seq, reaction, actor);
+            let given = rows.get(Table::Reactions, &key)?.is_some();
+            conversation.reactions.insert(fact, given);
+        }
+    }
+    Ok(())
+}
+
+/// Loads what a command to a user's own stream needs and is not there yet.
+pub(super) fn user(
+    rows: &dyn Rows,
+    user: &mut User,
+    command: &UserCommand,
+) -> Result<(), ReadError> {
+    let id = user.id.clone();
+    match command {
+        UserCommand::SetMuted { conversation, .. } => {
+            if !user.muted.contains_key(conversation) {
+                let member: Option<rows::Member> =
+                    rows::get(rows, Table::Members, &rows::member(*conversation, &id))?;
+                let present = member.is_some_and(|member| member.role.is_some());
+                let row: Option<rows::Membership> = rows::get(
+                    rows,
+                    Table::Memberships,
+                    &rows::membership(&id, *conversation),
+                )?;
+                user.muted
+                    .insert(*conversation, row.filter(|_| present).map(|row| row.muted));
+            }
+        }
+        UserCommand::Block { user: other } | UserCommand::Unblock { user: other } => {
+            if !user.blocked.contains_key(other) {
+                let blocked = rows.get(Table::Users, &rows::blocks(&id, other))?.is_some();
+                user.blocked.insert(other.clone(), blocked);
+            }
+            if user.blocked_count.is_none() {
+                let mut count = 0;
+                let (from, to) = rows::blocks_range(&id);
+                rows.scan(Table::Users, &from, &to, false, &mut |_, _| {
+                    count += 1;
+                    std::ops::ControlFlow::Continue(())
+                })?;
+                user.blocked_count = Some(count);
+            }
+        }
+    }
+    Ok(())
+}

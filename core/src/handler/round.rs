@@ -1,0 +1,246 @@
+//! One round of a writer: commands decided together, to be appended as one commit.
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+
+use super::{Accepted, Answer, Submission};
+use crate::{
+    commit::{self, Batch, CommandRef, Commit},
+    domain::{CommandId, Content, ConversationId, Event, Stream, User, UserId},
+    keys::{KeyError, KeyId, KeyState, KeyStore},
+    log::MAX_RECORD_BYTES,
+};
+
+/// Room for the record's own header.
+const ROOM: usize = MAX_RECORD_BYTES - 1_024;
+
+#[derive(Default)]
+pub(super) struct Round {
+    pub(super) batches: Vec<Batch>,
+    /// Accepted with the commit, each with its batch.
+    pub(super) accepted: Vec<(Submission, usize)>,
+    /// The same command once more, answered like the first: (reply, batch).
+    joined: Vec<(Submission, usize)>,
+    /// Command ids in this round, with their batch.
+    ids: HashMap<(CommandId, UserId), usize>,
+    /// Users' own streams touched in this round.
+    pub(super) users: HashMap<UserId, User>,
+    size: usize,
+}
+
+/// Why a round could not be sealed.
+pub(super) enum SealError {
+    /// The key store failed.
+    Keys(KeyError),
+    /// The author's key was destroyed: they have been erased.
+    Erased(UserId),
+}
+
+impl Round {
+    /// The batch of a command that is in this round already, and its digest.
+    pub(super) fn find(&self, id: CommandId, actor: &UserId) -> Option<(usize, u32)> {
+        let batch = *self.ids.get(&(id, actor.clone()))?;
+        self.batches[batch]
+            .command
+            .map(|command| (batch, command.digest))
+    }
+
+    /// Answers a retry along with the first try.
+    pub(super) fn join(&mut self, submission: Submission, batch: usize) {
+        self.joined.push((submission, batch));
+    }
+
+    /// Whether so much more still goes into the commit.
+    pub(super) fn fits(&self, events: &[Event]) -> bool {
+        self.batches.is_empty() || self.size + commit::encoded_size(events) <= ROOM
+    }
+
+    /// Adds what a command led to.
+    pub(super) fn push(
+        &mut self,
+        submission: Submission,
+        stream: Stream,
+        digest: u32,
+        events: Vec<Event>,
+    ) {
+        self.size += commit::encoded_size(&events);
+        let batch = batch_of(&submission, stream, digest, events);
+        if let Some(id) = submission.id {
+            self.ids
+                .insert((id, submission.actor.clone()), self.batches.len());
+        }
+        self.accepted.push((submission, self.batches.len()));
+        self.batches.push(batch);
+    }
+
+    /// Seals all content in place. The keys are durable before anything sealed with them is.
+    pub(super) async fn seal(
+        &mut self,
+        keys: &dyn KeyStore,
+        random: &dyn ring::rand::SecureRandom,
+    ) -> Result<(), SealError> {
+        let mut wanted = Vec::new();
+        for batch in &self.batches {
+            if let Some(id) = key_of(batch) {
+                wanted.push(id);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let mut states: Vec<Option<KeyState>> =
+            wanted.iter().map(|id| present(keys.cached(id))).collect();
+        let mut missing: Vec<KeyId> = wanted
+            .iter()
+            .zip(&states)
+            .filter(|(_, state)| state.is_none())
+            .map(|(id, _)| id.clone())
+            .collect();
+        if !missing.is_empty() {
+            missing.sort_unstable();
+            missing.dedup();
+            let made = keys.ensure(&missing).await.map_err(SealError::Keys)?;
+            for (id, state) in wanted
+                .iter()
+                .zip(&mut states)
+                .filter(|(_, state)| state.is_none())
+            {
+                let at = missing.binary_search(id).expect("asked for above");
+                *state = Some(made[at].clone());
+            }
+        }
+        let mut nonces = vec![0; 12 * wanted.len()];
+        random.fill(&mut nonces).expect("the system has randomness");
+        let mut sealing = states.into_iter().zip(nonces.chunks_exact(12));
+        for batch in &mut self.batches {
+            if key_of(batch).is_none() {
+                continue;
+            }
+            let (state, nonce) = sealing.next().expect("one for each");
+            let Some(KeyState::Present(key)) = state else {
+                return Err(SealError::Erased(batch.actor.clone()));
+            };
+            let aad = aad(batch);
+            let nonce: [u8; 12] = nonce.try_into().expect("12 bytes");
+            for event in &mut batch.events {
+                if let Event::MessagePosted { content, .. } | Event::MessageEdited { content, .. } =
+                    event
+                    && let Content::Plain(text) = content
+                {
+                    *content = Content::Sealed(key.seal(&aad, nonce, text.as_bytes()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The commit as it is stored.
+    pub(super) fn encode(&self, recorded_ms: u64) -> Bytes {
+        Commit::encode(recorded_ms, &self.batches)
+    }
+
+    /// Answers everyone: durable at `position`. Returns what a retry will be told.
+    pub(super) fn answer(
+        self,
+        position: u64,
+        recorded_ms: u64,
+    ) -> Vec<((CommandId, UserId), (u32, Accepted))> {
+        let mut remembered = Vec::with_capacity(self.ids.len());
+        let accepted = |batch: &Batch, duplicate| Accepted {
+            position,
+            at_ms: batch.happened_ms.unwrap_or(recorded_ms),
+            conversation: conversation(batch),
+            seq: posted(batch),
+            duplicate,
+        };
+        for (submission, batch) in self.accepted {
+            let batch = &self.batches[batch];
+            let accepted = accepted(batch, false);
+            if let Some(command) = batch.command {
+                remembered.push((
+                    (command.id, batch.actor.clone()),
+                    (command.digest, accepted),
+                ));
+            }
+            (submission.reply)(Answer::Accepted(accepted));
+        }
+        for (submission, batch) in self.joined {
+            (submission.reply)(Answer::Accepted(accepted(&self.batches[batch], true)));
+        }
+        remembered
+    }
+
+    /// Gives back every command, undecided.
+    pub(super) fn into_submissions(self) -> Vec<Submission> {
+        self.accepted
+            .into_iter()
+            .chain(self.joined)
+            .map(|(submission, _)| submission)
+            .collect()
+    }
+
+    /// The conversations it touches.
+    pub(super) fn conversations(&self) -> Vec<ConversationId> {
+        self.batches.iter().filter_map(conversation).collect()
+    }
+}
+
+fn batch_of(submission: &Submission, stream: Stream, digest: u32, events: Vec<Event>) -> Batch {
+    Batch {
+        stream,
+        actor: submission.actor.clone(),
+        command: submission.id.map(|id| CommandRef { id, digest }),
+        happened_ms: submission.happened_ms,
+        correlation: None,
+        causation: None,
+        first_index: 0,
+        events,
+        poison: None,
+    }
+}
+
+fn conversation(batch: &Batch) -> Option<ConversationId> {
+    match &batch.stream {
+        Stream::Conversation(id) => Some(*id),
+        Stream::User(_) => None,
+    }
+}
+
+fn posted(batch: &Batch) -> u64 {
+    batch
+        .events
+        .iter()
+        .find_map(|event| match event {
+            Event::MessagePosted { seq, .. } => Some(*seq),
+            _ => None,
+        })
+        .unwrap_or(0)
+}
+
+/// The key a batch's content is sealed with; `None` when it has none. A command writes at most one text.
+fn key_of(batch: &Batch) -> Option<KeyId> {
+    let conversation = conversation(batch)?;
+    let sealed = batch.events.iter().any(|event| {
+        matches!(
+            event,
+            Event::MessagePosted { .. } | Event::MessageEdited { .. }
+        )
+    });
+    sealed.then(|| KeyId::Content {
+        conversation: conversation.0,
+        author: batch.actor.shared(),
+    })
+}
+
+fn aad(batch: &Batch) -> Vec<u8> {
+    let conversation = conversation(batch).expect("only conversations hold content");
+    crate::keys::seal::content_aad(
+        conversation.0,
+        &batch.actor,
+        batch.command.map(|command| command.id.0),
+    )
+}
+
+fn present(state: Option<KeyState>) -> Option<KeyState> {
+    state.filter(|state| !matches!(state, KeyState::Unknown))
+}

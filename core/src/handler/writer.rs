@@ -1,0 +1,479 @@
+//! The writer of a shard: decides what waits, appends it as one commit, answers.
+//!
+//! While one append is in flight the next round collects what arrives: group commit by
+//! construction. The writer decides on state folded through its fence: aggregates it keeps itself,
+//! loaded from the projections once these have reached the fence. Should another writer append to
+//! the shard, the append conflicts; the writer forgets its aggregates, folds what it missed and
+//! decides the same commands again.
+
+use std::{sync::Arc, time::Duration};
+
+use hashbrown::HashMap;
+use uuid::Uuid;
+
+use super::{
+    Accepted, Answer, Handler, Parts, Queue, Submission,
+    load::{self, Aggregates},
+    round::{Round, SealError},
+};
+use crate::{
+    domain::{
+        Command, CommandId, ConversationCommand, ConversationId, Event, Refusal, Stream, User,
+        UserId, conversation::Context,
+    },
+    log::{Append, AppendError, EventLog, Lane, Position, ReadError as LogReadError, Shard},
+    projections::{
+        ReadError, Table,
+        rows::{self, Rows},
+    },
+};
+
+/// Conversations kept by one writer, in each of two generations.
+const KEPT_CONVERSATIONS: usize = 50_000;
+
+/// Longest pause between two tries of an append.
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// Runs the writers of all shards until the handler is closed. Call it on a thread of its own with
+/// a current-thread runtime: the embedded log syncs to disk inline.
+pub async fn run(handler: Handler, parts: Parts) {
+    let shards = (0..parts.log.identity().shards).map(Shard);
+    let writers = shards.map(|shard| Writer::new(shard, handler.queue(shard), parts.clone()).run());
+    futures_util::future::join_all(writers).await;
+}
+
+struct Writer {
+    shard: Shard,
+    queue: Arc<Queue>,
+    parts: Parts,
+    /// Position of the shard's last commit, as far as known.
+    fence: Position,
+    aggregates: Aggregates,
+    /// Answers to commands whose commit the projections may not have folded yet.
+    recent: HashMap<(CommandId, UserId), (u32, Accepted)>,
+}
+
+/// What became of a decided command.
+enum Decided {
+    /// It waits for the commit.
+    Taken,
+    /// It was answered.
+    Answered,
+    /// The commit is full: decide it in the next one.
+    Later(Submission),
+}
+
+/// Why a round ended without a commit.
+enum Failed {
+    /// Another writer was first.
+    Conflict,
+    /// Not now.
+    Unavailable(String),
+}
+
+impl Writer {
+    fn new(shard: Shard, queue: Arc<Queue>, parts: Parts) -> Writer {
+        Writer {
+            shard,
+            queue,
+            parts,
+            fence: Position::START,
+            aggregates: Aggregates::new(KEPT_CONVERSATIONS),
+            recent: HashMap::new(),
+        }
+    }
+
+    async fn run(mut self) {
+        self.catch_up().await;
+        // Commands executed before a restart are recognised only once they are folded.
+        self.parts.projections.reached(self.fence.0).await;
+        let interval = Duration::from_millis(self.parts.config.commit_interval_ms);
+        let mut last_commit = tokio::time::Instant::now() - interval;
+        let mut waiting: Vec<Submission> = Vec::new();
+        loop {
+            // What did not go into the last commit goes first: taking more meanwhile would make this
+            // another queue, without a bound.
+            let left = !waiting.is_empty();
+            if !left {
+                let Some(taken) = self.queue.take().await else {
+                    return;
+                };
+                waiting = taken;
+            }
+            // A quiet shard commits at once; a busy one groups.
+            tokio::time::sleep_until(last_commit + interval).await;
+            if !left {
+                self.queue.take_more(&mut waiting);
+            }
+            let round = self.decide(&mut waiting).await;
+            if round.batches.is_empty() {
+                continue;
+            }
+            last_commit = tokio::time::Instant::now();
+            let touched = round.conversations();
+            if let Some(again) = self.commit(round).await {
+                waiting.splice(0..0, again);
+            }
+            self.aggregates.trim(touched.into_iter());
+            self.forget_projected();
+        }
+    }
+
+    /// Learns where the shard ends.
+    async fn catch_up(&mut self) {
+        let mut backoff = Duration::from_millis(10);
+        loop {
+            match self.parts.log.last(Lane::Journal, self.shard).await {
+                Ok(last) => {
+                    self.fence = last;
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot read the end of the shard, trying again")
+                }
+            }
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(BACKOFF_MAX);
+        }
+    }
+
+    /// Decides what waits, as much as goes into one commit; the rest is left in `waiting`.
+    async fn decide(&mut self, waiting: &mut Vec<Submission>) -> Round {
+        let mut round = Round::default();
+        let now_ms = self.parts.clock.now_ms();
+        let mut left = std::mem::take(waiting).into_iter();
+        while let Some(submission) = left.next() {
+            match self.decide_one(&mut round, submission, now_ms).await {
+                Decided::Taken | Decided::Answered => {}
+                Decided::Later(submission) => {
+                    waiting.push(submission);
+                    waiting.extend(left);
+                    break;
+                }
+            }
+        }
+        round
+    }
+
+    async fn decide_one(
+        &mut self,
+        round: &mut Round,
+        submission: Submission,
+        now_ms: u64,
+    ) -> Decided {
+        let digest = digest(&submission.command);
+        if let Some(id) = submission.id {
+            if let Some((batch, known)) = round.find(id, &submission.actor) {
+                if known == digest {
+                    round.join(submission, batch);
+                    return Decided::Taken;
+                }
+                return refuse(submission, Refusal::CommandIdReused);
+            }
+            match self.executed(id, &submission.actor).await {
+                Ok(Some((known, accepted))) if known == digest => {
+                    (submission.reply)(Answer::Accepted(Accepted {
+                        duplicate: true,
+                        ..accepted
+                    }));
+                    return Decided::Answered;
+                }
+                Ok(Some(_)) => return refuse(submission, Refusal::CommandIdReused),
+                Ok(None) if id.is_too_old(now_ms) => return refuse(submission, Refusal::TooOld),
+                Ok(None) => {}
+                Err(error) => return unavailable(submission, &error),
+            }
+        }
+        let stream = submission.command.stream(&submission.actor);
+        if self.parts.projections.is_parked(&stream) {
+            tracing::warn!(?stream, "a command to a parked stream was turned away");
+            (submission.reply)(Answer::Unavailable(
+                "this part of the log is out of order".to_owned(),
+            ));
+            return Decided::Answered;
+        }
+        let decided = match &submission.command {
+            Command::Conversation(id, command) => {
+                self.conversation_events(*id, &submission.actor, command)
+                    .await
+            }
+            Command::User(command) => {
+                let user = round
+                    .users
+                    .entry(submission.actor.clone())
+                    .or_insert_with_key(|id| User::new(id.clone()));
+                self.parts.projections.reached(self.fence.0).await;
+                let loaded = load::user(&self.parts.projections.read(), user, command);
+                loaded.map(|()| user.decide(&self.parts.config.limits, command.clone()))
+            }
+        };
+        let events = match decided {
+            Err(error) => return unavailable(submission, &error),
+            Ok(Err(refusal)) => return refuse(submission, refusal),
+            Ok(Ok(events)) => events,
+        };
+        if events.is_empty() {
+            let conversation = match &stream {
+                Stream::Conversation(id) => Some(*id),
+                Stream::User(_) => None,
+            };
+            let accepted = Accepted {
+                position: self.fence.0,
+                at_ms: now_ms,
+                conversation,
+                seq: 0,
+                duplicate: false,
+            };
+            (submission.reply)(Answer::Accepted(accepted));
+            return Decided::Answered;
+        }
+        if !round.fits(&events) {
+            return Decided::Later(submission);
+        }
+        self.evolve(round, &stream, &submission.actor, &events);
+        round.push(submission, stream, digest, events);
+        Decided::Taken
+    }
+
+    fn evolve(&mut self, round: &mut Round, stream: &Stream, actor: &UserId, events: &[Event]) {
+        match stream {
+            Stream::Conversation(id) => {
+                let conversation = self.aggregates.entry(*id);
+                for event in events {
+                    conversation.evolve(actor, event);
+                }
+            }
+            Stream::User(user) => {
+                if let Some(user) = round.users.get_mut(user) {
+                    for event in events {
+                        user.evolve(event);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn conversation_events(
+        &mut self,
+        id: ConversationId,
+        actor: &UserId,
+        command: &ConversationCommand,
+    ) -> Result<Result<Vec<Event>, Refusal>, ReadError> {
+        let projections = &self.parts.projections;
+        let conversation = self.aggregates.entry(id);
+        let mut needs = command.needs(actor, conversation.head.as_ref().map(|head| &head.kind));
+        if load::missing(conversation, actor, &needs) {
+            projections.reached(self.fence.0).await;
+            let rows = projections.read();
+            load::head(&rows, conversation)?;
+            needs = command.needs(actor, conversation.head.as_ref().map(|head| &head.kind));
+            load::facts(&rows, conversation, actor, &needs)?;
+        }
+        // Blocks stand in another stream, with a fence of its own: as of now is all that can be had.
+        let blocked = match &needs.blocked {
+            Some(peer) => projections
+                .read()
+                .get(Table::Users, &rows::blocks(actor, peer))?
+                .is_some(),
+            None => false,
+        };
+        let context = Context {
+            actor,
+            limits: &self.parts.config.limits,
+            blocked,
+        };
+        Ok(conversation.decide(&context, command.clone()))
+    }
+
+    /// What a command was answered, if it has been executed.
+    async fn executed(
+        &self,
+        id: CommandId,
+        actor: &UserId,
+    ) -> Result<Option<(u32, Accepted)>, ReadError> {
+        if let Some(known) = self.recent.get(&(id, actor.clone())) {
+            return Ok(Some(*known));
+        }
+        // `recent` has all that this writer appended and the projections may lack. After another
+        // writer's commit they catch up first (see `commit`).
+        let row: Option<rows::Command> = rows::get(
+            &self.parts.projections.read(),
+            Table::Commands,
+            &rows::command(id, actor),
+        )?;
+        Ok(row.map(|row| {
+            let accepted = Accepted {
+                position: row.position,
+                at_ms: row.at_ms,
+                conversation: row.conversation,
+                seq: row.seq,
+                duplicate: true,
+            };
+            (row.digest, accepted)
+        }))
+    }
+
+    fn forget_projected(&mut self) {
+        if self.recent.len() > 4_096 {
+            let folded = self.parts.projections.cursor();
+            self.recent
+                .retain(|_, (_, accepted)| accepted.position > folded);
+        }
+    }
+
+    /// Seals and appends a round and answers it. Returns the commands to be decided again.
+    async fn commit(&mut self, mut round: Round) -> Option<Vec<Submission>> {
+        if let Err(error) = round.seal(&*self.parts.keys, &*self.parts.random).await {
+            self.aggregates.clear();
+            match error {
+                SealError::Keys(error) => self.fail(round, &error.to_string()),
+                SealError::Erased(user) => {
+                    let (erased, others): (Vec<_>, Vec<_>) = round
+                        .into_submissions()
+                        .into_iter()
+                        .partition(|submission| submission.actor == user);
+                    for submission in erased {
+                        refuse(
+                            submission,
+                            Refusal::Forbidden("the author's content has been erased"),
+                        );
+                    }
+                    return Some(others);
+                }
+            }
+            return None;
+        }
+        let recorded_ms = self.parts.clock.now_ms();
+        let append = Append {
+            lane: Lane::Journal,
+            shard: self.shard,
+            expected: self.fence,
+            id: self.commit_id(),
+            payload: round.encode(recorded_ms),
+        };
+        match self.append(append).await {
+            Ok(position) => {
+                self.fence = position;
+                self.recent.extend(round.answer(position.0, recorded_ms));
+                None
+            }
+            Err(failed) => {
+                // What was decided has not happened.
+                self.aggregates.clear();
+                match failed {
+                    Failed::Conflict => {
+                        self.recent.clear();
+                        self.catch_up().await;
+                        self.parts.projections.reached(self.fence.0).await;
+                        Some(round.into_submissions())
+                    }
+                    Failed::Unavailable(why) => {
+                        self.fail(round, &why);
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    /// Appends, and concludes nothing from an unclear outcome.
+    async fn append(&mut self, append: Append) -> Result<Position, Failed> {
+        let mut backoff = Duration::from_millis(10);
+        let mut unclear = false;
+        loop {
+            match self.parts.log.append(append.clone()).await {
+                Ok(position) => return Ok(position),
+                Err(AppendError::Conflict { last }) => {
+                    tracing::warn!(shard = self.shard.0, %last, "another writer appended to this shard");
+                    if unclear
+                        && let Some(position) = self.find(append.id, append.expected, last).await
+                    {
+                        // Ours got through, and another writer appended on top of it.
+                        self.aggregates.clear();
+                        self.recent.clear();
+                        self.parts.projections.reached(last.0).await;
+                        return Ok(position);
+                    }
+                    return Err(Failed::Conflict);
+                }
+                Err(AppendError::Unclear(why)) => {
+                    tracing::warn!(shard = self.shard.0, %why, "the outcome of an append is unknown, asking again");
+                    unclear = true;
+                }
+                Err(AppendError::Unavailable(why)) if unclear => {
+                    tracing::warn!(shard = self.shard.0, %why, "waiting to learn the outcome of an append");
+                }
+                Err(error @ (AppendError::Unavailable(_) | AppendError::TooLarge { .. })) => {
+                    tracing::warn!(shard = self.shard.0, %error, "an append failed");
+                    return Err(Failed::Unavailable(error.to_string()));
+                }
+            }
+            tokio::time::sleep(backoff).await;
+            backoff = (backoff * 2).min(BACKOFF_MAX);
+        }
+    }
+
+    /// Looks for a commit among the shard's records after `after`, up to `last`.
+    async fn find(&self, id: Uuid, after: Position, last: Position) -> Option<Position> {
+        loop {
+            match find(&*self.parts.log, id, after, last).await {
+                Ok(found) => return found,
+                Err(error) => tracing::warn!(%error, "cannot read the shard, trying again"),
+            }
+            tokio::time::sleep(BACKOFF_MAX).await;
+        }
+    }
+
+    fn fail(&self, round: Round, why: &str) {
+        for submission in round.into_submissions() {
+            (submission.reply)(Answer::Unavailable(why.to_owned()));
+        }
+    }
+
+    fn commit_id(&self) -> Uuid {
+        let mut bytes = [0; 16];
+        self.parts
+            .random
+            .fill(&mut bytes)
+            .expect("the system has randomness");
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+}
+
+async fn find(
+    log: &dyn EventLog,
+    id: Uuid,
+    after: Position,
+    last: Position,
+) -> Result<Option<Position>, LogReadError> {
+    let mut tail = log.tail(Lane::Journal, after).await?;
+    loop {
+        for record in tail.next().await? {
+            if record.id == id {
+                return Ok(Some(record.position));
+            }
+            if record.position >= last {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn refuse(submission: Submission, refusal: Refusal) -> Decided {
+    (submission.reply)(Answer::Refused(refusal));
+    Decided::Answered
+}
+
+fn unavailable(submission: Submission, error: &ReadError) -> Decided {
+    tracing::error!(%error, "the projections cannot be read");
+    (submission.reply)(Answer::Unavailable(
+        "the server cannot read its state".to_owned(),
+    ));
+    Decided::Answered
+}
+
+/// Digest of what a command asks, kept with its id.
+fn digest(command: &Command) -> u32 {
+    let bytes = postcard::to_allocvec(command).expect("commands encode");
+    crc32fast::hash(&bytes)
+}

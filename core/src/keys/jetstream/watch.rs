@@ -1,0 +1,56 @@
+//! Hears of keys that other nodes destroy.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{DeliverPolicy, push};
+use futures_util::StreamExt;
+
+use super::{Shared, is_tombstone};
+
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Follows the bucket from the message after `last`, for ever. Headers only: the keys themselves
+/// are fetched when they are needed.
+pub(super) async fn watch(shared: Arc<Shared>, mut last: u64) {
+    loop {
+        let config = push::OrderedConfig {
+            deliver_subject: shared.api.client().new_inbox(),
+            deliver_policy: DeliverPolicy::ByStartSequence {
+                start_sequence: last + 1,
+            },
+            headers_only: true,
+            ..push::OrderedConfig::default()
+        };
+        let context = &shared.api.context;
+        let consumer = context
+            .create_consumer_on_stream(config, &*shared.stream)
+            .await;
+        let messages = match consumer {
+            Ok(consumer) => consumer.messages().await.map_err(|e| e.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match messages {
+            Ok(mut messages) => {
+                while let Some(Ok(message)) = messages.next().await {
+                    if let Ok(info) = message.info() {
+                        last = last.max(info.stream_sequence);
+                    }
+                    if message.headers.as_ref().is_some_and(is_tombstone)
+                        && let Some(id) = shared.id(&message.subject)
+                    {
+                        shared.forget(&id);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::debug!(
+                    bucket = shared.bucket,
+                    error,
+                    "cannot watch for destroyed keys"
+                );
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,16 @@
+//! The core of Tidings: log, domain, projections, fan-out. No sockets, no frames.
+//!
+//! The modules stand in reading order.
+
+pub mod domain;
+
+pub mod commit;
+pub mod content;
+pub mod keys;
+pub mod log;
+
+pub mod clock;
+pub mod fanout;
+pub mod handler;
+pub mod node;
+pub mod projections;

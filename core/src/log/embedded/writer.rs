@@ -1,0 +1,314 @@
+//! The one place that appends to the journal: one record, one write, one sync.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::{io, thread};
+
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use super::format::{MAX_FRAME, SEGMENT_HEADER, SegmentHeader, encode_record};
+use super::journal::{Journal, Life, ended};
+use super::recover::{Recovered, Segment};
+use super::segment;
+use crate::log::{Append, AppendError, Position, Record};
+
+/// Name of a segment made ahead of its use.
+const SPARE: &str = "spare.seg";
+
+/// Appends to the journal. Its lock is held across write and sync: one append is in flight at a time.
+pub(super) struct Writer {
+    dir: PathBuf,
+    epoch: Uuid,
+    segment_bytes: u64,
+    journal: Arc<Journal>,
+    state: Mutex<State>,
+}
+
+struct State {
+    file: File,
+    first: u64,
+    /// Number of segments before this one.
+    before: usize,
+    /// Bytes used in the file.
+    end: u64,
+    /// Bytes that are allocated and zero after `end`.
+    size: u64,
+    last: u64,
+    last_id: Uuid,
+    /// A new segment was begun and not finished: the present one must not grow any more.
+    must_rotate: bool,
+    /// The next segment, being made.
+    spare: Option<JoinHandle<io::Result<File>>>,
+    /// After a failed sync: the commit whose fate is unknown, and why.
+    failed: Option<(Uuid, String)>,
+    buffer: Vec<u8>,
+    #[cfg(test)]
+    faults: Faults,
+}
+
+/// Failures of the disk that tests ask for; each happens once.
+#[cfg(test)]
+#[derive(Default)]
+pub(super) struct Faults {
+    /// Fail the next write after this many bytes.
+    pub(super) write: Option<usize>,
+    /// Fail the undoing of a failed write.
+    pub(super) undo: bool,
+    /// Fail the next sync.
+    pub(super) sync: bool,
+    /// Fail to make the next segment.
+    pub(super) rotate: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        dir: &Path,
+        epoch: Uuid,
+        segment_bytes: u64,
+        recovered: Recovered,
+        journal: Arc<Journal>,
+    ) -> io::Result<Self> {
+        // Left over by a process that died; what is in it is unknown.
+        match std::fs::remove_file(dir.join(SPARE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let Recovered {
+            segments,
+            file,
+            mut size,
+            last,
+            last_id,
+        } = recovered;
+        let Segment { first, end } = *segments.last().expect("a log has a segment");
+        let before = segments.len() - 1;
+        let wanted = segment::size(before, segment_bytes);
+        if size < wanted {
+            // A copy that was trimmed, or a new setting.
+            segment::fill_with_zeros(&file, size, wanted)?;
+            size = wanted;
+        }
+        let state = State {
+            file,
+            first,
+            before,
+            end,
+            size,
+            last,
+            last_id,
+            must_rotate: false,
+            spare: None,
+            failed: None,
+            buffer: Vec::with_capacity(MAX_FRAME),
+            #[cfg(test)]
+            faults: Faults::default(),
+        };
+        let dir = dir.to_owned();
+        Ok(Writer {
+            dir,
+            epoch,
+            segment_bytes,
+            journal,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Appends, blocking the thread until the record is durable.
+    pub(super) fn append(&self, append: Append) -> Result<Position, AppendError> {
+        let state = &mut *self.state.lock();
+        if let Some((id, reason)) = &state.failed {
+            return Err(if *id == append.id {
+                AppendError::Unclear(reason.clone())
+            } else {
+                AppendError::Unavailable(ended(reason))
+            });
+        }
+        if append.id == state.last_id && state.last > 0 {
+            return Ok(Position(state.last));
+        }
+        if append.expected.0 != state.last {
+            return Err(AppendError::Conflict {
+                last: Position(state.last),
+            });
+        }
+
+        let position = state.last + 1;
+        state.buffer.clear();
+        encode_record(
+            &mut state.buffer,
+            position,
+            append.shard.0,
+            append.id,
+            &append.payload,
+        );
+        let len = state.buffer.len() as u64;
+        if state.must_rotate || state.end + len > state.size {
+            state.must_rotate = true;
+            self.rotate(state, len).map_err(|error| {
+                let dir = self.dir.display();
+                AppendError::Unavailable(format!("no new segment can be made in {dir}: {error}"))
+            })?;
+            state.must_rotate = false;
+        }
+        self.write(state, append.id)?;
+
+        state.end += len;
+        state.last = position;
+        state.last_id = append.id;
+        let Append {
+            shard, id, payload, ..
+        } = append;
+        let record = Record {
+            position: Position(position),
+            shard,
+            id,
+            payload,
+        };
+        self.journal.publish(record, state.end);
+        if state.spare.is_none() && state.end > state.size / 2 {
+            state.spare = Some(self.make_spare(state.before + 1));
+        }
+        Ok(Position(position))
+    }
+
+    /// Ends appending; the last position, unless that is not certain.
+    pub(super) fn close(&self) -> Option<u64> {
+        let state = &mut *self.state.lock();
+        if let Some(spare) = state.spare.take() {
+            let _ = spare.join();
+            let _ = std::fs::remove_file(self.dir.join(SPARE));
+        }
+        self.journal.end(Life::Closed);
+        state.failed.is_none().then_some(state.last)
+    }
+
+    fn write(&self, state: &mut State, id: Uuid) -> Result<(), AppendError> {
+        if let Err(error) = write_buffer(state) {
+            // The segment is allocated already, so this is rare: a file system that copies on
+            // write and is full, or a broken disk. Take back what was written.
+            let path = segment::path(&self.dir, state.first);
+            let failure = format!("writing {} failed: {error}", path.display());
+            return match undo(state) {
+                Ok(()) => Err(AppendError::Unavailable(failure)),
+                Err(_) => Err(self.fail(state, id, failure)),
+            };
+        }
+        if let Err(error) = sync(state) {
+            // After a failed sync the kernel may call the pages clean, so that a second sync would
+            // succeed without having written them. Nothing but opening again, which writes the
+            // last record once more, tells what is on the disk.
+            let path = segment::path(&self.dir, state.first);
+            let failure = format!("syncing {} failed: {error}", path.display());
+            return Err(self.fail(state, id, failure));
+        }
+        Ok(())
+    }
+
+    fn fail(&self, state: &mut State, id: Uuid, reason: String) -> AppendError {
+        tracing::error!(
+            reason,
+            "the log takes no more appends until it is opened again"
+        );
+        self.journal.end(Life::Failed(reason.clone()));
+        state.failed = Some((id, reason.clone()));
+        AppendError::Unclear(reason)
+    }
+
+    /// Goes on to a new segment with room for `len` bytes.
+    fn rotate(&self, state: &mut State, len: u64) -> io::Result<()> {
+        #[cfg(test)]
+        if std::mem::take(&mut state.faults.rotate) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let made_ahead = state.spare.take().and_then(|spare| spare.join().ok()?.ok());
+        let file = match made_ahead {
+            Some(file) => file,
+            // Not begun, or the disk was full then.
+            None => {
+                let size = segment::size(state.before + 1, self.segment_bytes);
+                segment::make_blank(&self.dir.join(SPARE), size)?
+            }
+        };
+        let mut size = file.metadata()?.len();
+        let needed = SEGMENT_HEADER as u64 + len;
+        if size < needed {
+            segment::fill_with_zeros(&file, size, needed)?;
+            size = needed;
+        }
+        let first = state.last + 1;
+        let header = SegmentHeader {
+            epoch: self.epoch,
+            first,
+            previous_first: state.first,
+            previous_end: state.end,
+            previous_id: state.last_id,
+        };
+        file.write_all_at(&header.encode(), 0)?;
+        file.sync_all()?;
+        std::fs::rename(self.dir.join(SPARE), segment::path(&self.dir, first))?;
+        segment::sync_dir(&self.dir)?;
+
+        // Give back what the old segment did not need. It does no harm if this fails.
+        let _ = state.file.set_len(state.end);
+        state.file = file;
+        state.first = first;
+        state.before += 1;
+        state.end = SEGMENT_HEADER as u64;
+        state.size = size;
+        self.journal.begin_segment(Segment {
+            first,
+            end: state.end,
+        });
+        Ok(())
+    }
+
+    /// Makes the next segment on a thread of its own, so that no append waits for it.
+    fn make_spare(&self, before: usize) -> JoinHandle<io::Result<File>> {
+        let path = self.dir.join(SPARE);
+        let size = segment::size(before, self.segment_bytes);
+        thread::Builder::new()
+            .name("log-segment".into())
+            .spawn(move || segment::make_blank(&path, size))
+            .expect("a thread can be started")
+    }
+
+    #[cfg(test)]
+    pub(super) fn inject(&self, faults: Faults) {
+        self.state.lock().faults = faults;
+    }
+}
+
+fn write_buffer(state: &mut State) -> io::Result<()> {
+    #[cfg(test)]
+    if let Some(n) = state.faults.write.take() {
+        state
+            .file
+            .write_all_at(&state.buffer[..n.min(state.buffer.len())], state.end)?;
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    state.file.write_all_at(&state.buffer, state.end)
+}
+
+fn sync(state: &mut State) -> io::Result<()> {
+    #[cfg(test)]
+    if std::mem::take(&mut state.faults.sync) {
+        return Err(io::Error::other("injected"));
+    }
+    state.file.sync_data()
+}
+
+fn undo(state: &mut State) -> io::Result<()> {
+    #[cfg(test)]
+    if std::mem::take(&mut state.faults.undo) {
+        return Err(io::Error::other("injected"));
+    }
+    segment::fill_with_zeros(
+        &state.file,
+        state.end,
+        state.end + state.buffer.len() as u64,
+    )
+}

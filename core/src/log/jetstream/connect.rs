@@ -1,0 +1,431 @@
+//! Connecting: which server is refused, and with which sentence.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::account::Account;
+use async_nats::jetstream::stream::Info;
+use async_nats::{Client, ConnectOptions, ServerInfo};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::api::insist;
+use super::presence::Presence;
+use super::{Api, ApiError, Auth, Config, JetStream, Shared, monitor, streams};
+use crate::log::{Identity, Lane, MAX_RECORD_BYTES};
+
+/// Oldest server whose fences and stream settings are all there.
+const OLDEST: (u64, u64) = (2, 12);
+
+/// Room for the headers of a record.
+const HEADER_BYTES: usize = 4 * 1024;
+
+/// Shards of a new log, with one replica and with several (the design's section 3 has the measurements).
+const SHARDS_SINGLE: u16 = 1;
+const SHARDS_REPLICATED: u16 = 64;
+
+/// Why no log could be had. Each message is a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The configuration cannot be right.
+    #[error("{0}")]
+    Config(String),
+    /// No server could be reached, or it would not let us in.
+    #[error(
+        "cannot connect to {servers}: {reason}; is nats-server running there, and are the credentials right?"
+    )]
+    Unreachable {
+        /// The configured addresses.
+        servers: String,
+        /// What the attempt ended with.
+        reason: String,
+    },
+    /// A file named in the configuration cannot be used.
+    #[error("cannot use {path}: {reason}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The server is too old: it would silently ignore what keeps the log right.
+    #[error(
+        "the nats-server {server} is version {version}, which is too old: upgrade it to 2.12 or newer"
+    )]
+    OldServer {
+        /// The server's name.
+        server: String,
+        /// Its version.
+        version: String,
+    },
+    /// The server, or our account on it, has no JetStream.
+    #[error(
+        "the nats-server {server} has no JetStream for us ({reason}): add a `jetstream {{ store_dir: ... }}` block to its configuration"
+    )]
+    JetStreamOff {
+        /// The server's name.
+        server: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The server's largest message is too small for a record.
+    #[error(
+        "the nats-server {server} has max_payload {value}, a record needs {needed}: raise max_payload in its configuration (1MB is its default)"
+    )]
+    MaxPayload {
+        /// The server's name.
+        server: String,
+        /// Its setting, in bytes.
+        value: usize,
+        /// What a record needs, in bytes.
+        needed: usize,
+    },
+    /// A stream of that name exists that was not made by this version of Tidings.
+    #[error(
+        "the stream {stream} was not made by this version of Tidings ({reason}): choose another prefix, or upgrade"
+    )]
+    NotOurs {
+        /// The stream.
+        stream: String,
+        /// How it is told.
+        reason: String,
+    },
+    /// The log has another number of shards than configured.
+    #[error(
+        "the log was made with {found} shards and the configuration says {wanted}: configure {found}, or none, or export the log into a new one"
+    )]
+    Shards {
+        /// What the log has.
+        found: u16,
+        /// What is configured.
+        wanted: u16,
+    },
+    /// A setting of an existing stream would lose records.
+    #[error(
+        "the stream {stream} has {setting} {value}, with which the log cannot keep its promises: {remedy}"
+    )]
+    Setting {
+        /// The stream.
+        stream: String,
+        /// The setting's name.
+        setting: &'static str,
+        /// What it is set to.
+        value: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A stream could not be made.
+    #[error("the stream {stream} cannot be made: {reason}")]
+    Refused {
+        /// The stream.
+        stream: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// JetStream did not become available in time.
+    #[error(
+        "JetStream did not answer within {patience:?}: {reason}; do enough servers of its cluster run?"
+    )]
+    Unavailable {
+        /// How long was waited.
+        patience: Duration,
+        /// What the last attempt ended with.
+        reason: String,
+    },
+}
+
+/// What an operator should know about a log that works all the same.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// Acknowledged records are lost when the power fails.
+    #[error(
+        "the nats-server monitored at {url} syncs its files only every {interval:?}: a power cut loses acknowledged messages; set `sync_interval: always` in its jetstream block"
+    )]
+    NotSynced {
+        /// The server's monitoring address.
+        url: String,
+        /// Its `sync_interval`.
+        interval: Duration,
+    },
+    /// A monitoring address could not be asked.
+    #[error("whether the nats-server monitored at {url} syncs every write is unknown: {reason}")]
+    SyncUnknown {
+        /// The monitoring address.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Fewer monitoring addresses than replicas are configured.
+    #[error(
+        "whether every nats-server syncs every write was not checked: {urls} monitoring addresses are configured for {replicas} replicas; without `sync_interval: always` a power cut loses acknowledged messages"
+    )]
+    SyncUnchecked {
+        /// How many addresses are configured.
+        urls: usize,
+        /// How many replicas the log has.
+        replicas: usize,
+    },
+}
+
+pub(super) async fn connect(config: Config, epoch: Uuid) -> Result<JetStream, ConnectError> {
+    check_config(&config)?;
+    let client = open(&config, "tidings").await?;
+    check_server(&client.server_info())?;
+    let readers = open(&config, "tidings tail").await?;
+    let api = Api::new(client, config.domain.as_deref());
+    check_account(&api, config.patience).await?;
+
+    let identity = journal(&api, &config, epoch).await?;
+    let wanted = streams::wanted(&config.prefix, Lane::Presence, config.replicas, identity);
+    let info = existing_or_new(&api, &wanted, config.patience).await?;
+    streams::check(&info.config, &wanted)?;
+    let marker = streams::marker(&config.prefix);
+    let presence = Presence::open(&api, wanted, marker, identity.epoch)
+        .await
+        .map_err(|e| ConnectError::Unavailable {
+            patience: config.patience,
+            reason: e.to_string(),
+        })?;
+
+    let warnings = sync_warnings(&config).await;
+    let turns = || (0..identity.shards).map(|_| Mutex::new(None)).collect();
+    Ok(JetStream {
+        warnings,
+        shared: Arc::new(Shared {
+            journal_turns: turns(),
+            presence_turns: turns(),
+            config,
+            identity,
+            api,
+            readers,
+            presence,
+        }),
+    })
+}
+
+fn check_config(config: &Config) -> Result<(), ConnectError> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if config.prefix.is_empty() || !config.prefix.chars().all(fine) {
+        return Err(ConnectError::Config(format!(
+            "the prefix {:?} must be made of letters, digits, - and _",
+            config.prefix
+        )));
+    }
+    if config.replicas != 1 && config.replicas != 3 {
+        return Err(ConnectError::Config(format!(
+            "replicas = {} is not supported: use 1 or 3",
+            config.replicas
+        )));
+    }
+    if config.shards == Some(0) {
+        return Err(ConnectError::Config(
+            "a log needs at least one shard".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+async fn open(config: &Config, name: &str) -> Result<Client, ConnectError> {
+    let options = ConnectOptions::new()
+        .name(name)
+        .connection_timeout(Duration::from_secs(5))
+        // A server that is frozen rather than dead is left after three of these.
+        .ping_interval(Duration::from_secs(2))
+        .reconnect_delay_callback(|n| Duration::from_millis((n as u64 * 20).min(500)))
+        .event_callback(|event| async move { tracing::info!(%event, "nats") });
+    let options = match &config.auth {
+        Auth::None => options,
+        Auth::Token(token) => options.token(token.clone()),
+        Auth::User { name, password } => options.user_and_password(name.clone(), password.clone()),
+        Auth::Credentials(path) => {
+            options
+                .credentials_file(path)
+                .await
+                .map_err(|e| ConnectError::File {
+                    path: path.clone(),
+                    reason: e.to_string(),
+                })?
+        }
+    };
+    let options = match &config.tls {
+        None => options,
+        Some(tls) => {
+            let mut options = options.require_tls(true);
+            if let Some(roots) = &tls.roots {
+                options = options.add_root_certificates(roots.clone());
+            }
+            if let Some((certificate, key)) = &tls.certificate {
+                options = options.add_client_certificate(certificate.clone(), key.clone());
+            }
+            options
+        }
+    };
+    let servers = config.servers.join(", ");
+    let mut addresses = Vec::new();
+    for server in &config.servers {
+        let address = server.parse::<async_nats::ServerAddr>();
+        addresses.push(address.map_err(|e| {
+            ConnectError::Config(format!("{server:?} is not a server address: {e}"))
+        })?);
+    }
+    let client = options.connect(addresses).await;
+    client.map_err(|e| {
+        let mut reason = e.to_string();
+        let mut source = std::error::Error::source(&e);
+        while let Some(cause) = source {
+            if !reason.contains(&cause.to_string()) {
+                reason = format!("{reason}: {cause}");
+            }
+            source = cause.source();
+        }
+        ConnectError::Unreachable { servers, reason }
+    })
+}
+
+/// Refuses a server by what it says of itself.
+pub(super) fn check_server(info: &ServerInfo) -> Result<(), ConnectError> {
+    let server = if info.server_name.is_empty() {
+        &info.server_id
+    } else {
+        &info.server_name
+    };
+    if version(&info.version).is_none_or(|version| version < OLDEST) {
+        return Err(ConnectError::OldServer {
+            server: server.clone(),
+            version: info.version.clone(),
+        });
+    }
+    let needed = MAX_RECORD_BYTES + HEADER_BYTES;
+    if info.max_payload < needed {
+        return Err(ConnectError::MaxPayload {
+            server: server.clone(),
+            value: info.max_payload,
+            needed,
+        });
+    }
+    Ok(())
+}
+
+fn version(text: &str) -> Option<(u64, u64)> {
+    let mut parts = text
+        .trim_start_matches('v')
+        .split(['.', '-', '+'])
+        .map(str::parse);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => Some((major, minor)),
+        _ => None,
+    }
+}
+
+async fn check_account(api: &Api, patience: Duration) -> Result<(), ConnectError> {
+    let info = api.client().server_info();
+    let asked = insist(patience, || api.ask::<_, Account>("INFO".to_owned(), &())).await;
+    let off = |reason: String| ConnectError::JetStreamOff {
+        server: info.server_name.clone(),
+        reason,
+    };
+    match asked {
+        Ok(_) => Ok(()),
+        Err(ApiError::NoResponders) => Err(off("nobody answers for it".to_owned())),
+        Err(error)
+            if error.code().is_some_and(|code| {
+                code == ErrorCode::JETSTREAM_NOT_ENABLED
+                    || code == ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT
+            }) =>
+        {
+            Err(off(error.to_string()))
+        }
+        Err(error) => Err(ConnectError::Unavailable {
+            patience,
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// The journal's identity: what is recorded in it, or what it has just been made with.
+async fn journal(api: &Api, config: &Config, epoch: Uuid) -> Result<Identity, ConnectError> {
+    let default = if config.replicas == 1 {
+        SHARDS_SINGLE
+    } else {
+        SHARDS_REPLICATED
+    };
+    let new = Identity {
+        epoch,
+        shards: config.shards.unwrap_or(default),
+    };
+    let wanted = streams::wanted(&config.prefix, Lane::Journal, config.replicas, new);
+    let info = existing_or_new(api, &wanted, config.patience).await?;
+    // What the stream is like matters less than whose it is.
+    let identity = streams::identity(&info.config)?;
+    streams::check(&info.config, &wanted)?;
+    match config.shards {
+        Some(shards) if shards != identity.shards => Err(ConnectError::Shards {
+            found: identity.shards,
+            wanted: shards,
+        }),
+        _ => Ok(identity),
+    }
+}
+
+/// The stream of that name as it is, made first if there is none. Of several nodes that make it at
+/// once, one does.
+pub(crate) async fn existing_or_new(
+    api: &Api,
+    wanted: &async_nats::jetstream::stream::Config,
+    patience: Duration,
+) -> Result<Info, ConnectError> {
+    let unavailable = |e: ApiError| ConnectError::Unavailable {
+        patience,
+        reason: e.to_string(),
+    };
+    match insist(patience, || api.info(&wanted.name)).await {
+        Ok(info) => return Ok(info),
+        Err(error) if error.code() == Some(ErrorCode::STREAM_NOT_FOUND) => {}
+        Err(error) => return Err(unavailable(error)),
+    }
+    match insist(patience, || api.create(wanted)).await {
+        Ok(info) => Ok(info),
+        Err(error) if error.code() == Some(ErrorCode::STREAM_NAME_EXIST) => {
+            insist(patience, || api.info(&wanted.name))
+                .await
+                .map_err(unavailable)
+        }
+        Err(ApiError::Refused(error)) => Err(ConnectError::Refused {
+            stream: wanted.name.clone(),
+            reason: match error.error_code() {
+                ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED => format!(
+                    "{} replicas need a cluster of servers; configure 1, or start a cluster",
+                    wanted.num_replicas
+                ),
+                _ => error.to_string(),
+            },
+        }),
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
+async fn sync_warnings(config: &Config) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for url in &config.monitor_urls {
+        match monitor::settings(url).await {
+            Ok(settings) if settings.sync_always => {}
+            Ok(settings) => warnings.push(Warning::NotSynced {
+                url: url.clone(),
+                interval: settings.sync_interval(),
+            }),
+            Err(reason) => warnings.push(Warning::SyncUnknown {
+                url: url.clone(),
+                reason,
+            }),
+        }
+    }
+    if config.monitor_urls.len() < config.replicas {
+        warnings.push(Warning::SyncUnchecked {
+            urls: config.monitor_urls.len(),
+            replicas: config.replicas,
+        });
+    }
+    warnings
+}

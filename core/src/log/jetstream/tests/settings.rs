@@ -1,0 +1,314 @@
+//! Servers and streams that are refused, and with which sentence.
+
+use async_nats::ServerInfo;
+use async_nats::jetstream::stream::{self, DiscardPolicy, PersistenceMode};
+
+use super::*;
+use crate::log::Identity;
+use crate::log::jetstream::connect::{ConnectError, Warning, check_server};
+use crate::log::jetstream::{Auth, streams};
+
+async fn refusal(config: Config) -> String {
+    match JetStream::connect(config, EPOCH).await {
+        Ok(_) => panic!("it was accepted"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn wanted() -> stream::Config {
+    streams::wanted(
+        "tidings",
+        Lane::Journal,
+        1,
+        Identity {
+            epoch: EPOCH,
+            shards: 1,
+        },
+    )
+}
+
+#[test]
+fn an_old_server_is_refused() {
+    let info = |version: &str| ServerInfo {
+        server_name: "n1".to_owned(),
+        version: version.to_owned(),
+        max_payload: 1024 * 1024,
+        ..ServerInfo::default()
+    };
+    for version in ["2.12.0", "2.15.1", "v2.12.4-RC.1", "3.0.0"] {
+        assert!(check_server(&info(version)).is_ok(), "{version}");
+    }
+    for version in ["2.9.10", "2.11.12", "1.99.0", "", "beta"] {
+        let refused = check_server(&info(version));
+        assert!(
+            matches!(refused, Err(ConnectError::OldServer { .. })),
+            "{version}: {refused:?}"
+        );
+    }
+    assert_eq!(
+        check_server(&info("2.9.10")).unwrap_err().to_string(),
+        "the nats-server n1 is version 2.9.10, which is too old: upgrade it to 2.12 or newer"
+    );
+}
+
+#[tokio::test]
+async fn servers_with_wrong_settings_are_refused() {
+    let folder = folder();
+    let small =
+        Server::start_with(folder.path(), "sync_interval: always", "max_payload: 64K").await;
+    let said = refusal(small.config()).await;
+    assert!(said.contains("n1 has max_payload 64000"), "{said}");
+    drop(small);
+
+    let server = Server::start_with(
+        folder.path(),
+        "sync_interval: always",
+        "accounts { A { users: [ { user: a, password: b } ] } }",
+    )
+    .await;
+    let patience = Duration::from_secs(1);
+    let wrong = Auth::User {
+        name: "a".to_owned(),
+        password: "wrong".to_owned(),
+    };
+    let said = refusal(Config {
+        auth: wrong,
+        patience,
+        ..server.config()
+    })
+    .await;
+    assert!(said.contains("authorization violation"), "{said}");
+    let right = Auth::User {
+        name: "a".to_owned(),
+        password: "b".to_owned(),
+    };
+    let said = refusal(Config {
+        auth: right,
+        patience,
+        ..server.config()
+    })
+    .await;
+    assert!(said.contains("n1 has no JetStream for us"), "{said}");
+    drop(server);
+
+    let said = refusal(Config {
+        servers: vec!["nats://127.0.0.1:1".to_owned()],
+        ..Config::default()
+    })
+    .await;
+    assert!(
+        said.starts_with("cannot connect to nats://127.0.0.1:1: "),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn impossible_configurations_are_refused() {
+    let cases = [
+        (
+            Config {
+                replicas: 2,
+                ..Config::default()
+            },
+            "replicas = 2 is not supported: use 1 or 3",
+        ),
+        (
+            Config {
+                shards: Some(0),
+                ..Config::default()
+            },
+            "a log needs at least one shard",
+        ),
+        (
+            Config {
+                prefix: "a.b".to_owned(),
+                ..Config::default()
+            },
+            "the prefix \"a.b\" must be made of letters, digits, - and _",
+        ),
+    ];
+    for (config, sentence) in cases {
+        assert_eq!(refusal(config).await, sentence);
+    }
+}
+
+#[tokio::test]
+async fn a_log_is_what_it_was_made_as() {
+    let folder = folder();
+    let server = Server::start(folder.path()).await;
+    let made = connect(Config {
+        shards: Some(5),
+        ..server.config()
+    })
+    .await
+    .identity();
+    assert_eq!(
+        made,
+        Identity {
+            epoch: EPOCH,
+            shards: 5
+        }
+    );
+    let again = JetStream::connect(server.config(), Uuid::from_u128(0xbad))
+        .await
+        .unwrap();
+    assert_eq!(
+        again.identity(),
+        made,
+        "the epoch and the shards are the recorded ones"
+    );
+
+    let said = refusal(Config {
+        shards: Some(4),
+        ..server.config()
+    })
+    .await;
+    assert!(
+        said.contains("made with 5 shards and the configuration says 4"),
+        "{said}"
+    );
+    let said = refusal(Config {
+        replicas: 3,
+        ..server.config()
+    })
+    .await;
+    assert!(
+        said.contains("tidings-journal has num_replicas 1"),
+        "{said}"
+    );
+    let elsewhere = Config {
+        replicas: 3,
+        prefix: "other".to_owned(),
+        ..server.config()
+    };
+    let said = refusal(elsewhere).await;
+    assert!(said.contains("3 replicas need a cluster"), "{said}");
+}
+
+#[tokio::test]
+async fn streams_that_would_lose_records_are_refused() {
+    let cases: [(&str, fn(&mut stream::Config)); 8] = [
+        ("max_age 3600s", |c| c.max_age = Duration::from_secs(3600)),
+        ("max_msgs 7", |c| c.max_messages = 7),
+        ("max_bytes 70000", |c| c.max_bytes = 70_000),
+        ("max_msgs_per_subject 7", |c| c.max_messages_per_subject = 7),
+        ("max_msg_size 70000", |c| c.max_message_size = 70_000),
+        ("discard Old", |c| c.discard = DiscardPolicy::Old),
+        ("persist_mode async", |c| {
+            c.persist_mode = Some(PersistenceMode::Async)
+        }),
+        ("subjects tidings.other.*", |c| {
+            c.subjects = vec!["tidings.other.*".to_owned()]
+        }),
+    ];
+    let folder = folder();
+    let server = Server::start(folder.path()).await;
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    for (setting, spoil) in cases {
+        let mut config = wanted();
+        spoil(&mut config);
+        context.create_stream(config).await.unwrap();
+        let said = refusal(server.config()).await;
+        assert!(
+            said.starts_with(&format!("the stream tidings-journal has {setting}, ")),
+            "{said}"
+        );
+        context.delete_stream("tidings-journal").await.unwrap();
+    }
+
+    context
+        .create_stream(stream::Config {
+            metadata: Default::default(),
+            ..wanted()
+        })
+        .await
+        .unwrap();
+    let said = refusal(server.config()).await;
+    assert!(
+        said.contains("not made by this version of Tidings"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn an_unsynced_server_is_warned_of() {
+    let folder = folder();
+    let server = Server::start_with(folder.path(), "", "").await;
+    let url = server.monitor_url();
+    let log = connect(server.config()).await;
+    let interval = Duration::from_secs(120);
+    assert_eq!(log.warnings(), [Warning::NotSynced { url, interval }]);
+
+    let log = connect(Config {
+        monitor_urls: Vec::new(),
+        ..server.config()
+    })
+    .await;
+    assert_eq!(
+        log.warnings(),
+        [Warning::SyncUnchecked {
+            urls: 0,
+            replicas: 1
+        }]
+    );
+
+    let wrong = Config {
+        monitor_urls: vec![server.url()],
+        ..server.config()
+    };
+    let log = connect(wrong).await;
+    assert!(
+        matches!(log.warnings(), [Warning::SyncUnknown { .. }]),
+        "{:?}",
+        log.warnings()
+    );
+}
+
+#[tokio::test]
+async fn a_message_that_is_no_record_stops_the_tail() {
+    let folder = folder();
+    let server = Server::start(folder.path()).await;
+    let log = connect(server.config()).await;
+    log.append(journal(0, Position::START, 1)).await.unwrap();
+    log.context()
+        .publish("tidings.journal.0", "intruder".into())
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+    let mut tail = log.tail(Lane::Journal, Position::START).await.unwrap();
+    let mut seen = Vec::new();
+    let error = loop {
+        match tail.next().await {
+            Ok(batch) => seen.extend(batch),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(ids(&seen), [1]);
+    assert_eq!(
+        error.to_string(),
+        "the log is damaged at position 2: not a record, yet published to tidings.journal.0"
+    );
+}
+
+#[tokio::test]
+async fn a_tail_beyond_the_end_says_so() {
+    let folder = folder();
+    let server = Server::start(folder.path()).await;
+    let config = Config {
+        patience: Duration::from_millis(500),
+        ..server.config()
+    };
+    let log = connect(config).await;
+    let position = log.append(journal(0, Position::START, 1)).await.unwrap();
+    let error = log
+        .tail(Lane::Journal, Position(9))
+        .await
+        .err()
+        .expect("there is no such record");
+    assert!(
+        matches!(error, ReadError::Damaged { position: at, .. } if at.0 == position.0 + 1),
+        "{error}"
+    );
+}

@@ -1,0 +1,218 @@
+//! One node: the parts of the core, running.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use crate::{
+    clock::SharedClock,
+    commit::Commit,
+    fanout::Fanout,
+    handler::{self, Handler, Parts, cursors::Cursors, ids::Ids, writer},
+    keys::KeyStore,
+    log::{EventLog, Lane, Position, SharedLog},
+    projections::Projections,
+};
+
+/// How often what is folded goes to disk.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// Pause after a failure before the projector tries again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// A running node. Threads: the writers, the projector (folding and fan-out), the flusher.
+pub struct Node {
+    /// Commands go in here.
+    pub handler: Handler,
+    /// State.
+    pub projections: Arc<Projections>,
+    /// Sessions of this node.
+    pub fanout: Arc<Fanout>,
+    /// Cursors on their way to the log.
+    pub cursors: Arc<Cursors>,
+    /// Keys of sealed content.
+    pub keys: Arc<dyn KeyStore>,
+    /// Derived ids.
+    pub ids: Ids,
+    /// The log.
+    pub log: SharedLog,
+    /// Time.
+    pub clock: SharedClock,
+    /// The settings the handler runs with.
+    pub config: handler::Config,
+    health: Arc<Health>,
+    threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// How the node is doing.
+#[derive(Debug, Default)]
+pub struct Health {
+    stopping: AtomicBool,
+    /// Recorded time of the last commit folded, milliseconds since 1970.
+    folded_ms: AtomicU64,
+    /// Set while folding fails.
+    failing: AtomicBool,
+}
+
+impl Node {
+    /// Starts the node's threads.
+    pub fn start(parts: Parts, ids: Ids) -> io::Result<Node> {
+        let handler = Handler::new(parts.log.identity(), &parts.config);
+        let fanout = Arc::new(Fanout::new(parts.projections.clone(), parts.keys.clone()));
+        let cursors = Arc::new(Cursors::default());
+        let health = Arc::new(Health::default());
+        let mut threads = Vec::new();
+        threads.push(spawn("projector", {
+            let (log, projections) = (parts.log.clone(), parts.projections.clone());
+            let (fanout, health) = (fanout.clone(), health.clone());
+            move || async move { project(&*log, &projections, &fanout, &health).await }
+        })?);
+        threads.push(spawn("writer", {
+            let (handler, parts) = (handler.clone(), parts.clone());
+            move || writer::run(handler, parts)
+        })?);
+        threads.push(spawn("cursors", {
+            let (handler, cursors, clock) = (handler.clone(), cursors.clone(), parts.clock.clone());
+            let health = health.clone();
+            move || async move {
+                let mut tick =
+                    tokio::time::interval(Duration::from_millis(handler::cursors::FLUSH_EVERY_MS));
+                while !health.stopping.load(Ordering::Relaxed) {
+                    tick.tick().await;
+                    cursors.flush(clock.now_ms(), false, &handler);
+                }
+            }
+        })?);
+        threads.push(spawn("flush", {
+            let (projections, health) = (parts.projections.clone(), health.clone());
+            move || async move {
+                while !health.stopping.load(Ordering::Relaxed) {
+                    tokio::time::sleep(FLUSH_EVERY).await;
+                    if let Err(error) = projections.flush() {
+                        tracing::error!(%error, "the projections could not be written, trying again");
+                    }
+                }
+            }
+        })?);
+        Ok(Node {
+            handler,
+            projections: parts.projections,
+            fanout,
+            cursors,
+            keys: parts.keys,
+            ids,
+            log: parts.log,
+            clock: parts.clock,
+            config: parts.config,
+            health,
+            threads: parking_lot::Mutex::new(threads),
+        })
+    }
+
+    /// How far the projections are behind the log, in milliseconds of recorded time: 0 when they
+    /// hold everything.
+    pub async fn lag_ms(&self) -> u64 {
+        match self.log.head(Lane::Journal).await {
+            Ok(head) if head.0 > self.projections.cursor() => self
+                .clock
+                .now_ms()
+                .saturating_sub(self.health.folded_ms.load(Ordering::Relaxed)),
+            _ => 0,
+        }
+    }
+
+    /// Whether folding is failing at present.
+    pub fn is_failing(&self) -> bool {
+        self.health.failing.load(Ordering::Relaxed)
+    }
+
+    /// Writes what is waiting, folds it, puts it on disk and ends the threads. Blocking: sessions
+    /// are to be gone before.
+    pub fn stop(&self) {
+        self.cursors.flush(self.clock.now_ms(), true, &self.handler);
+        self.handler.close();
+        self.health.stopping.store(true, Ordering::Relaxed);
+        for thread in self.threads.lock().drain(..) {
+            // The projector waits in the log's tail, which has no end: it goes with the process.
+            if thread.thread().name() != Some("projector") && thread.join().is_err() {
+                tracing::error!("a thread of the node ended in a panic");
+            }
+        }
+        if let Err(error) = self.projections.flush() {
+            tracing::warn!(%error, "the projections could not be written: they are folded again at the next start");
+        }
+    }
+}
+
+/// A thread with a runtime of its own. The work is made on it, so that it may hold what cannot be
+/// sent between threads.
+fn spawn<W: Future<Output = ()>>(
+    name: &str,
+    work: impl FnOnce() -> W + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || runtime.block_on(work()))
+}
+
+/// Folds the log as it grows, and tells the sessions.
+async fn project(log: &dyn EventLog, projections: &Projections, fanout: &Fanout, health: &Health) {
+    while !health.stopping.load(Ordering::Relaxed) {
+        let failed = match follow(log, projections, fanout, health).await {
+            Ok(()) => return,
+            Err(failed) => failed,
+        };
+        health.failing.store(true, Ordering::Relaxed);
+        tracing::error!(error = %failed, position = projections.cursor(), "the log cannot be folded, trying again");
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn follow(
+    log: &dyn EventLog,
+    projections: &Projections,
+    fanout: &Fanout,
+    health: &Health,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let mut tail = log
+        .tail(Lane::Journal, Position(projections.cursor()))
+        .await?;
+    while !health.stopping.load(Ordering::Relaxed) {
+        let records = tail.next().await?;
+        let commits = records
+            .iter()
+            .map(Commit::decode)
+            .collect::<Result<Vec<_>, _>>()?;
+        while projections.is_behind_on_disk() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        fanout.prepare(&commits)?;
+        let parked = projections.apply(&commits)?;
+        if !parked.is_empty() {
+            // Sessions are told nothing of these streams, not even of what was folded just now.
+            fanout.interrupt();
+        }
+        health.failing.store(false, Ordering::Relaxed);
+        if let Some(last) = commits.last() {
+            health.folded_ms.store(last.recorded_ms, Ordering::Relaxed);
+        }
+        for commit in &commits {
+            // Folded already: a failure here must not fold it again. Sessions that missed something
+            // would have a hole, so they are all made to resume.
+            if let Err(error) = fanout.commit(commit).await {
+                tracing::error!(%error, "sessions could not be told of a commit: they resume");
+                fanout.interrupt();
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! State folded from the log: rows and the position they are folded through, in one store.
+//!
+//! The rows can be deleted at any time and are rebuilt from the log ([`rebuild`]); [`audit`] folds
+//! the log afresh and compares. Nothing in this module can send anything or run an extension, so
+//! neither can a rebuild.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::{
+    commit::Commit,
+    domain::Stream,
+    log::{Identity, Position},
+};
+
+pub mod audit;
+pub mod fold;
+pub mod read;
+pub mod rebuild;
+pub mod resume;
+pub mod rows;
+pub mod store;
+pub mod unread;
+
+pub use fold::Parked;
+pub use store::{Direction, FlushError, OpenError, Snapshot, Store, Table};
+
+/// Version of the rows and of how they are folded. A change of either is a new version, and so a rebuild.
+pub const VERSION: u32 = 1;
+
+/// Memory of rows not yet on disk above which folding waits for the flush, in bytes.
+const OVERLAY_BYTES: usize = 256 << 20;
+
+/// A row could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::ReadError),
+    /// A row is not what it should be: rebuild the projections.
+    #[error("the projections are damaged ({0}): rebuild them")]
+    Corrupt(String),
+}
+
+/// The projections of one node.
+pub struct Projections {
+    store: Store,
+    applied: watch::Sender<u64>,
+    kept: Mutex<fold::Kept>,
+    /// Whether any stream is parked, readable without waiting for the projector.
+    any_parked: AtomicBool,
+}
+
+impl Projections {
+    /// Opens the projections in `folder` (made if absent). A store of another version or epoch, or a
+    /// damaged one, is an error that says so: see [`OpenError::rebuildable`].
+    pub fn open(folder: &Path, identity: Identity) -> Result<Projections, OpenError> {
+        let store = Store::open(folder, VERSION, identity.epoch.as_u128())?;
+        let parked =
+            fold::parked(&store.read()).map_err(|error| OpenError::Corrupt(error.to_string()))?;
+        for parked in &parked {
+            tracing::error!(stream = ?parked.stream, position = parked.position, reason = %parked.reason, "a stream is parked");
+        }
+        let applied = watch::Sender::new(store.cursor());
+        let any_parked = AtomicBool::new(!parked.is_empty());
+        let parked = parked.into_iter().map(|parked| parked.stream).collect();
+        let kept = Mutex::new(fold::Kept::new(parked));
+        Ok(Projections {
+            store,
+            applied,
+            kept,
+            any_parked,
+        })
+    }
+
+    /// The folder of the current projections below a data folder, as `CURRENT` names it.
+    pub fn folder(data: &Path) -> PathBuf {
+        rebuild::current(&data.join("projections"))
+    }
+
+    /// A consistent view. It holds a lock that folding waits for: keep it short, never across an await.
+    pub fn read(&self) -> Snapshot<'_> {
+        self.store.read()
+    }
+
+    /// The position folded through: what readers see.
+    pub fn cursor(&self) -> u64 {
+        *self.applied.borrow()
+    }
+
+    /// The position that is on disk.
+    pub fn flushed(&self) -> u64 {
+        self.store.flushed()
+    }
+
+    /// Waits until everything up to `position` is folded.
+    pub async fn reached(&self, position: u64) {
+        if self.cursor() >= position {
+            return;
+        }
+        let mut applied = self.applied.subscribe();
+        // The sender is ours: it outlives the wait.
+        let _ = applied.wait_for(|applied| *applied >= position).await;
+    }
+
+    /// Streams set aside because an event could not be folded.
+    pub fn parked(&self) -> Vec<Stream> {
+        self.kept.lock().parked.iter().cloned().collect()
+    }
+
+    /// Whether a stream is set aside: its events are not folded, so it may not be decided on either.
+    pub fn is_parked(&self, stream: &Stream) -> bool {
+        self.any_parked.load(Ordering::Relaxed) && self.kept.lock().parked.contains(stream)
+    }
+
+    /// Folds commits, in order, and makes them visible together. Streams that had to be parked are
+    /// returned, with an alarm in the log of the program.
+    pub fn apply(&self, commits: &[Commit]) -> Result<Vec<Parked>, ReadError> {
+        let Some(last) = commits.last() else {
+            return Ok(Vec::new());
+        };
+        let mut tx = self.store.write();
+        let mut kept = self.kept.lock();
+        let mut fold = fold::Fold::new(&mut tx, &mut kept);
+        if let Err(error) = commits.iter().try_for_each(|commit| fold.commit(commit)) {
+            fold.abandon();
+            return Err(error);
+        }
+        let newly = fold.finish();
+        for parked in &newly {
+            tracing::error!(stream = ?parked.stream, position = parked.position, reason = %parked.reason, "a stream had to be parked");
+        }
+        if !newly.is_empty() {
+            self.any_parked.store(true, Ordering::Relaxed);
+        }
+        let Position(cursor) = last.position;
+        tx.commit(cursor);
+        self.applied.send_replace(cursor);
+        Ok(newly)
+    }
+
+    /// Writes what is folded to disk, rows and position together. Blocking.
+    pub fn flush(&self) -> Result<bool, FlushError> {
+        self.store.flush()
+    }
+
+    /// Whether so much is folded and not on disk that folding should wait.
+    pub fn is_behind_on_disk(&self) -> bool {
+        self.store.overlay_bytes() > OVERLAY_BYTES
+    }
+
+    /// The store, for audits.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+}

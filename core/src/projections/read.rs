@@ -1,0 +1,684 @@
+//! What one user may see: conversations, messages, members. Every function takes the viewer, and
+//! answers `None` (or an error that says no more) for what the viewer may not know of.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::{
+    ReadError,
+    rows::{self, Rows},
+    store::Table,
+    unread,
+};
+use crate::{
+    domain::{
+        ConversationId, TICKS_MEMBERS, UserId,
+        event::{Kind, Role},
+        id::CommandId,
+    },
+    keys::KeyId,
+};
+
+/// Hidden messages skipped at most while looking for the last visible one.
+const LOOK_BACK: usize = 200;
+
+/// A message's text on its way to a reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// As stored.
+    Sealed {
+        /// The seal.
+        sealed: Bytes,
+        /// The command it was sealed by.
+        by: Option<CommandId>,
+    },
+    /// To be read.
+    Open(String),
+    /// The message was taken back.
+    Retracted,
+    /// The key is destroyed: gone for good.
+    Erased,
+}
+
+/// A message as a viewer sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageView {
+    /// Where it is.
+    pub conversation: ConversationId,
+    /// Its number.
+    pub seq: u64,
+    /// Who wrote it.
+    pub author: UserId,
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+    /// (Position, index) in the log.
+    pub at: (u64, u32),
+    /// What it says.
+    pub text: Text,
+    /// `seq` of the message replied to, 0 for none.
+    pub reply_to: u64,
+    /// Members mentioned.
+    pub mentions: Vec<UserId>,
+    /// When it was last edited, 0 for never.
+    pub edited_ms: u64,
+    /// Whether it counts as unread.
+    pub countable: bool,
+    /// Reactions, most given first: which, how many, whether the viewer gives it.
+    pub reactions: Vec<(String, u32, bool)>,
+    /// The command that posted it.
+    pub command: Option<Uuid>,
+}
+
+impl MessageView {
+    /// The key its text is sealed with.
+    pub fn key(&self) -> KeyId {
+        KeyId::Content {
+            conversation: self.conversation.0,
+            author: self.author.shared(),
+        }
+    }
+}
+
+/// How far a member has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CursorView {
+    /// Who.
+    pub user: UserId,
+    /// Read up to.
+    pub read_seq: u64,
+    /// Received up to.
+    pub delivered_seq: u64,
+}
+
+/// A conversation as a viewer sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationView {
+    /// Its id.
+    pub id: ConversationId,
+    /// Its sort.
+    pub kind: Kind,
+    /// The other user of a direct conversation.
+    pub peer: Option<UserId>,
+    /// A group's title.
+    pub title: String,
+    /// The viewer's role, `None` when they have left.
+    pub role: Option<Role>,
+    /// Present members.
+    pub member_count: u32,
+    /// The last message the viewer may see.
+    pub last_message: Option<MessageView>,
+    /// `seq` of the last message the viewer may see, 0 for none.
+    pub last_seq: u64,
+    /// The viewer's read cursor.
+    pub read_seq: u64,
+    /// The viewer's delivered cursor.
+    pub delivered_seq: u64,
+    /// Unread messages.
+    pub unread: u64,
+    /// Muted by the viewer.
+    pub muted: bool,
+    /// The other members' cursors, where ticks are shown to all.
+    pub cursors: Vec<CursorView>,
+    /// What the list is sorted by.
+    pub activity_position: u64,
+    /// Time of the last activity.
+    pub activity_ms: u64,
+    /// Position this view was taken at.
+    pub as_of: u64,
+}
+
+/// A present member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberView {
+    /// Who.
+    pub user: UserId,
+    /// With which rights.
+    pub role: Role,
+    /// Since when, milliseconds since 1970.
+    pub joined_ms: u64,
+}
+
+/// Which stretch of history is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The latest messages.
+    Latest,
+    /// Messages with a lower `seq`, nearest first cut.
+    Before(u64),
+    /// Messages with a higher `seq`.
+    After(u64),
+}
+
+/// Ticks of one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptsView {
+    /// Members other than the author.
+    pub members: u32,
+    /// How many of them have read it.
+    pub read: u32,
+    /// How many have received it.
+    pub delivered: u32,
+    /// Some of those who have received it.
+    pub cursors: Vec<CursorView>,
+}
+
+/// A viewer and whom they block: loaded once per request.
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    /// Who.
+    pub user: UserId,
+    /// Whom they block, in order.
+    pub blocked: Vec<UserId>,
+}
+
+impl Viewer {
+    /// Loads whom the user blocks.
+    pub fn load(rows: &dyn Rows, user: &UserId) -> Result<Viewer, ReadError> {
+        let mut blocked = Vec::new();
+        let (from, to) = rows::blocks_range(user);
+        rows.scan(Table::Users, &from, &to, false, &mut |key, _| {
+            blocked.push(rows::other_user(user, key));
+            ControlFlow::Continue(())
+        })?;
+        Ok(Viewer {
+            user: user.clone(),
+            blocked,
+        })
+    }
+
+    /// Whether the viewer blocks a user.
+    pub fn blocks(&self, user: &str) -> bool {
+        self.blocked
+            .binary_search_by(|blocked| (**blocked).cmp(user))
+            .is_ok()
+    }
+}
+
+/// A membership, past or present.
+pub fn member(
+    rows: &dyn Rows,
+    id: ConversationId,
+    user: &str,
+) -> Result<Option<rows::Member>, ReadError> {
+    rows::get(rows, Table::Members, &rows::member(id, user))
+}
+
+/// A conversation's row.
+pub fn row(rows: &dyn Rows, id: ConversationId) -> Result<Option<rows::Conversation>, ReadError> {
+    rows::get(rows, Table::Conversations, &rows::conversation(id))
+}
+
+/// One conversation, if the viewer is or was a member. `as_of` is the position of `rows`.
+pub fn conversation(
+    rows: &dyn Rows,
+    as_of: u64,
+    viewer: &Viewer,
+    id: ConversationId,
+) -> Result<Option<ConversationView>, ReadError> {
+    let Some(member) = member(rows, id, &viewer.user)? else {
+        return Ok(None);
+    };
+    let Some(row) = row(rows, id)? else {
+        return Ok(None);
+    };
+    view(rows, as_of, viewer, id, row, member)
+}
+
+fn view(
+    rows: &dyn Rows,
+    as_of: u64,
+    viewer: &Viewer,
+    id: ConversationId,
+    row: rows::Conversation,
+    member: rows::Member,
+) -> Result<Option<ConversationView>, ReadError> {
+    let with_blocked = peer(&row.kind, &viewer.user).is_some_and(|peer| viewer.blocks(peer));
+    let last_message = if with_blocked {
+        last_own_message(rows, viewer, id, &member)?
+    } else {
+        last_message(rows, viewer, id, &member)?
+    };
+    if with_blocked && last_message.is_none() {
+        // Nothing but what a blocked user began: the blocker does not see it.
+        return Ok(None);
+    }
+    // Never after the row's own: pages of the list rely on that.
+    let (activity_position, activity_ms) = match (&last_message, member.spans.last()) {
+        (Some(message), _) => (message.at.0, message.at_ms),
+        (
+            None,
+            Some(rows::Span {
+                until: Some(until), ..
+            }),
+        ) => (until.0.min(row.activity_position), member.joined_ms),
+        (None, _) => (row.activity_position, row.activity_ms),
+    };
+    // What came after they left is not theirs to see.
+    let (title, member_count) = match &member.left {
+        Some(left) => (left.title.clone(), left.member_count),
+        None => (row.title.clone(), row.member_count),
+    };
+    let muted: Option<rows::Membership> = rows::get(
+        rows,
+        Table::Memberships,
+        &rows::membership(&viewer.user, id),
+    )?;
+    let cursors = if member.role.is_some() && row.member_count <= TICKS_MEMBERS {
+        cursors(rows, id, &viewer.user)?
+    } else {
+        Vec::new()
+    };
+    Ok(Some(ConversationView {
+        id,
+        peer: peer(&row.kind, &viewer.user).cloned(),
+        title,
+        role: member.role,
+        member_count,
+        last_seq: last_message.as_ref().map_or(0, |message| message.seq),
+        last_message,
+        read_seq: member.read_seq,
+        delivered_seq: member.delivered_seq,
+        unread: unread::in_conversation(rows, id, &row, &viewer.user, &member, &viewer.blocked)?,
+        muted: muted.is_some_and(|row| row.muted),
+        cursors,
+        activity_position,
+        activity_ms,
+        as_of,
+        kind: row.kind,
+    }))
+}
+
+/// The other user of a direct conversation.
+pub fn peer<'k>(kind: &'k Kind, user: &UserId) -> Option<&'k UserId> {
+    match kind {
+        Kind::Direct { pair, .. } => Some(if pair.0 == *user { &pair.1 } else { &pair.0 }),
+        Kind::Group { .. } => None,
+    }
+}
+
+fn last_message(
+    rows: &dyn Rows,
+    viewer: &Viewer,
+    id: ConversationId,
+    member: &rows::Member,
+) -> Result<Option<MessageView>, ReadError> {
+    let mut found = Ok(None);
+    let mut looked = 0;
+    for interval in member.intervals.iter().rev() {
+        let from = rows::message(id, interval.after + 1);
+        let to = rows::message(id, interval.until.map_or(u64::MAX, |until| until + 1));
+        rows.scan(Table::Messages, &from, &to, true, &mut |key, value| {
+            let seq = rows::trailing_number(key);
+            looked += 1;
+            found = visible_message(rows, viewer, id, member, seq, value);
+            match found {
+                Ok(None) if looked < LOOK_BACK => ControlFlow::Continue(()),
+                _ => ControlFlow::Break(()),
+            }
+        })?;
+        if !matches!(found, Ok(None)) || looked >= LOOK_BACK {
+            break;
+        }
+    }
+    found
+}
+
+/// The viewer's own last message: all that can be seen in a direct conversation with a user they
+/// block, however many the other one goes on sending.
+fn last_own_message(
+    rows: &dyn Rows,
+    viewer: &Viewer,
+    id: ConversationId,
+    member: &rows::Member,
+) -> Result<Option<MessageView>, ReadError> {
+    let Some(last) = unread::last_by(rows, id, &viewer.user, u64::MAX)? else {
+        return Ok(None);
+    };
+    match rows.get(Table::Messages, &rows::message(id, last.seq))? {
+        Some(value) => visible_message(rows, viewer, id, member, last.seq, &value),
+        None => Ok(None),
+    }
+}
+
+/// The other present members' cursors.
+fn cursors(
+    rows: &dyn Rows,
+    id: ConversationId,
+    viewer: &UserId,
+) -> Result<Vec<CursorView>, ReadError> {
+    let mut found = Vec::new();
+    each_member(rows, id, "", &mut |user, row| {
+        if row.role.is_some() && *user != **viewer {
+            let (read_seq, delivered_seq) = row.ticks();
+            found.push(CursorView {
+                user: UserId::trusted(user),
+                read_seq,
+                delivered_seq,
+            });
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+/// Visits members, past ones too, in order of user id, after `after`.
+pub fn each_member(
+    rows: &dyn Rows,
+    id: ConversationId,
+    after: &str,
+    visit: &mut dyn FnMut(&str, rows::Member) -> ControlFlow<()>,
+) -> Result<(), ReadError> {
+    let from = if after.is_empty() {
+        rows::conversation(id).to_vec()
+    } else {
+        // The smallest key after this one.
+        [&rows::member(id, after)[..], &[0]].concat()
+    };
+    // User ids are UTF-8: no byte of them is 255.
+    let to = [&rows::conversation(id)[..], &[u8::MAX]].concat();
+    let mut failed = None;
+    rows.scan(
+        Table::Members,
+        &from,
+        &to,
+        false,
+        &mut |key, value| match rows::decode(Table::Members, value) {
+            Ok(row) => visit(rows::member_user(key), row),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        },
+    )?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// The conversations a user is or was a member of.
+pub fn memberships(
+    rows: &dyn Rows,
+    user: &UserId,
+) -> Result<Vec<(ConversationId, rows::Membership)>, ReadError> {
+    let (from, to) = rows::of_user(user);
+    let mut found = Vec::new();
+    let mut failed = None;
+    rows.scan(Table::Memberships, &from, &to, false, &mut |key, value| {
+        match rows::decode(Table::Memberships, value) {
+            Ok(row) => found.push((rows::membership_conversation(key), row)),
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    failed.map_or(Ok(found), Err)
+}
+
+/// A page of the viewer's conversations, latest activity first: those whose activity is before
+/// `before` (0 for all). Conversations that share the last one's activity position are all in the
+/// page, so that none falls between two pages. Also says whether there are more.
+pub fn conversations(
+    rows: &dyn Rows,
+    as_of: u64,
+    viewer: &Viewer,
+    before: u64,
+    limit: usize,
+) -> Result<(Vec<ConversationView>, bool), ReadError> {
+    let limit = limit.max(1);
+    let mut candidates = Vec::new();
+    for (id, _) in memberships(rows, &viewer.user)? {
+        let (Some(row), Some(member)) = (row(rows, id)?, member(rows, id, &viewer.user)?) else {
+            continue;
+        };
+        // An upper bound of the viewer's own activity position, known without looking at messages.
+        candidates.push((row.activity_position, id, row, member));
+    }
+    candidates.sort_unstable_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+    let mut found: Vec<ConversationView> = Vec::new();
+    let mut more = false;
+    for (bound, id, row, member) in candidates {
+        if found.len() >= limit {
+            // Later candidates have a lower bound, so they cannot come before what is found ...
+            found.sort_by_key(|view| std::cmp::Reverse(view.activity_position));
+            let cut = found[limit - 1].activity_position;
+            if bound < cut {
+                more = true;
+                break;
+            }
+        }
+        if let Some(view) = view(rows, as_of, viewer, id, row, member)?
+            && (before == 0 || view.activity_position < before)
+        {
+            found.push(view);
+        }
+    }
+    found.sort_by_key(|view| std::cmp::Reverse(view.activity_position));
+    if found.len() > limit {
+        let cut = found[limit - 1].activity_position;
+        let kept = found
+            .iter()
+            .take_while(|view| view.activity_position >= cut)
+            .count();
+        more |= kept < found.len();
+        found.truncate(kept);
+    }
+    Ok((found, more))
+}
+
+/// Unread messages over all conversations that are not muted.
+pub fn unread_total(rows: &dyn Rows, viewer: &Viewer) -> Result<u64, ReadError> {
+    let mut total = 0;
+    for (id, membership) in memberships(rows, &viewer.user)? {
+        if membership.muted {
+            continue;
+        }
+        let (Some(row), Some(member)) = (row(rows, id)?, member(rows, id, &viewer.user)?) else {
+            continue;
+        };
+        total += unread::in_conversation(rows, id, &row, &viewer.user, &member, &viewer.blocked)?;
+    }
+    Ok(total)
+}
+
+/// A message as the viewer sees it, if they may.
+fn visible_message(
+    rows: &dyn Rows,
+    viewer: &Viewer,
+    id: ConversationId,
+    member: &rows::Member,
+    seq: u64,
+    value: &Bytes,
+) -> Result<Option<MessageView>, ReadError> {
+    if !member.sees(seq) {
+        return Ok(None);
+    }
+    let row: rows::Message<'_> = rows::decode(Table::Messages, value)?;
+    if viewer.blocks(row.author) {
+        return Ok(None);
+    }
+    let mut reactions = Vec::with_capacity(row.reactions.len());
+    for (reaction, count) in row.reactions {
+        let key = rows::reaction(id, seq, &reaction, &viewer.user);
+        let mine = rows.get(Table::Reactions, &key)?.is_some();
+        reactions.push((reaction, count, mine));
+    }
+    reactions.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
+    let text = if row.retracted {
+        Text::Retracted
+    } else {
+        // Copied: the row's bytes share a block with its neighbours.
+        Text::Sealed {
+            sealed: Bytes::copy_from_slice(row.sealed),
+            by: row.sealed_by,
+        }
+    };
+    Ok(Some(MessageView {
+        conversation: id,
+        seq,
+        author: UserId::trusted(row.author),
+        at_ms: row.at_ms,
+        at: row.at,
+        text,
+        reply_to: row.reply_to,
+        mentions: row.mentions,
+        edited_ms: row.edited_ms,
+        countable: row.countable_seq != 0 && !row.retracted,
+        reactions,
+        command: row.command.map(|command| command.0),
+    }))
+}
+
+/// One message, if the viewer may see it.
+pub fn message(
+    rows: &dyn Rows,
+    viewer: &Viewer,
+    id: ConversationId,
+    seq: u64,
+) -> Result<Option<MessageView>, ReadError> {
+    let Some(member) = member(rows, id, &viewer.user)? else {
+        return Ok(None);
+    };
+    match rows.get(Table::Messages, &rows::message(id, seq))? {
+        Some(value) => visible_message(rows, viewer, id, &member, seq, &value),
+        None => Ok(None),
+    }
+}
+
+/// A page of history in ascending `seq`, and whether there is more in the direction asked. `None`
+/// when the viewer was never a member.
+pub fn messages(
+    rows: &dyn Rows,
+    viewer: &Viewer,
+    id: ConversationId,
+    page: Page,
+    limit: usize,
+) -> Result<Option<(Vec<MessageView>, bool)>, ReadError> {
+    let Some(member) = member(rows, id, &viewer.user)? else {
+        return Ok(None);
+    };
+    let (from, to, reverse) = match page {
+        Page::Latest => (0, u64::MAX, true),
+        Page::Before(seq) => (0, seq, true),
+        Page::After(seq) => (seq.saturating_add(1), u64::MAX, false),
+    };
+    let mut found: Vec<MessageView> = Vec::new();
+    let mut more = false;
+    // Interval by interval, so that a gap costs nothing however long it is.
+    let mut intervals = member.intervals.clone();
+    if reverse {
+        intervals.reverse();
+    }
+    for interval in intervals {
+        let low = from.max(interval.after + 1);
+        let high = to.min(interval.until.map_or(u64::MAX, |until| until + 1));
+        if low >= high {
+            continue;
+        }
+        let mut failed = None;
+        let (low, high) = (rows::message(id, low), rows::message(id, high));
+        rows.scan(
+            Table::Messages,
+            &low,
+            &high,
+            reverse,
+            &mut |key, value| match visible_message(
+                rows,
+                viewer,
+                id,
+                &member,
+                rows::trailing_number(key),
+                value,
+            ) {
+                Ok(Some(_)) if found.len() == limit => {
+                    more = true;
+                    ControlFlow::Break(())
+                }
+                Ok(Some(message)) => {
+                    found.push(message);
+                    ControlFlow::Continue(())
+                }
+                Ok(None) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            },
+        )?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if more {
+            break;
+        }
+    }
+    if reverse {
+        found.reverse();
+    }
+    Ok(Some((found, more)))
+}
+
+/// A page of present members in order of user id, and whether there are more.
+pub fn members(
+    rows: &dyn Rows,
+    id: ConversationId,
+    after: &str,
+    limit: usize,
+) -> Result<(Vec<MemberView>, bool), ReadError> {
+    let mut found = Vec::new();
+    let mut more = false;
+    each_member(rows, id, after, &mut |user, row| {
+        let Some(role) = row.role else {
+            return ControlFlow::Continue(());
+        };
+        if found.len() == limit {
+            more = true;
+            return ControlFlow::Break(());
+        }
+        found.push(MemberView {
+            user: UserId::trusted(user),
+            role,
+            joined_ms: row.joined_ms,
+        });
+        ControlFlow::Continue(())
+    })?;
+    Ok((found, more))
+}
+
+/// Ticks of a message by `author`: how many present members have received and read it.
+pub fn receipts(
+    rows: &dyn Rows,
+    id: ConversationId,
+    author: &str,
+    seq: u64,
+    limit: usize,
+) -> Result<ReceiptsView, ReadError> {
+    let mut receipts = ReceiptsView {
+        members: 0,
+        read: 0,
+        delivered: 0,
+        cursors: Vec::new(),
+    };
+    each_member(rows, id, "", &mut |user, row| {
+        // Who may not see the message has not received it, whatever their cursor says.
+        if row.role.is_none() || user == author || !row.sees(seq) {
+            return ControlFlow::Continue(());
+        }
+        let (read_seq, delivered_seq) = row.ticks();
+        receipts.members += 1;
+        receipts.read += u32::from(read_seq >= seq);
+        if delivered_seq >= seq {
+            receipts.delivered += 1;
+            if receipts.cursors.len() < limit {
+                receipts.cursors.push(CursorView {
+                    user: UserId::trusted(user),
+                    read_seq,
+                    delivered_seq,
+                });
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(receipts)
+}

@@ -1,0 +1,442 @@
+//! The rows of the projections and their keys. Both are stored: a change here is a new
+//! [`super::VERSION`], and so a rebuild.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    ReadError,
+    store::{Direction, Snapshot, Table, WriteTx},
+};
+use crate::domain::{
+    ConversationId, UserId,
+    conversation::Interval,
+    event::{Kind, Role},
+    id::CommandId,
+};
+
+/// Reading rows: a snapshot, or a transaction that sees its own writes.
+pub trait Rows {
+    /// One row.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, ReadError>;
+
+    /// The rows with `from <= key < to` in order (or in reverse), until `visit` breaks.
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &Bytes) -> ControlFlow<()>,
+    ) -> Result<(), ReadError>;
+}
+
+impl Rows for Snapshot<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
+        Ok(Snapshot::get(self, table, key)?)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &Bytes) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        let direction = if reverse {
+            Direction::Reverse
+        } else {
+            Direction::Forward
+        };
+        for row in self.range(table, from..to, direction) {
+            let (key, value) = row?;
+            if visit(&key, &value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Rows for WriteTx<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, ReadError> {
+        Ok(WriteTx::get(self, table, key)?)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        reverse: bool,
+        visit: &mut dyn FnMut(&[u8], &Bytes) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.read().scan(table, from, to, reverse, visit)
+    }
+}
+
+/// Reads and decodes one row.
+pub fn get<T: DeserializeOwned>(
+    rows: &dyn Rows,
+    table: Table,
+    key: &[u8],
+) -> Result<Option<T>, ReadError> {
+    rows.get(table, key)?
+        .map(|bytes| decode(table, &bytes))
+        .transpose()
+}
+
+/// Decodes a row.
+pub fn decode<'a, T: Deserialize<'a>>(table: Table, bytes: &'a [u8]) -> Result<T, ReadError> {
+    postcard::from_bytes(bytes)
+        .map_err(|error| ReadError::Corrupt(format!("row of {table:?}: {error}")))
+}
+
+/// Encodes a row.
+pub fn encode<T: Serialize>(row: &T) -> Vec<u8> {
+    postcard::to_allocvec(row).expect("rows encode")
+}
+
+/// `Conversations`: conversation -> this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// Its sort.
+    pub kind: Kind,
+    /// A group's title.
+    pub title: String,
+    /// When it began.
+    pub started_ms: u64,
+    /// `seq` of the last message.
+    pub last_seq: u64,
+    /// Countable messages so far.
+    pub last_countable_seq: u64,
+    /// Present members.
+    pub member_count: u32,
+    /// Owners among them.
+    pub owner_count: u32,
+    /// Position of the last message (or of the start): what the list is sorted by.
+    pub activity_position: u64,
+    /// Its time.
+    pub activity_ms: u64,
+    /// Position of the last event of any kind.
+    pub changed_position: u64,
+}
+
+/// A stretch of the log in which somebody was a member: positions `from..=until`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The first event they may see: (position, index) of their joining.
+    pub from: (u64, u32),
+    /// The last one: of their leaving.
+    pub until: Option<(u64, u32)>,
+}
+
+/// `Members`: conversation, user -> this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// `None` once they have left.
+    pub role: Option<Role>,
+    /// What they may see, by `seq`.
+    pub intervals: Vec<Interval>,
+    /// What they may see, by position: one for each time they joined.
+    pub spans: Vec<Span>,
+    /// Read up to.
+    pub read_seq: u64,
+    /// Received up to.
+    pub delivered_seq: u64,
+    /// (Position, index) at which the read cursor last moved.
+    pub read_at: (u64, u32),
+    /// (Position, index) at which the delivered cursor last moved.
+    pub delivered_at: (u64, u32),
+    /// When they joined the last time.
+    pub joined_ms: u64,
+    /// What a past member goes on seeing.
+    pub left: Option<Left>,
+}
+
+/// A conversation as it was when a member left: later titles are not theirs to see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// A group's title.
+    pub title: String,
+    /// Those who stayed.
+    pub member_count: u32,
+}
+
+impl Member {
+    /// Whether they may see a message.
+    pub fn sees(&self, seq: u64) -> bool {
+        self.intervals.iter().any(|interval| interval.contains(seq))
+    }
+
+    /// Whether they may see an event.
+    pub fn sees_event(&self, at: (u64, u32)) -> bool {
+        self.spans
+            .iter()
+            .any(|span| span.from <= at && span.until.is_none_or(|until| at <= until))
+    }
+
+    /// (Read, delivered) as the others see it. Joining puts the cursors to the end without anything
+    /// having been read: until they move, nothing is shown.
+    pub fn ticks(&self) -> (u64, u64) {
+        let joined = self.spans.last().map_or((0, 0), |span| span.from);
+        let read = if self.read_at > joined {
+            self.read_seq
+        } else {
+            0
+        };
+        let delivered = if self.delivered_at > joined {
+            self.delivered_seq
+        } else {
+            read
+        };
+        (read, delivered)
+    }
+
+    /// `seq` of the last message they may see, at most `last_seq`.
+    pub fn last_visible(&self, last_seq: u64) -> u64 {
+        self.intervals
+            .last()
+            .map_or(0, |interval| interval.until.unwrap_or(last_seq))
+    }
+}
+
+/// `Memberships`: user, conversation -> this.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Muted by the user.
+    pub muted: bool,
+}
+
+/// `Messages`: conversation, seq -> this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message<'a> {
+    /// Who wrote it.
+    #[serde(borrow)]
+    pub author: &'a str,
+    /// When.
+    pub at_ms: u64,
+    /// Where in the log.
+    pub at: (u64, u32),
+    /// Its number among the countable ones, 0 for none.
+    pub countable_seq: u64,
+    /// Countable messages up to here, this one included.
+    pub countable_total: u64,
+    /// What it says.
+    #[serde(borrow, with = "serde_bytes")]
+    pub sealed: &'a [u8],
+    /// The command whose seal it carries: the one that posted or last edited it.
+    pub sealed_by: Option<CommandId>,
+    /// The command that posted it.
+    pub command: Option<CommandId>,
+    /// `seq` of the message replied to, 0 for none.
+    pub reply_to: u64,
+    /// Members mentioned.
+    pub mentions: Vec<UserId>,
+    /// When it was last edited, 0 for never.
+    pub edited_ms: u64,
+    /// Taken back: `sealed` is empty.
+    pub retracted: bool,
+    /// The different reactions and how many give each.
+    pub reactions: Vec<(String, u32)>,
+}
+
+/// `Changes`: stream, position, index -> this. Every event but posted messages and moved cursors,
+/// which are found in their own rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change<'a> {
+    /// Which event.
+    pub kind: u16,
+    /// Version of its payload.
+    pub schema: u16,
+    /// Who caused it.
+    #[serde(borrow)]
+    pub actor: &'a str,
+    /// When.
+    pub at_ms: u64,
+    /// The command, for the seal of edited content.
+    pub command: Option<CommandId>,
+    /// The event.
+    #[serde(borrow, with = "serde_bytes")]
+    pub payload: &'a [u8],
+}
+
+/// `Commands`: command id, user -> this. The answer a retry gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Digest of what was asked.
+    pub digest: u32,
+    /// Position of its commit.
+    pub position: u64,
+    /// When it happened.
+    pub at_ms: u64,
+    /// The conversation it was for.
+    pub conversation: Option<ConversationId>,
+    /// `seq` of the message it posted, 0 for none.
+    pub seq: u64,
+}
+
+/// Key of `Conversations`, and the beginning of `Members`, `Messages`, `Authors`, `Retracted`, `Reactions`.
+pub fn conversation(id: ConversationId) -> [u8; 16] {
+    *id.0.as_bytes()
+}
+
+/// Key of `Members`.
+pub fn member(id: ConversationId, user: &str) -> Vec<u8> {
+    [id.0.as_bytes(), user.as_bytes()].concat()
+}
+
+/// The user of a key of `Members`.
+pub fn member_user(key: &[u8]) -> &str {
+    str::from_utf8(&key[16..]).expect("a member's key ends in a user id")
+}
+
+/// Key of `Memberships`.
+pub fn membership(user: &str, id: ConversationId) -> Vec<u8> {
+    [user.as_bytes(), &[0], id.0.as_bytes()].concat()
+}
+
+/// Range of a user's `Memberships` (also of everything in `Users` about them).
+pub fn of_user(user: &str) -> (Vec<u8>, Vec<u8>) {
+    (
+        [user.as_bytes(), &[0]].concat(),
+        [user.as_bytes(), &[1]].concat(),
+    )
+}
+
+/// The conversation of a key of `Memberships`.
+pub fn membership_conversation(key: &[u8]) -> ConversationId {
+    let id = uuid::Uuid::from_slice(&key[key.len() - 16..]);
+    ConversationId(id.expect("a membership's key ends in a conversation"))
+}
+
+/// Key of `Messages`.
+pub fn message(id: ConversationId, seq: u64) -> [u8; 24] {
+    numbered(id, seq)
+}
+
+/// Key of `Retracted`: by countable seq.
+pub fn retracted(id: ConversationId, countable_seq: u64) -> [u8; 24] {
+    numbered(id, countable_seq)
+}
+
+fn numbered(id: ConversationId, number: u64) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..16].copy_from_slice(id.0.as_bytes());
+    key[16..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// The number a key ends in.
+pub fn trailing_number(key: &[u8]) -> u64 {
+    let bytes: [u8; 8] = key[key.len() - 8..]
+        .try_into()
+        .expect("a numbered key has 8 more bytes");
+    u64::from_be_bytes(bytes)
+}
+
+/// `Authors`: conversation, author, countable seq -> this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author {
+    /// Countable messages the author has with this one.
+    pub count: u64,
+    /// `seq` of this one.
+    pub seq: u64,
+}
+
+/// Key of `Authors`: one for each countable message.
+pub fn author(id: ConversationId, author: &str, countable_seq: u64) -> Vec<u8> {
+    [
+        id.0.as_bytes(),
+        author.as_bytes(),
+        &[0],
+        &countable_seq.to_be_bytes(),
+    ]
+    .concat()
+}
+
+/// Key of `Reactions`: this user gives this reaction -> nothing.
+pub fn reaction(id: ConversationId, seq: u64, reaction: &str, user: &str) -> Vec<u8> {
+    [
+        &message(id, seq)[..],
+        reaction.as_bytes(),
+        &[0],
+        user.as_bytes(),
+    ]
+    .concat()
+}
+
+/// Key of `Users`: `user` blocks `other` -> nothing.
+pub fn blocks(user: &str, other: &str) -> Vec<u8> {
+    [user.as_bytes(), &[0, b'b'], other.as_bytes()].concat()
+}
+
+/// Range of `Users`: whom `user` blocks.
+pub fn blocks_range(user: &str) -> (Vec<u8>, Vec<u8>) {
+    (
+        [user.as_bytes(), &[0, b'b']].concat(),
+        [user.as_bytes(), &[0, b'b' + 1]].concat(),
+    )
+}
+
+/// Key of `Users`: `user` is blocked by `other` -> nothing.
+pub fn blocked_by(user: &str, other: &str) -> Vec<u8> {
+    [user.as_bytes(), &[0, b'r'], other.as_bytes()].concat()
+}
+
+/// Range of `Users`: who blocks `user`.
+pub fn blocked_by_range(user: &str) -> (Vec<u8>, Vec<u8>) {
+    (
+        [user.as_bytes(), &[0, b'r']].concat(),
+        [user.as_bytes(), &[0, b'r' + 1]].concat(),
+    )
+}
+
+/// The other user of a key of `Users`.
+pub fn other_user(user: &str, key: &[u8]) -> UserId {
+    let text = str::from_utf8(&key[user.len() + 2..]).expect("the key ends in a user id");
+    UserId::trusted(text)
+}
+
+/// Key of `Changes` in a conversation.
+pub fn conversation_change(id: ConversationId, at: (u64, u32)) -> Vec<u8> {
+    [
+        &[b'c'],
+        &id.0.as_bytes()[..],
+        &at.0.to_be_bytes(),
+        &at.1.to_be_bytes(),
+    ]
+    .concat()
+}
+
+/// Key of `Changes` in a user's own stream.
+pub fn user_change(user: &str, at: (u64, u32)) -> Vec<u8> {
+    [
+        &[b'u'],
+        user.as_bytes(),
+        &[0],
+        &at.0.to_be_bytes(),
+        &at.1.to_be_bytes(),
+    ]
+    .concat()
+}
+
+/// (Position, index) of a key of `Changes`.
+pub fn change_at(key: &[u8]) -> (u64, u32) {
+    let (rest, index) = key.split_at(key.len() - 4);
+    let index: [u8; 4] = index.try_into().expect("a change's key ends in an index");
+    (trailing_number(rest), u32::from_be_bytes(index))
+}
+
+/// Key of `Commands`.
+pub fn command(id: CommandId, user: &str) -> Vec<u8> {
+    [id.0.as_bytes(), user.as_bytes()].concat()
+}
+
+/// Key of `Meta`: the stream is parked -> why.
+pub fn parked(stream: &crate::domain::Stream) -> Vec<u8> {
+    [b"parked/", &encode(stream)[..]].concat()
+}

@@ -1,0 +1,77 @@
+//! The tables, and how a table and a key become one key on disk.
+
+use super::{MAX_KEY, key::Key};
+
+/// A table of the store. The numbers are on disk: never reuse or change one, only add.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[allow(
+    missing_docs,
+    reason = "the rows of each are described where they are folded"
+)]
+pub enum Table {
+    Conversations = 1,
+    Members = 2,
+    Memberships = 3,
+    Messages = 4,
+    Authors = 5,
+    Retracted = 6,
+    Changes = 7,
+    Commands = 8,
+    Users = 9,
+    Meta = 10,
+    Reactions = 11,
+}
+
+impl Table {
+    /// Every table, in the order of their numbers.
+    pub const ALL: &[Table] = &[
+        Table::Conversations,
+        Table::Members,
+        Table::Memberships,
+        Table::Messages,
+        Table::Authors,
+        Table::Retracted,
+        Table::Changes,
+        Table::Commands,
+        Table::Users,
+        Table::Meta,
+        Table::Reactions,
+    ];
+
+    /// The name for people: in logs, in metrics and in the audit's output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Conversations => "conversations",
+            Table::Members => "members",
+            Table::Memberships => "memberships",
+            Table::Messages => "messages",
+            Table::Authors => "authors",
+            Table::Retracted => "retracted",
+            Table::Changes => "changes",
+            Table::Commands => "commands",
+            Table::Users => "users",
+            Table::Meta => "meta",
+            Table::Reactions => "reactions",
+        }
+    }
+
+    /// The byte that stands before this table's keys; 0 is the store's own header.
+    pub(super) fn byte(self) -> u8 {
+        self as u8
+    }
+
+    /// The full key: all tables lie in one ordered space, so that one sorted run on disk can carry
+    /// them together.
+    pub(super) fn key(self, key: &[u8]) -> Key {
+        assert!(
+            key.len() <= MAX_KEY,
+            "a key of {} bytes is longer than {MAX_KEY}",
+            key.len()
+        );
+        let mut full = Vec::with_capacity(1 + key.len());
+        full.push(self.byte());
+        full.extend_from_slice(key);
+        full.into()
+    }
+}

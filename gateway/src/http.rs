@@ -1,0 +1,187 @@
+//! HTTP: the WebSocket endpoint, health, metrics, the console page, development tokens.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    session::Gateway,
+    transport::{
+        tcp::{Listener, Peer},
+        websocket,
+    },
+};
+
+/// What the demo offers beside the gateway itself.
+#[derive(Clone, Debug, Default)]
+pub struct Development {
+    /// Users the page offers to sign in as: id and name.
+    pub users: Vec<(String, String)>,
+}
+
+/// A file of the console page or of the SDK it uses, compiled into the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Asset {
+    /// Its path, such as `/app.js`.
+    pub path: &'static str,
+    /// Its contents.
+    pub bytes: &'static [u8],
+}
+
+/// The routes of a node. Development routes exist only if `development` is given.
+pub fn router(
+    gateway: Arc<Gateway>,
+    development: Option<Development>,
+    assets: &'static [Asset],
+) -> Router {
+    let mut router = Router::new()
+        .route("/v1/ws", get(websocket::upgrade))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics));
+    if let Some(development) = development {
+        let users = Arc::new(development);
+        router = router
+            .route("/v1/dev/token", post(development_token))
+            .route(
+                "/v1/dev/users",
+                get(move || development_users(users.clone())),
+            );
+    }
+    let router = router.with_state(gateway);
+    if assets.is_empty() {
+        return router;
+    }
+    router
+        .route(
+            "/",
+            get(move || async move { asset(assets, "/index.html") }),
+        )
+        .route(
+            "/{*path}",
+            get(move |Path(path): Path<String>| async move { asset(assets, &format!("/{path}")) }),
+        )
+}
+
+/// Serves until `stop` ends; connections that are open then go on until they are closed.
+pub async fn serve(
+    listener: Listener,
+    router: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<Peer>(),
+    )
+    .with_graceful_shutdown(stop)
+    .await
+}
+
+async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
+    let node = &gateway.node;
+    if node.is_failing() {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the projections are failing, see the log\n",
+        )
+            .into_response();
+    }
+    let lag = node.lag_ms().await;
+    if lag > 5_000 {
+        let message = format!("the projections are {lag} ms behind\n");
+        return (StatusCode::SERVICE_UNAVAILABLE, message).into_response();
+    }
+    "ready\n".into_response()
+}
+
+async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
+    let node = &gateway.node;
+    let mut text = gateway
+        .metrics
+        .render(node.lag_ms().await, node.handler.waiting());
+    text.push_str(&format!(
+        "# TYPE tidings_outgoing_bytes gauge\ntidings_outgoing_bytes {}\n\
+         # TYPE tidings_projection_position gauge\ntidings_projection_position {}\n\
+         # TYPE tidings_parked_streams gauge\ntidings_parked_streams {}\n",
+        gateway.outgoing_bytes(),
+        node.projections.cursor(),
+        node.projections.parked().len(),
+    ));
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}
+
+#[derive(Deserialize)]
+struct TokenRequest {
+    user: String,
+}
+
+#[derive(Serialize)]
+struct TokenAnswer {
+    token: String,
+    expires_ms: u64,
+}
+
+async fn development_token(Json(TokenRequest { user }): Json<TokenRequest>) -> Response {
+    match crate::translate::user_id(&user) {
+        Ok(user) => Json(TokenAnswer {
+            token: format!("dev:{user}"),
+            expires_ms: 0,
+        })
+        .into_response(),
+        Err(failure) => (StatusCode::BAD_REQUEST, failure.message).into_response(),
+    }
+}
+
+#[derive(Serialize)]
+struct Users {
+    users: Vec<User>,
+}
+
+#[derive(Serialize)]
+struct User {
+    id: String,
+    name: String,
+}
+
+async fn development_users(development: Arc<Development>) -> Json<Users> {
+    let users = development.users.iter();
+    Json(Users {
+        users: users
+            .map(|(id, name)| User {
+                id: id.clone(),
+                name: name.clone(),
+            })
+            .collect(),
+    })
+}
+
+fn asset(assets: &'static [Asset], path: &str) -> Response {
+    let Some(asset) = assets.iter().find(|asset| asset.path == path) else {
+        return (StatusCode::NOT_FOUND, "no such page\n").into_response();
+    };
+    let kind = match path.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    };
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // The page runs nothing that does not come from here, and talks to this server alone.
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ];
+    (headers, asset.bytes).into_response()
+}

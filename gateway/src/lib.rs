@@ -1,0 +1,19 @@
+//! Where clients arrive: transports, sessions, authentication.
+//!
+//! The modules stand in reading order.
+
+pub mod outgoing;
+pub mod query;
+mod rate;
+pub mod session;
+pub mod translate;
+pub mod transport;
+
+pub mod auth;
+pub mod config;
+pub mod http;
+pub mod metrics;
+pub mod tls;
+
+pub use config::Limits;
+pub use session::{Gateway, Session};

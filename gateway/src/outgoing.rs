@@ -1,0 +1,244 @@
+//! What waits to be sent on one connection: bounded in bytes, shed by rank.
+//!
+//! Messages are never shed: a client that does not keep up is cut with a code that tells it to
+//! resume. Typing is shed first.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tidings_core::domain::ConversationId;
+use tidings_protocol::CloseCode;
+use tokio::sync::Notify;
+
+/// Messages told and not acknowledged that are remembered, to turn an acknowledgement into
+/// delivered cursors. Beyond it the oldest are forgotten: a later acknowledgement covers them.
+const UNACKNOWLEDGED: usize = 4_096;
+
+/// The queue of one connection.
+#[derive(Debug)]
+pub struct Outgoing {
+    state: Mutex<State>,
+    changed: Notify,
+    /// Signalled once, when the connection is cut.
+    cut: Notify,
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    frames: VecDeque<Frame>,
+    /// Bytes waiting, the session's own opening aside.
+    bytes: usize,
+    /// Until the session is open, live frames wait here and nothing is sent.
+    held: bool,
+    close: Option<(CloseCode, Bytes)>,
+    unacknowledged: VecDeque<((u64, u32), ConversationId, u64)>,
+}
+
+#[derive(Debug)]
+struct Frame {
+    bytes: Bytes,
+    /// Position in the log; 0 for what is no event.
+    position: u64,
+    counted: bool,
+}
+
+/// What to send next.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// In order.
+    pub frames: Vec<Bytes>,
+    /// Then close, after a last frame that says why.
+    pub close: Option<(CloseCode, Bytes)>,
+}
+
+impl Outgoing {
+    /// A queue of at most `limit` bytes, holding back until [`Outgoing::open`].
+    pub fn new(limit: usize) -> Outgoing {
+        Outgoing {
+            state: Mutex::new(State {
+                frames: VecDeque::new(),
+                bytes: 0,
+                held: true,
+                close: None,
+                unacknowledged: VecDeque::new(),
+            }),
+            changed: Notify::new(),
+            cut: Notify::new(),
+            limit,
+        }
+    }
+
+    /// Adds the frame of a recorded event. False when the queue is full: the caller cuts the connection.
+    #[must_use]
+    pub fn event(
+        &self,
+        frame: Bytes,
+        at: (u64, u32),
+        message: Option<(ConversationId, u64)>,
+    ) -> bool {
+        let mut state = self.state.lock();
+        if let Some((conversation, seq)) = message {
+            state.remember(at, conversation, seq);
+        }
+        self.push(state, frame, at.0)
+    }
+
+    /// Adds a reply. False when the queue is full: the caller cuts the connection.
+    #[must_use]
+    pub fn reply(&self, frame: Bytes) -> bool {
+        self.push(self.state.lock(), frame, 0)
+    }
+
+    fn push(
+        &self,
+        mut state: parking_lot::MutexGuard<'_, State>,
+        bytes: Bytes,
+        position: u64,
+    ) -> bool {
+        if state.close.is_some() {
+            return true;
+        }
+        if state.bytes + bytes.len() > self.limit {
+            return false;
+        }
+        state.bytes += bytes.len();
+        state.frames.push_back(Frame {
+            bytes,
+            position,
+            counted: true,
+        });
+        let wake = !state.held && state.frames.len() == 1;
+        drop(state);
+        if wake {
+            self.changed.notify_one();
+        }
+        true
+    }
+
+    /// Adds a volatile signal, or sheds it when a quarter of the queue is full.
+    pub fn volatile(&self, bytes: Bytes) {
+        let state = self.state.lock();
+        if !state.held && state.bytes + bytes.len() <= self.limit / 4 {
+            let _ = self.push(state, bytes, 0);
+        }
+    }
+
+    /// Opens the session: `opening` (bounded by what it is made of) goes first, then live events
+    /// after `position`, which the opening includes.
+    pub fn open(&self, opening: Vec<Bytes>, position: u64, windows: Vec<(ConversationId, u64)>) {
+        let mut state = self.state.lock();
+        let mut dropped = 0;
+        state.frames.retain(|frame| {
+            let known = frame.position != 0 && frame.position <= position;
+            dropped += if known { frame.bytes.len() } else { 0 };
+            !known
+        });
+        state.bytes -= dropped;
+        for bytes in opening.into_iter().rev() {
+            state.frames.push_front(Frame {
+                bytes,
+                position: 0,
+                counted: false,
+            });
+        }
+        for (conversation, seq) in windows {
+            state.remember((position, u32::MAX), conversation, seq);
+        }
+        state.held = false;
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Closes the connection after what waits already, or at once (`Slow`: nothing that waits would help).
+    pub fn close(&self, code: CloseCode, last: Bytes) {
+        let mut state = self.state.lock();
+        if state.close.is_some() {
+            return;
+        }
+        if code == CloseCode::Slow || state.held {
+            state.frames.clear();
+            state.bytes = 0;
+        }
+        state.close = Some((code, last));
+        drop(state);
+        self.changed.notify_one();
+        if code == CloseCode::Slow {
+            self.cut.notify_one();
+        }
+    }
+
+    /// Whether it is being closed.
+    pub fn is_closing(&self) -> bool {
+        self.state.lock().close.is_some()
+    }
+
+    /// Bytes waiting.
+    pub fn bytes(&self) -> usize {
+        self.state.lock().bytes
+    }
+
+    /// Waits for the next things to send. Cancel-safe.
+    pub async fn next(&self) -> Batch {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let mut state = self.state.lock();
+                if !state.held && !state.frames.is_empty() || state.close.is_some() {
+                    let mut batch = Batch {
+                        frames: Vec::with_capacity(state.frames.len()),
+                        close: None,
+                    };
+                    for frame in std::mem::take(&mut state.frames) {
+                        if frame.counted {
+                            state.bytes -= frame.bytes.len();
+                        }
+                        batch.frames.push(frame.bytes);
+                    }
+                    batch.close = state.close.clone();
+                    return batch;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until the connection is cut because its client is too slow. For use beside a write
+    /// that may be stuck.
+    pub async fn cut(&self) {
+        self.cut.notified().await;
+    }
+
+    /// What an acknowledgement covers: the last message of each conversation up to it.
+    pub fn acknowledged(&self, at: (u64, u32)) -> Vec<(ConversationId, u64)> {
+        let mut state = self.state.lock();
+        let mut covered: Vec<(ConversationId, u64)> = Vec::new();
+        while let Some((told, conversation, seq)) = state.unacknowledged.front().copied() {
+            if told > at {
+                break;
+            }
+            state.unacknowledged.pop_front();
+            match covered.iter_mut().find(|(known, _)| *known == conversation) {
+                Some((_, known)) => *known = (*known).max(seq),
+                None => covered.push((conversation, seq)),
+            }
+        }
+        if state.unacknowledged.is_empty() {
+            // An idle connection holds no memory for what it once had to remember.
+            state.unacknowledged = VecDeque::new();
+        }
+        covered
+    }
+}
+
+impl State {
+    fn remember(&mut self, at: (u64, u32), conversation: ConversationId, seq: u64) {
+        // The same conversation's message just before is covered by this one once both are acknowledged,
+        // but may be acknowledged alone: both are kept.
+        if self.unacknowledged.len() == UNACKNOWLEDGED {
+            self.unacknowledged.pop_front();
+        }
+        self.unacknowledged.push_back((at, conversation, seq));
+    }
+}

@@ -1,0 +1,888 @@
+//! One connection's session: who, limits, resume; frames in, frames out.
+//!
+//! A transport makes a [`Session`] for each connection it accepts, gives it every frame it reads
+//! ([`Session::receive`]) and writes what [`Outgoing::next`] yields. The session does the rest.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tidings_core::{
+    content,
+    domain::{CommandId, UserId},
+    fanout::{self, Notice, Registration},
+    handler::{Answer, Submission},
+    node::Node,
+    projections::{
+        read::{self, Viewer},
+        resume::{self, Resume, What},
+    },
+};
+use tidings_protocol::{
+    ClientFrame, CloseCode, DecodeError, Encoding, ErrorCode, ServerFrame, command, event,
+    frame::{self, Body, Outcome, Request},
+    id,
+};
+use tokio::{sync::Semaphore, time::Instant};
+
+use crate::{
+    auth::{Authenticator, Identity},
+    config::Limits,
+    metrics::Metrics,
+    outgoing::Outgoing,
+    query,
+    rate::Rate,
+    translate::{self, Failure},
+};
+
+/// How long a session waits for projections that are behind its cursor.
+const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// Requests refused for their rate after which the connection is closed.
+const STRIKES: u32 = 500;
+
+/// Longest device id, in bytes.
+const DEVICE_BYTES: usize = 64;
+
+/// What all sessions of a node share.
+pub struct Gateway {
+    /// The core.
+    pub node: Arc<Node>,
+    /// Who is who.
+    pub auth: Authenticator,
+    /// Limits in force.
+    pub limits: Limits,
+    /// Counters.
+    pub metrics: Metrics,
+    logins: Semaphore,
+    pub(crate) queries: Semaphore,
+    open: Mutex<Open>,
+    random: Arc<dyn ring::rand::SecureRandom + Send + Sync>,
+}
+
+/// Connections there are.
+#[derive(Default)]
+struct Open {
+    next: u64,
+    draining: bool,
+    connections: HashMap<u64, Arc<Shared>>,
+    by_address: HashMap<IpAddr, usize>,
+    by_user: HashMap<UserId, usize>,
+}
+
+/// The part of a session that the fan-out and answers reach from other threads.
+pub(crate) struct Shared {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) outgoing: Outgoing,
+    encoding: Encoding,
+    /// The last position this session's commands were accepted at: its reads include it.
+    pub(crate) seen: AtomicU64,
+    user: std::sync::OnceLock<UserId>,
+}
+
+/// One connection, from its acceptance to its end.
+pub struct Session {
+    shared: Arc<Shared>,
+    id: u64,
+    address: IpAddr,
+    state: State,
+    rate: Rate,
+    strikes: u32,
+    heard: Instant,
+    expires: Option<Instant>,
+}
+
+enum State {
+    New,
+    Open {
+        user: UserId,
+        _registration: Registration,
+    },
+}
+
+impl Gateway {
+    /// A gateway to a running node.
+    pub fn new(
+        node: Arc<Node>,
+        auth: Authenticator,
+        limits: Limits,
+        random: Arc<dyn ring::rand::SecureRandom + Send + Sync>,
+    ) -> Arc<Gateway> {
+        Arc::new(Gateway {
+            node,
+            auth,
+            logins: Semaphore::new(limits.logins),
+            queries: Semaphore::new(limits.queries),
+            limits,
+            metrics: Metrics::default(),
+            open: Mutex::default(),
+            random,
+        })
+    }
+
+    /// Takes on a connection. `Err`: it is to be closed at once, with this code and last frame.
+    pub fn accept(
+        self: &Arc<Gateway>,
+        address: IpAddr,
+        encoding: Encoding,
+    ) -> Result<Session, (CloseCode, Bytes)> {
+        let refuse = |code, why: &str, after_ms| {
+            self.metrics.close(code);
+            Err((code, closing(encoding, code, why, after_ms)))
+        };
+        let mut open = self.open.lock();
+        if open.draining {
+            let after = self.jitter_ms(self.limits.drain_ms);
+            return refuse(CloseCode::Draining, "the server is stopping", after);
+        }
+        let from_address = open.by_address.get(&address).copied().unwrap_or(0);
+        if open.connections.len() >= self.limits.connections {
+            let after = 1_000 + self.jitter_ms(4_000);
+            return refuse(
+                CloseCode::TooManyConnections,
+                "the server holds as many connections as it may",
+                after,
+            );
+        }
+        if from_address >= self.limits.connections_per_address {
+            let after = 5_000 + self.jitter_ms(10_000);
+            return refuse(
+                CloseCode::TooManyConnections,
+                "too many connections from this address",
+                after,
+            );
+        }
+        open.next += 1;
+        let id = open.next;
+        let shared = Arc::new(Shared {
+            gateway: self.clone(),
+            outgoing: Outgoing::new(self.limits.outgoing_bytes),
+            encoding,
+            seen: AtomicU64::new(0),
+            user: std::sync::OnceLock::new(),
+        });
+        open.connections.insert(id, shared.clone());
+        *open.by_address.entry(address).or_default() += 1;
+        self.metrics.connections.fetch_add(1, Ordering::Relaxed);
+        let heard = Instant::now();
+        let rate = Rate::new(self.limits.requests_per_second, self.limits.request_burst);
+        Ok(Session {
+            shared,
+            id,
+            address,
+            state: State::New,
+            rate,
+            strikes: 0,
+            heard,
+            expires: None,
+        })
+    }
+
+    /// Stops taking connections and tells every client when to come back, spread over the window in
+    /// [`Limits::drain_ms`].
+    pub fn drain(&self) {
+        let connections: Vec<_> = {
+            let mut open = self.open.lock();
+            open.draining = true;
+            open.connections.values().cloned().collect()
+        };
+        for shared in connections {
+            shared.close(
+                CloseCode::Draining,
+                "the server is stopping",
+                self.jitter_ms(self.limits.drain_ms),
+            );
+        }
+    }
+
+    /// Connections open now.
+    pub fn connections(&self) -> usize {
+        self.open.lock().connections.len()
+    }
+
+    /// Bytes waiting to be sent, on all connections.
+    pub fn outgoing_bytes(&self) -> usize {
+        self.open
+            .lock()
+            .connections
+            .values()
+            .map(|shared| shared.outgoing.bytes())
+            .sum()
+    }
+
+    fn jitter_ms(&self, within: u32) -> u32 {
+        let mut bytes = [0; 4];
+        self.random
+            .fill(&mut bytes)
+            .expect("the system has randomness");
+        u32::from_be_bytes(bytes) % within.max(1)
+    }
+
+    fn session_id(&self) -> Bytes {
+        let mut bytes = [0; 16];
+        self.random
+            .fill(&mut bytes)
+            .expect("the system has randomness");
+        Bytes::copy_from_slice(uuid::Builder::from_random_bytes(bytes).as_uuid().as_bytes())
+    }
+
+    /// Counts a session of a user; false when they have as many as they may.
+    fn count_user(&self, user: &UserId) -> bool {
+        let mut open = self.open.lock();
+        let count = open.by_user.entry(user.clone()).or_default();
+        if *count >= self.limits.connections_per_user {
+            return false;
+        }
+        *count += 1;
+        true
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let gateway = &self.shared.gateway;
+        let mut open = gateway.open.lock();
+        open.connections.remove(&self.id);
+        decrement(&mut open.by_address, &self.address);
+        if let Some(user) = self.shared.user.get() {
+            decrement(&mut open.by_user, user);
+            gateway.metrics.sessions.fetch_sub(1, Ordering::Relaxed);
+        }
+        gateway.metrics.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn decrement<K: Eq + std::hash::Hash + Clone>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+impl Session {
+    /// What is to be sent.
+    pub fn outgoing(&self) -> Outgoings {
+        Outgoings(self.shared.clone())
+    }
+
+    /// When [`Session::check_time`] is to be called next.
+    pub fn deadline(&self) -> Instant {
+        let limits = &self.shared.gateway.limits;
+        let silence = match self.state {
+            State::New => Duration::from_millis(limits.hello_ms),
+            State::Open { .. } => Duration::from_millis(u64::from(limits.heartbeat_ms) * 2),
+        };
+        let idle = self.heard + silence;
+        self.expires.map_or(idle, |expires| idle.min(expires))
+    }
+
+    /// Closes the session if its time is up.
+    pub fn check_time(&mut self) {
+        let now = Instant::now();
+        if now < self.deadline() {
+            return;
+        }
+        if self.expires.is_some_and(|expires| now >= expires) {
+            self.shared.close(
+                CloseCode::TokenExpired,
+                "the token has expired: connect with a new one",
+                0,
+            );
+        } else if matches!(self.state, State::New) {
+            self.shared.close(CloseCode::Protocol, "no hello came", 0);
+        } else {
+            self.shared
+                .close(CloseCode::Idle, "nothing was heard for two heartbeats", 0);
+        }
+    }
+
+    /// The transport could not read a frame: closes with a code that says why.
+    pub fn unreadable(&mut self, code: CloseCode, why: &str) {
+        self.shared.close(code, why, 0);
+    }
+
+    /// Handles one frame.
+    pub async fn receive(&mut self, bytes: Bytes) {
+        self.heard = Instant::now();
+        let gateway = self.shared.gateway.clone();
+        gateway.metrics.frames_in.fetch_add(1, Ordering::Relaxed);
+        if bytes.len() > gateway.limits.frame_bytes {
+            let why = format!(
+                "a frame has {} bytes, the limit is {}",
+                bytes.len(),
+                gateway.limits.frame_bytes
+            );
+            return self.shared.close(CloseCode::TooLarge, &why, 0);
+        }
+        let frame = match self.shared.encoding.decode_client(bytes) {
+            Ok(frame) => frame,
+            Err(DecodeError::UnknownRequest { id, name }) => {
+                let message = format!("{name:?} is no request known here");
+                return self
+                    .shared
+                    .refuse(id, Failure::new(ErrorCode::UnknownRequest, message));
+            }
+            Err(DecodeError::Malformed(what)) => {
+                return self.shared.close(CloseCode::Protocol, &what, 0);
+            }
+        };
+        if let Err(wait_ms) = self.rate.take(self.heard) {
+            self.strikes += 1;
+            if self.strikes > STRIKES {
+                let why = "far more requests than the limit";
+                return self.shared.close(
+                    CloseCode::RateLimited,
+                    why,
+                    wait_ms + gateway.jitter_ms(5_000),
+                );
+            }
+            let message = format!(
+                "more than {} requests a second",
+                gateway.limits.requests_per_second
+            );
+            let failure = Failure {
+                code: ErrorCode::RateLimited,
+                message,
+                retry_after_ms: wait_ms,
+            };
+            return self.shared.refuse(frame.id, failure);
+        }
+        self.strikes = 0;
+        let ClientFrame {
+            id,
+            command_id,
+            request,
+        } = frame;
+        let Some(request) = request else {
+            let failure = Failure::new(
+                ErrorCode::UnknownRequest,
+                "the frame holds no request known here",
+            );
+            return self.shared.refuse(id, failure);
+        };
+        match (&self.state, request) {
+            (State::New, Request::Hello(hello)) => self.hello(id, hello).await,
+            (State::New, _) => {
+                self.shared
+                    .refuse(id, Failure::new(ErrorCode::NotReady, "send hello first"));
+                self.shared
+                    .close(CloseCode::Protocol, "the first frame was not hello", 0);
+            }
+            (State::Open { .. }, Request::Hello(_)) => {
+                self.shared.refuse(
+                    id,
+                    Failure::new(ErrorCode::Invalid, "this connection has had its hello"),
+                );
+            }
+            (State::Open { user, .. }, request) => {
+                let user = user.clone();
+                if let Some(request) = self.command(id, &user, &command_id, request) {
+                    self.other(id, &user, request).await;
+                }
+            }
+        }
+    }
+
+    /// Submits a request that is a command; gives back any other.
+    fn command(
+        &self,
+        id: u64,
+        user: &UserId,
+        command_id: &[u8],
+        request: Request,
+    ) -> Option<Request> {
+        let shared = &self.shared;
+        let node = &shared.gateway.node;
+        if !is_command(&request) {
+            return Some(request);
+        }
+        let failure = match self.command_id(command_id) {
+            Ok(command_id) => {
+                match translate::command(request, user, Some(command_id), &node.ids) {
+                    Ok(Some(command)) => {
+                        let reply_to = shared.clone();
+                        node.handler.submit(Submission {
+                            actor: user.clone(),
+                            command,
+                            id: Some(command_id),
+                            happened_ms: None,
+                            reply: Box::new(move |answer| reply_to.answer(id, answer)),
+                        });
+                        return None;
+                    }
+                    // `is_command` and `translate::command` name the same requests.
+                    Ok(None) => Failure::new(ErrorCode::UnknownRequest, "not a command"),
+                    Err(failure) => failure,
+                }
+            }
+            Err(failure) => failure,
+        };
+        shared.refuse(id, failure);
+        None
+    }
+
+    fn command_id(&self, bytes: &[u8]) -> Result<CommandId, Failure> {
+        if bytes.is_empty() {
+            return Err(translate::no_command_id());
+        }
+        let Some(command_id) = id::from_wire(bytes).map(CommandId) else {
+            return Err(Failure::new(ErrorCode::Invalid, "command_id is no UUID"));
+        };
+        if !command_id.is_acceptable(self.shared.gateway.node.clock.now_ms()) {
+            let message = "command_id is to be a UUIDv7 of the present: check the client's clock";
+            return Err(Failure::new(ErrorCode::Invalid, message));
+        }
+        Ok(command_id)
+    }
+
+    /// Requests that are no commands to the log by themselves.
+    async fn other(&mut self, id: u64, user: &UserId, request: Request) {
+        let shared = self.shared.clone();
+        let node = &shared.gateway.node;
+        let outcome = match request {
+            Request::Ping(_) => Ok(shared.pong(0)),
+            Request::RenewToken(command::RenewToken { token }) => self
+                .renew(user, &token)
+                .map(|expires_ms| shared.pong(expires_ms)),
+            Request::Ack(command::Ack { position, index }) => {
+                for (conversation, seq) in shared.outgoing.acknowledged((position, index)) {
+                    node.cursors.moved(conversation, user, 0, seq);
+                }
+                if id == 0 {
+                    return;
+                }
+                Ok(shared.pong(0))
+            }
+            Request::MarkRead(command::MarkRead { conversation, seq }) => {
+                match query::mark_read(&shared, user, &conversation, seq) {
+                    Ok(()) if id == 0 => return,
+                    Ok(()) => Ok(shared.pong(0)),
+                    Err(failure) => Err(failure),
+                }
+            }
+            Request::Typing(command::Typing {
+                conversation,
+                active,
+            }) => match query::typing(&shared, user, &conversation, active) {
+                Ok(()) if id == 0 => return,
+                Ok(()) => Ok(shared.pong(0)),
+                Err(failure) => Err(failure),
+            },
+            request => query::answer(&shared, user, request).await,
+        };
+        match outcome {
+            Ok(outcome) => shared.reply(id, outcome),
+            Err(failure) => shared.refuse(id, failure),
+        }
+    }
+
+    fn renew(&mut self, user: &UserId, token: &str) -> Result<u64, Failure> {
+        let identity = self.authenticate(token)?;
+        if identity.user != **user {
+            let message = "the new token is for another user";
+            return Err(Failure::new(ErrorCode::Unauthenticated, message));
+        }
+        Ok(self.keep_until(&identity))
+    }
+
+    /// Notes when the session ends; returns when its token expires, 0 for never.
+    fn keep_until(&mut self, identity: &Identity) -> u64 {
+        let now_ms = self.shared.gateway.node.clock.now_ms();
+        self.expires = identity.honoured_until_ms.map(|until_ms| {
+            Instant::now() + Duration::from_millis(until_ms.saturating_sub(now_ms))
+        });
+        identity.expires_ms.unwrap_or(0)
+    }
+
+    fn authenticate(&self, token: &str) -> Result<Identity, Failure> {
+        let gateway = &self.shared.gateway;
+        gateway
+            .auth
+            .authenticate(token, gateway.node.clock.now_ms())
+            .map_err(|error| {
+                let code = if error.retry() {
+                    ErrorCode::Unavailable
+                } else {
+                    ErrorCode::Unauthenticated
+                };
+                Failure::new(code, error.to_string())
+            })
+    }
+
+    /// Opens the session: who it is, what they missed.
+    async fn hello(&mut self, id: u64, hello: command::Hello) {
+        let gateway = self.shared.gateway.clone();
+        let Ok(_login) = gateway.logins.acquire().await else {
+            return;
+        };
+        let checked = self.authenticate(&hello.token).and_then(|identity| {
+            if hello.device.len() > DEVICE_BYTES || hello.client.len() > 128 {
+                return Err(Failure::new(
+                    ErrorCode::Invalid,
+                    "device has at most 64 bytes, client at most 128",
+                ));
+            }
+            Ok((translate::user_id(&identity.user)?, identity))
+        });
+        let (user, identity) = match checked {
+            Ok(checked) => checked,
+            Err(failure) => {
+                let code = match failure.code {
+                    ErrorCode::Unavailable => CloseCode::Internal,
+                    ErrorCode::Invalid => CloseCode::Protocol,
+                    _ => CloseCode::Unauthenticated,
+                };
+                return self
+                    .shared
+                    .close(code, &failure.message, 1_000 + gateway.jitter_ms(1_000));
+            }
+        };
+        if !gateway.count_user(&user) {
+            let after = 5_000 + gateway.jitter_ms(10_000);
+            return self.shared.close(
+                CloseCode::TooManyConnections,
+                "too many connections of this user",
+                after,
+            );
+        }
+        let _ = self.shared.user.set(user.clone());
+        gateway.metrics.sessions.fetch_add(1, Ordering::Relaxed);
+        let token_expires_ms = self.keep_until(&identity);
+        // From here on live events wait in the queue; what the opening includes is dropped from it.
+        let registration = gateway.node.fanout.register(&user, self.shared.clone());
+        match self.opening(id, &user, &hello, token_expires_ms).await {
+            Ok(opening) => {
+                self.state = State::Open {
+                    user,
+                    _registration: registration,
+                };
+                self.shared
+                    .outgoing
+                    .open(opening.frames, opening.position, opening.windows);
+            }
+            Err(why) => {
+                tracing::warn!(%user, %why, "a session could not be opened");
+                let after = 500 + gateway.jitter_ms(2_000);
+                self.shared.close(
+                    CloseCode::Internal,
+                    "the session cannot be opened at present",
+                    after,
+                );
+            }
+        }
+    }
+
+    async fn opening(
+        &self,
+        id: u64,
+        user: &UserId,
+        hello: &command::Hello,
+        token_expires_ms: u64,
+    ) -> Result<Opening, Box<dyn std::error::Error + Send + Sync>> {
+        let gateway = &self.shared.gateway;
+        let (node, limits) = (&gateway.node, &gateway.limits);
+        let epoch = node.log.identity().epoch;
+        let known = hello.cursor.as_ref().filter(|cursor| cursor.position > 0);
+        let mut reason = match known {
+            None => Some("first"),
+            Some(cursor) if id::from_wire(&cursor.epoch) != Some(epoch) => Some("epoch"),
+            Some(_) => None,
+        };
+        let cursor = known.map_or((0, 0), |cursor| (cursor.position, cursor.index));
+        if reason.is_none() && cursor.0 > node.projections.cursor() {
+            let caught_up =
+                tokio::time::timeout(CATCH_UP, node.projections.reached(cursor.0)).await;
+            if caught_up.is_err() {
+                let head = node.log.head(tidings_core::log::Lane::Journal).await?;
+                if cursor.0 <= head.0 {
+                    return Err("the projections are behind the client's cursor".into());
+                }
+                reason = Some("ahead");
+            }
+        }
+        let mut changes = Vec::new();
+        let (position, reset) = {
+            let rows = node.projections.read();
+            let position = rows.cursor();
+            let viewer = Viewer::load(&rows, user)?;
+            if reason.is_none() {
+                match resume::since(&rows, position, &viewer, cursor, limits.replay_events)? {
+                    Resume::Changes(found) => changes = found,
+                    Resume::Gap => reason = Some("gap"),
+                }
+            }
+            let reset = match reason {
+                None => None,
+                Some(reason) => {
+                    let window = if hello.window == 0 {
+                        limits.window
+                    } else {
+                        hello.window.min(100) as usize
+                    };
+                    let (views, more) = read::conversations(&rows, position, &viewer, 0, window)?;
+                    Some((
+                        reason,
+                        views,
+                        more,
+                        read::unread_total(&rows, &viewer)?,
+                        viewer.blocked,
+                    ))
+                }
+            };
+            (position, reset)
+        };
+        let at = frame::Cursor {
+            epoch: id::to_wire(epoch),
+            position,
+            index: u32::MAX,
+        };
+        let mut windows = Vec::new();
+        let mut frames = Vec::new();
+        frames.push(Body::Welcome(frame::Welcome {
+            id,
+            user: user.to_string(),
+            session: gateway.session_id(),
+            now_ms: node.clock.now_ms(),
+            resumed: reset.is_none(),
+            cursor: Some(at.clone()),
+            heartbeat_ms: limits.heartbeat_ms,
+            token_expires_ms,
+            limits: Some(frame::Limits {
+                frame_bytes: limits.frame_bytes as u32,
+                text_bytes: node.config.limits.text_bytes as u32,
+                requests_per_second: limits.requests_per_second,
+                push_text_bytes: limits.push_text_bytes as u32,
+            }),
+            replayed: changes.len() as u32,
+        }));
+        gateway.metrics.resumed[usize::from(reset.is_some())].fetch_add(1, Ordering::Relaxed);
+        if let Some((reason, mut views, more, unread_total, blocked)) = reset {
+            content::open_conversations(&*node.keys, &mut views).await?;
+            windows.extend(views.iter().map(|view| (view.id, view.last_seq)));
+            frames.push(Body::Reset(frame::Reset {
+                reason: reason.to_owned(),
+                cursor: Some(at),
+                conversations: views
+                    .iter()
+                    .map(|view| translate::conversation(view, limits.push_text_bytes))
+                    .collect(),
+                more,
+                unread_total,
+                blocked: blocked.iter().map(ToString::to_string).collect(),
+            }));
+        } else {
+            content::open_changes(&*node.keys, &mut changes).await?;
+            for change in &changes {
+                if let (Some(conversation), What::MessagePosted(message)) =
+                    (change.conversation, &change.what)
+                    && message.author != *user
+                {
+                    windows.push((conversation, message.seq));
+                }
+                frames.push(Body::Event(translate::event(
+                    change,
+                    limits.push_text_bytes,
+                )));
+            }
+        }
+        let encode = |body| {
+            self.shared
+                .encoding
+                .encode(&ServerFrame { body: Some(body) })
+        };
+        Ok(Opening {
+            frames: frames.into_iter().map(encode).collect(),
+            position,
+            windows,
+        })
+    }
+}
+
+struct Opening {
+    frames: Vec<Bytes>,
+    position: u64,
+    /// Messages it shows: delivered once acknowledged.
+    windows: Vec<(tidings_core::domain::ConversationId, u64)>,
+}
+
+/// The sending side of a session, for its transport.
+pub struct Outgoings(Arc<Shared>);
+
+impl std::ops::Deref for Outgoings {
+    type Target = Outgoing;
+    fn deref(&self) -> &Outgoing {
+        &self.0.outgoing
+    }
+}
+
+impl Outgoings {
+    /// Counts frames written.
+    pub fn sent(&self, frames: usize) {
+        self.0
+            .gateway
+            .metrics
+            .frames_out
+            .fetch_add(frames as u64, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn reply(&self, id: u64, outcome: Outcome) {
+        if !self
+            .outgoing
+            .reply(self.encoding.encode(&ServerFrame::reply(id, outcome)))
+        {
+            self.cut();
+        }
+    }
+
+    pub(crate) fn refuse(&self, id: u64, failure: Failure) {
+        self.gateway.metrics.refuse(failure.code);
+        self.reply(id, failure.outcome());
+    }
+
+    fn answer(&self, id: u64, answer: Answer) {
+        match &answer {
+            Answer::Accepted(accepted) => {
+                self.seen.fetch_max(accepted.position, Ordering::Relaxed);
+                self.gateway
+                    .metrics
+                    .accepted
+                    .fetch_add(1, Ordering::Relaxed);
+            }
+            Answer::Refused(_) | Answer::Unavailable(_) => {}
+        }
+        let accepted = matches!(answer, Answer::Accepted(_));
+        let outcome = translate::answer(answer);
+        if let Outcome::Error(error) = &outcome
+            && let Some(code) = ErrorCode::from_name(&error.code)
+        {
+            self.gateway.metrics.refuse(code);
+        }
+        // Without an id only failures are answered.
+        if id != 0 || !accepted {
+            self.reply(id, outcome);
+        }
+    }
+
+    fn pong(&self, token_expires_ms: u64) -> Outcome {
+        Outcome::Pong(frame::Pong {
+            now_ms: self.gateway.node.clock.now_ms(),
+            token_expires_ms,
+        })
+    }
+
+    fn cut(&self) {
+        self.close(
+            CloseCode::Slow,
+            "the client does not keep up: connect again and resume",
+            0,
+        );
+    }
+
+    fn close(&self, code: CloseCode, why: &str, after_ms: u32) {
+        if !self.outgoing.is_closing() {
+            self.gateway.metrics.close(code);
+            self.outgoing
+                .close(code, closing(self.encoding, code, why, after_ms));
+        }
+    }
+
+    fn frame_of(
+        &self,
+        frames: &[std::sync::OnceLock<Bytes>; 2],
+        body: impl FnOnce() -> Body,
+    ) -> Bytes {
+        let slot = match self.encoding {
+            Encoding::Json => &frames[0],
+            Encoding::Protobuf => &frames[1],
+        };
+        slot.get_or_init(|| self.encoding.encode(&ServerFrame { body: Some(body()) }))
+            .clone()
+    }
+}
+
+impl fanout::Session for Shared {
+    fn notify(&self, notice: &Arc<Notice>) {
+        let change = &notice.change;
+        let push_bytes = self.gateway.limits.push_text_bytes;
+        let frame = self.frame_of(&notice.frames, || {
+            Body::Event(translate::event(change, push_bytes))
+        });
+        let message = match (&change.what, change.conversation) {
+            (What::MessagePosted(message), Some(conversation))
+                if self.user.get().is_none_or(|user| *user != message.author) =>
+            {
+                Some((conversation, message.seq))
+            }
+            _ => None,
+        };
+        if !self.outgoing.event(frame, change.at, message) {
+            self.cut();
+        }
+    }
+
+    fn typing(&self, typing: &Arc<fanout::Typing>) {
+        let frame = self.frame_of(&typing.frames, || {
+            Body::Typing(event::Typing {
+                conversation: id::to_wire(typing.conversation.0),
+                user: typing.user.to_string(),
+                active: typing.active,
+            })
+        });
+        self.outgoing.volatile(frame);
+    }
+
+    fn interrupt(&self) {
+        self.close(
+            CloseCode::Internal,
+            "something may have been missed: connect again and resume",
+            0,
+        );
+    }
+}
+
+/// The last frame on a connection.
+fn closing(encoding: Encoding, code: CloseCode, why: &str, after_ms: u32) -> Bytes {
+    encoding.encode(&ServerFrame {
+        body: Some(Body::Closing(frame::Closing {
+            code: code.as_str().to_owned(),
+            message: why.to_owned(),
+            reconnect: code.reconnect(),
+            after_ms,
+            address: String::new(),
+        })),
+    })
+}
+
+/// Requests that become events.
+fn is_command(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::StartDirect(_)
+            | Request::CreateGroup(_)
+            | Request::AddMembers(_)
+            | Request::RemoveMember(_)
+            | Request::Leave(_)
+            | Request::SetRole(_)
+            | Request::SetTitle(_)
+            | Request::SetMuted(_)
+            | Request::PostMessage(_)
+            | Request::EditMessage(_)
+            | Request::RetractMessage(_)
+            | Request::AddReaction(_)
+            | Request::RemoveReaction(_)
+            | Request::BlockUser(_)
+            | Request::UnblockUser(_)
+    )
+}

@@ -1,0 +1,172 @@
+//! What a client is shown: conversations, messages, members.
+
+use bytes::Bytes;
+use prost::Message as ProstMessage;
+use serde::{Deserialize, Serialize};
+
+use crate::id;
+
+/// A conversation as one of its members sees it.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Conversation {
+    /// Its id.
+    #[prost(bytes = "bytes", tag = "1")]
+    #[serde(with = "id::text")]
+    pub id: Bytes,
+    /// `direct` or `group`.
+    #[prost(string, tag = "2")]
+    pub kind: String,
+    /// A group's title.
+    #[prost(string, tag = "3")]
+    pub title: String,
+    /// A direct conversation's other user.
+    #[prost(string, tag = "4")]
+    pub peer: String,
+    /// A direct conversation's context.
+    #[prost(string, tag = "5")]
+    pub context: String,
+    /// The viewer's role: `owner`, `moderator`, `member`; empty when they have left.
+    #[prost(string, tag = "6")]
+    pub role: String,
+    /// Present members.
+    #[prost(uint32, tag = "7")]
+    pub member_count: u32,
+    /// The last message the viewer may see.
+    #[prost(message, optional, tag = "8")]
+    pub last_message: Option<Message>,
+    /// `seq` of the last message the viewer may see; 0 for none.
+    #[prost(uint64, tag = "9")]
+    pub last_seq: u64,
+    /// The viewer's read cursor.
+    #[prost(uint64, tag = "10")]
+    pub read_seq: u64,
+    /// Countable, visible messages after the read cursor by others whom the viewer has not blocked.
+    #[prost(uint64, tag = "11")]
+    pub unread: u64,
+    /// Muted by the viewer.
+    #[prost(bool, tag = "12")]
+    pub muted: bool,
+    /// Cursors of the other members, in conversations of up to 32 members.
+    #[prost(message, repeated, tag = "13")]
+    pub cursors: Vec<MemberCursor>,
+    /// Position of the last activity the viewer may see: the sort key of the list.
+    #[prost(uint64, tag = "14")]
+    pub activity_position: u64,
+    /// Its time, milliseconds since 1970.
+    #[prost(uint64, tag = "15")]
+    pub activity_ms: u64,
+    /// The viewer's delivered cursor.
+    #[prost(uint64, tag = "16")]
+    pub delivered_seq: u64,
+    /// `unread` holds everything up to this position: events at or before it do not change it again.
+    #[prost(uint64, tag = "17")]
+    pub as_of: u64,
+}
+
+/// How far a member has come.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MemberCursor {
+    /// Who.
+    #[prost(string, tag = "1")]
+    pub user: String,
+    /// Read up to this message.
+    #[prost(uint64, tag = "2")]
+    pub read_seq: u64,
+    /// Received up to this message; never below `read_seq`.
+    #[prost(uint64, tag = "3")]
+    pub delivered_seq: u64,
+}
+
+/// A message.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Message {
+    /// Number in its conversation, from 1, without gaps.
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+    /// Who wrote it.
+    #[prost(string, tag = "2")]
+    pub author: String,
+    /// Recorded time, milliseconds since 1970 (UTC).
+    #[prost(uint64, tag = "3")]
+    pub at_ms: u64,
+    /// The text; empty when `retracted`, `erased` or `stub`.
+    #[prost(string, tag = "4")]
+    pub text: String,
+    /// `seq` of the message replied to; 0 for none.
+    #[prost(uint64, tag = "5")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reply_to: u64,
+    /// Members mentioned.
+    #[prost(string, repeated, tag = "6")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<String>,
+    /// Time of the last edit; 0 for never.
+    #[prost(uint64, tag = "7")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub edited_ms: u64,
+    /// Taken back: a place without text.
+    #[prost(bool, tag = "8")]
+    #[serde(skip_serializing_if = "is_false")]
+    pub retracted: bool,
+    /// Its content has been erased for good.
+    #[prost(bool, tag = "9")]
+    #[serde(skip_serializing_if = "is_false")]
+    pub erased: bool,
+    /// The text is longer than `Limits::push_text_bytes`: fetch it with `get_message`.
+    #[prost(bool, tag = "10")]
+    #[serde(skip_serializing_if = "is_false")]
+    pub stub: bool,
+    /// Whether it counts as unread for those who have not read it.
+    #[prost(bool, tag = "11")]
+    #[serde(skip_serializing_if = "is_false")]
+    pub countable: bool,
+    /// Reactions, most used first.
+    #[prost(message, repeated, tag = "12")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Reaction>,
+    /// The command id it was posted with: matches the sender's outbox.
+    #[prost(bytes = "bytes", tag = "13")]
+    #[serde(with = "id::text")]
+    pub command_id: Bytes,
+}
+
+/// A reaction and who gave it.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reaction {
+    /// The emoji or short code.
+    #[prost(string, tag = "1")]
+    pub reaction: String,
+    /// How many gave it.
+    #[prost(uint32, tag = "2")]
+    pub count: u32,
+    /// Whether the viewer did.
+    #[prost(bool, tag = "3")]
+    pub mine: bool,
+}
+
+/// A member.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Member {
+    /// Who.
+    #[prost(string, tag = "1")]
+    pub user: String,
+    /// `owner`, `moderator` or `member`.
+    #[prost(string, tag = "2")]
+    pub role: String,
+    /// When they joined (this time), milliseconds since 1970.
+    #[prost(uint64, tag = "3")]
+    pub joined_ms: u64,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
+}

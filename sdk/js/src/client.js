@@ -1,0 +1,135 @@
+/** The client: what an app holds. */
+
+import { TidingsError } from './error.js';
+import { expect } from './fetching.js';
+import { Session } from './session.js';
+
+/** @typedef {import('../types/index.js').Events} Events */
+
+export class Tidings {
+  #session;
+  /** @type {{ of: readonly unknown[], list: import('./conversation.js').Conversation[] } | null} */
+  #list = null;
+
+  /** @param {import('../types/index.js').Options} options */
+  constructor(options) {
+    this.#session = new Session(options);
+  }
+
+  connect() {
+    return this.#session.start();
+  }
+  close() {
+    return this.#session.stop();
+  }
+  retryNow() {
+    this.#session.connection.retryNow();
+  }
+
+  get user() {
+    return this.#session.store.me;
+  }
+  get device() {
+    return this.#session.device;
+  }
+  get connection() {
+    return this.#session.state;
+  }
+  get limits() {
+    return this.#session.limits;
+  }
+
+  get conversations() {
+    const { sorted } = this.#session.store;
+    if (this.#list?.of !== sorted) this.#list = { of: sorted, list: sorted.map(({ id }) => this.conversation(id)) };
+    return this.#list.list;
+  }
+  get moreConversations() {
+    return this.#session.store.more;
+  }
+  loadConversations() {
+    return this.#session.fetching.conversations();
+  }
+
+  get unreadTotal() {
+    const { store } = this.#session;
+    let total = store.unreadTotal;
+    for (const { id, unread, muted } of store.conversations.values()) {
+      if (!muted) total -= unread - this.conversation(id).unread;
+    }
+    return total;
+  }
+  get blocked() {
+    return this.#session.store.blocked;
+  }
+
+  /** @param {string} id */
+  conversation(id) {
+    return this.#session.conversation(id);
+  }
+
+  /**
+   * @param {string} user
+   * @param {{ context?: string }} [options]
+   */
+  startDirect(user, { context = '' } = {}) {
+    return this.#started({ start_direct: { user, context } });
+  }
+
+  /** @param {{ title: string, members?: string[], historyFromStart?: boolean, maxMembers?: number }} group */
+  createGroup({ title, members = [], historyFromStart = false, maxMembers = 0 }) {
+    return this.#started({
+      create_group: { title, members, history_from_start: historyFromStart, max_members: maxMembers },
+    });
+  }
+
+  /** @param {string} user */
+  block(user) {
+    return this.#session.command({ block_user: { user } });
+  }
+  /** @param {string} user */
+  unblock(user) {
+    return this.#session.command({ unblock_user: { user } });
+  }
+  async listBlocked() {
+    return expect(await this.#session.ask({ list_blocked: {} }), 'blocked').users;
+  }
+
+  /** @param {string} commandId */
+  async retry(commandId) {
+    return this.#session.outbox.retry(commandId).answer;
+  }
+  /** @param {string} commandId */
+  discard(commandId) {
+    this.#session.outbox.discard(commandId);
+  }
+  get waiting() {
+    return this.#session.outbox.entries.filter(({ error }) => !error).length;
+  }
+
+  /**
+   * @template {keyof Events} K
+   * @param {K} name
+   * @param {(event: Events[K]) => void} listener
+   */
+  on(name, listener) {
+    return this.#session.emitter.on(name, listener);
+  }
+  /**
+   * @template {keyof Events} K
+   * @param {K} name
+   * @param {(event: Events[K]) => void} listener
+   */
+  off(name, listener) {
+    this.#session.emitter.off(name, listener);
+  }
+
+  /** @param {import('../types/wire.js').Request} request that makes or finds a conversation */
+  async #started(request) {
+    const { conversation } = await this.#session.command(request);
+    if (!conversation) throw new TidingsError({ code: 'internal', message: 'the reply names no conversation' });
+    const handle = this.conversation(conversation);
+    if (!handle.loaded) await this.#session.fetching.conversation(conversation);
+    return handle;
+  }
+}

@@ -1,0 +1,294 @@
+/**
+ * One connection that comes back: opens the socket, says hello, notices when nobody is there any
+ * more, and tries again at the pace the server asks for.
+ */
+
+import { planAfter, socketUrl } from './close.js';
+import { TidingsError } from './error.js';
+import { SUBPROTOCOL, parseFrame } from './wire.js';
+
+/** From opening the socket to `welcome`. */
+const OPEN_MS = 15_000;
+/** A connection that lasted this long was a good one: the next loss starts counting anew. */
+const STABLE_MS = 10_000;
+/** Answer expected within this when the page comes back to the foreground. */
+const PROBE_MS = 5_000;
+/** Of `hello` and pings; the ids of other requests are higher. */
+const OWN_ID = 1;
+
+/**
+ * @typedef {import('../types/wire.js').ClientFrame} ClientFrame
+ * @typedef {import('../types/wire.js').ServerFrame} ServerFrame
+ * @typedef {import('../types/wire.js').Requests} Requests
+ */
+
+/**
+ * @typedef {object} Surroundings
+ * @property {string} url
+ * @property {import('../types/index.js').WebSocketConstructor} WebSocket
+ * @property {import('../types/index.js').Clock} clock
+ * @property {() => number} random
+ * @property {(refresh: boolean) => Promise<Requests['hello']>} hello what to open the next connection with
+ * @property {(welcome: import('../types/wire.js').Welcome) => void} onWelcome
+ * @property {(frame: NonNullable<ServerFrame>) => void} onFrame everything but `welcome` and `closing`
+ * @property {() => void} onLost a connection that was welcomed is gone
+ * @property {(state: import('../types/index.js').ConnectionState) => void} onState
+ */
+
+export class Connection {
+  #by;
+  #home;
+  #url;
+  /** @type {import('../types/index.js').WebSocketLike | null} */
+  #socket = null;
+  /** Goes up with every attempt: what belongs to an earlier one is ignored. */
+  #generation = 0;
+  #running = false;
+  #attempt = 0;
+  #refresh = false;
+  #welcomedMs = 0;
+  /** @type {import('../types/wire.js').Closing | null} */
+  #closing = null;
+  /** @type {import('../types/wire.js').ErrorBody | null} */
+  #refusal = null;
+
+  /** @type {unknown} */
+  #timer = null;
+  /** @type {unknown} */
+  #beat = null;
+  #heartbeatMs = 0;
+  #sentMs = 0;
+  /** When the ping that nothing has answered yet was sent; 0 for none. */
+  #pingMs = 0;
+  #pingLimitMs = 0;
+
+  /** @param {Surroundings} surroundings */
+  constructor(surroundings) {
+    this.#by = surroundings;
+    this.#home = socketUrl(surroundings.url);
+    this.#url = this.#home;
+  }
+
+  start() {
+    if (this.#running) return;
+    this.#running = true;
+    this.#attempt = 0;
+    this.#refresh = false;
+    this.#url = this.#home;
+    void this.#open();
+  }
+
+  stop() {
+    const was = this.#running;
+    this.#running = false;
+    this.#drop(1000, 'bye');
+    if (was) this.#by.onState({ state: 'idle' });
+  }
+
+  /** Does not wait any longer; checks a connection that seems to be there. */
+  retryNow() {
+    if (!this.#running) return;
+    if (this.#socket && this.#welcomedMs) this.#ping(PROBE_MS);
+    else if (!this.#socket && this.#timer !== null) void this.#open();
+  }
+
+  /**
+   * @param {ClientFrame} frame
+   * @returns {boolean} whether there was a connection to send it on
+   */
+  send(frame) {
+    if (!this.#socket || !this.#welcomedMs) return false;
+    this.#write(frame);
+    return true;
+  }
+
+  async #open() {
+    this.#clearTimer();
+    const generation = (this.#generation += 1);
+    const { clock } = this.#by;
+    this.#closing = null;
+    this.#refusal = null;
+    this.#welcomedMs = 0;
+    this.#by.onState({ state: 'connecting', attempt: this.#attempt });
+    const refreshed = this.#refresh;
+    let hello;
+    try {
+      hello = await this.#by.hello(refreshed);
+    } catch (thrown) {
+      if (generation !== this.#generation) return;
+      const error = TidingsError.from(thrown, 'offline');
+      if (!error.retry) return this.giveUp(error);
+      this.#refusal = { code: error.code, message: error.message, retry: true, retry_after_ms: error.retryAfterMs };
+      return this.#ended(1000, refreshed);
+    }
+    if (generation !== this.#generation) return;
+
+    let socket;
+    try {
+      socket = new this.#by.WebSocket(this.#url, [SUBPROTOCOL]);
+    } catch (thrown) {
+      // Such as a page on https and a socket without: no retry makes that better.
+      return this.giveUp(new TidingsError({ code: 'invalid', message: TidingsError.from(thrown, 'invalid').message, cause: thrown }));
+    }
+    this.#socket = socket;
+    this.#timer = clock.setTimeout(() => this.#lost(refreshed, 'no answer from the server'), OPEN_MS);
+    socket.onopen = () => this.#write({ id: OWN_ID, request: { hello } });
+    socket.onmessage = (/** @type {{ data: unknown }} */ event) => this.#receive(event.data, refreshed);
+    // A close always follows, and says as much.
+    socket.onerror = () => {};
+    socket.onclose = (/** @type {{ code: number }} */ event) => this.#ended(event.code, refreshed);
+  }
+
+  /**
+   * @param {unknown} data
+   * @param {boolean} refreshed
+   */
+  #receive(data, refreshed) {
+    this.#pingMs = 0;
+    let frame;
+    try {
+      frame = parseFrame(data);
+    } catch (error) {
+      return this.#lost(refreshed, /** @type {TidingsError} */ (error).message);
+    }
+    if (!frame) return;
+    if (frame.welcome) {
+      this.#clearTimer();
+      this.#refresh = false;
+      this.#welcomedMs = this.#by.clock.now();
+      this.#startHeartbeat(frame.welcome.heartbeat_ms || 30_000);
+      this.#by.onState({ state: 'syncing' });
+      this.#by.onWelcome(frame.welcome);
+    } else if (frame.closing) {
+      this.#closing = frame.closing;
+    } else if (!this.#welcomedMs && frame.reply?.id === OWN_ID && frame.reply.outcome?.error) {
+      this.#refusal = frame.reply.outcome.error;
+      this.#ended(1000, refreshed);
+    } else {
+      this.#by.onFrame(frame);
+    }
+  }
+
+  /**
+   * Nobody is there: not worth waiting for the socket to find out.
+   * @param {boolean} refreshed
+   * @param {string} message
+   */
+  #lost(refreshed, message) {
+    if (!this.#closing) this.#refusal ??= { code: 'unavailable', message, retry: true, retry_after_ms: 0 };
+    this.#ended(1006, refreshed);
+  }
+
+  /**
+   * @param {number} code
+   * @param {boolean} refreshed
+   */
+  #ended(code, refreshed) {
+    const { clock, random } = this.#by;
+    const welcomed = this.#welcomedMs > 0;
+    const stable = welcomed && clock.now() - this.#welcomedMs >= STABLE_MS;
+    const plan = planAfter(
+      { code, closing: this.#closing, refusal: this.#refusal, attempt: this.#attempt, tokenRefreshed: refreshed, stable },
+      random,
+    );
+    this.#drop(1000, '');
+    if (welcomed) this.#by.onLost();
+    if (!this.#running) return;
+    if (!plan.reconnect) return this.giveUp(plan.error);
+    this.#attempt = stable ? 1 : this.#attempt + 1;
+    this.#refresh = plan.refreshToken;
+    this.#url = plan.address ? this.#other(plan.address) : this.#home;
+    this.#by.onState({ state: 'waiting', attempt: this.#attempt, retryAtMs: clock.now() + plan.delayMs, error: plan.error });
+    this.#timer = clock.setTimeout(() => void this.#open(), plan.delayMs);
+  }
+
+  /**
+   * Ends it for good.
+   * @param {TidingsError} error
+   */
+  giveUp(error) {
+    this.#running = false;
+    this.#drop(1000, '');
+    this.#by.onState({ state: 'closed', error });
+  }
+
+  /** @param {string} address of another node */
+  #other(address) {
+    try {
+      return socketUrl(address);
+    } catch {
+      return this.#home;
+    }
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  #drop(code, reason) {
+    this.#generation += 1;
+    this.#clearTimer();
+    if (this.#beat !== null) this.#by.clock.clearTimeout(this.#beat);
+    this.#beat = null;
+    this.#pingMs = 0;
+    this.#welcomedMs = 0;
+    const socket = this.#socket;
+    this.#socket = null;
+    if (!socket) return;
+    // A half-open socket takes its time to close; what it still says is about nothing.
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.onerror = () => {};
+    try {
+      socket.close(code, reason);
+    } catch {
+      // Closed already, or never opened.
+    }
+  }
+
+  /** @param {number} heartbeatMs */
+  #startHeartbeat(heartbeatMs) {
+    this.#heartbeatMs = heartbeatMs;
+    const tick = () => {
+      const now = this.#by.clock.now();
+      if (this.#pingMs > 0 && now - this.#pingMs >= this.#pingLimitMs) return this.#lost(false, 'the server does not answer');
+      // Checked four times a heartbeat, so a frame leaves in time whenever the last one was.
+      if (now - this.#sentMs >= heartbeatMs / 2) this.#ping(2 * heartbeatMs);
+      this.#beat = this.#by.clock.setTimeout(tick, heartbeatMs / 4);
+    };
+    this.#beat = this.#by.clock.setTimeout(tick, heartbeatMs / 4);
+  }
+
+  /** @param {number} limitMs */
+  #ping(limitMs) {
+    this.#write({ id: OWN_ID, request: { ping: {} } });
+    if (this.#pingMs === 0) {
+      this.#pingMs = this.#by.clock.now();
+      this.#pingLimitMs = limitMs;
+    } else {
+      const untilMs = Math.min(this.#pingMs + this.#pingLimitMs, this.#by.clock.now() + limitMs);
+      this.#pingLimitMs = untilMs - this.#pingMs;
+    }
+    if (limitMs >= 2 * this.#heartbeatMs) return;
+    // Sooner than the heartbeat would look.
+    const generation = this.#generation;
+    this.#by.clock.setTimeout(() => {
+      const silent = this.#pingMs > 0 && this.#by.clock.now() - this.#pingMs >= this.#pingLimitMs;
+      if (generation === this.#generation && silent) this.#lost(false, 'the server does not answer');
+    }, limitMs);
+  }
+
+  /** @param {ClientFrame} frame */
+  #write(frame) {
+    this.#sentMs = this.#by.clock.now();
+    try {
+      this.#socket?.send(JSON.stringify(frame));
+    } catch {
+      // Closing: whoever waits for an answer asks again on the next connection.
+    }
+  }
+
+  #clearTimer() {
+    if (this.#timer !== null) this.#by.clock.clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}

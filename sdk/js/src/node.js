@@ -1,0 +1,4 @@
+/** What the package exports for Node.js. */
+
+export * from './index.js';
+export { FileStorage } from './storage/file.js';

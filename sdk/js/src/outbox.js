@@ -1,0 +1,407 @@
+/**
+ * Commands on their way: kept until they are answered, sent in order, sent again after a lost
+ * connection with the same id, so that each happens once.
+ *
+ * Order holds within a lane (a conversation, or what is about none): one command of a lane is under
+ * way at a time, because a refusal to be retried must not let the next one pass. Lanes do not wait
+ * for one another.
+ */
+
+import { backoff } from './close.js';
+import { TidingsError } from './error.js';
+import { uuidTime } from './uuid.js';
+import { acceptedFromWire } from './wire.js';
+
+/** Commands under way at once, all lanes together. */
+const IN_FLIGHT = 32;
+/** A server that keeps failing at one command must not hold up those behind it for ever. */
+const INTERNAL_TRIES = 10;
+/** Commands never sent get a fresh id after this, long before the server calls the old one `too_old`. */
+const STALE_MS = 24 * 3600 * 1000;
+/** Nor does it take ids of the future, which a clock that runs ahead makes before the first connection. */
+const FUTURE_MS = 10_000;
+/** How often to look for what other tabs left behind. */
+const SCAN_MS = 30_000;
+
+/**
+ * @typedef {import('../types/index.js').OutboxEntry} OutboxEntry
+ * @typedef {import('../types/index.js').Accepted} Accepted
+ * @typedef {import('../types/wire.js').Request} Request
+ * @typedef {{ promise: Promise<Accepted>, resolve: (accepted: Accepted) => void, reject: (error: TidingsError) => void }} Answer
+ */
+
+/**
+ * @typedef {object} Surroundings
+ * @property {import('../types/index.js').OutboxStorage} storage
+ * @property {import('../types/index.js').TabLocks} locks
+ * @property {import('../types/index.js').Clock} clock
+ * @property {() => number} random
+ * @property {() => string} newId
+ * @property {() => number} serverNow milliseconds since 1970 by the server's clock
+ * @property {import('./calls.js').Calls} calls
+ * @property {(entry: OutboxEntry) => void} onChange
+ * @property {(entry: OutboxEntry, accepted: Accepted) => void} onAccepted
+ * @property {(error: TidingsError) => void} onError
+ */
+
+export class Outbox {
+  /** This tab's entries, in order. @type {OutboxEntry[]} */
+  entries = [];
+  #by;
+  #owner;
+  #user = '';
+  #online = false;
+  /** Goes up with every connection: what was sent on an earlier one is sent again. */
+  #connection = 0;
+  /** @type {Set<string>} */
+  #inFlight = new Set();
+  /** Entries whose stored copy says that they were not sent. @type {Set<string>} */
+  #storedUnsent = new Set();
+  /** @type {Map<string, Answer>} */
+  #answers = new Map();
+  /** @type {Map<string, number>} */
+  #tries = new Map();
+  /** Lanes that wait, until when; `''` is all of them. @type {Map<string, number>} */
+  #paused = new Map();
+  /** @type {unknown} */
+  #timer = null;
+  /** @type {unknown} */
+  #scanTimer = null;
+  /** @type {Promise<() => void> | null} */
+  #held = null;
+  /** Whether entries of this very client may be in the storage only: after `close` and `connect`. */
+  #reopened = false;
+  /** Other tabs whose end is awaited. @type {Map<string, () => void>} */
+  #watched = new Map();
+
+  /** @param {Surroundings} surroundings */
+  constructor(surroundings) {
+    this.#by = surroundings;
+    this.#owner = surroundings.newId();
+  }
+
+  /**
+   * Takes a command on. What is returned resolves when the server has recorded it.
+   * @param {Request} request
+   * @returns {{ entry: OutboxEntry, answer: Promise<Accepted> }}
+   */
+  add(request) {
+    /** @type {OutboxEntry} */
+    const entry = {
+      id: this.#by.newId(),
+      owner: this.#owner,
+      user: this.#user,
+      request,
+      createdMs: this.#by.clock.now(),
+      sent: false,
+      error: null,
+    };
+    this.entries.push(entry);
+    const { promise } = this.#answer(entry);
+    this.#pump();
+    if (!entry.sent) {
+      this.#storedUnsent.add(entry.id);
+      this.#store(entry);
+    }
+    this.#by.onChange(entry);
+    return { entry, answer: promise };
+  }
+
+  /**
+   * A connection is there, for this user.
+   * @param {string} user
+   */
+  async online(user) {
+    this.#connection += 1;
+    this.#inFlight.clear();
+    this.#paused.clear();
+    this.#online = true;
+    this.#user = user;
+    const connection = this.#connection;
+    for (const entry of this.entries) {
+      if (entry.user !== '') continue;
+      entry.user = user;
+      this.#store(entry);
+    }
+    await this.#scan();
+    if (connection !== this.#connection || !this.#online) return;
+    this.#freshen();
+    this.#pump();
+  }
+
+  offline() {
+    this.#online = false;
+    this.#connection += 1;
+    this.#inFlight.clear();
+    if (this.#scanTimer !== null) this.#by.clock.clearTimeout(this.#scanTimer);
+    this.#scanTimer = null;
+  }
+
+  /** Lets go of everything; it stays in the storage. */
+  async close() {
+    this.offline();
+    if (this.#timer !== null) this.#by.clock.clearTimeout(this.#timer);
+    this.#timer = null;
+    for (const cancel of this.#watched.values()) cancel();
+    this.#watched.clear();
+    const closed = new TidingsError({ code: 'closed', message: 'the client was closed; the command stays in the outbox', retry: true });
+    for (const answer of this.#answers.values()) answer.reject(closed);
+    this.#answers.clear();
+    this.entries = [];
+    this.#reopened = true;
+    const release = await this.#held?.catch(() => null);
+    this.#held = null;
+    release?.();
+  }
+
+  /**
+   * Sends a refused command again, as a new one.
+   * @param {string} id
+   */
+  retry(id) {
+    const entry = this.#entry(id);
+    if (!entry.error) throw new TidingsError({ code: 'invalid', message: `command ${id} was not refused` });
+    this.#drop(entry);
+    return this.add(entry.request);
+  }
+
+  /** @param {string} id */
+  discard(id) {
+    const entry = this.#entry(id);
+    if (entry.sent && !entry.error) {
+      throw new TidingsError({ code: 'invalid', message: `command ${id} may have reached the server already` });
+    }
+    this.#drop(entry);
+    this.#settle(entry.id)?.reject(new TidingsError({ code: 'discarded', message: 'discarded before it was sent' }));
+    this.#by.onChange(entry);
+  }
+
+  /** @param {string} id */
+  #entry(id) {
+    const entry = this.entries.find((each) => each.id === id);
+    if (!entry) throw new TidingsError({ code: 'not_found', message: `no command ${id} waits here` });
+    return entry;
+  }
+
+  /** Sends what can be sent: the first entry of every lane that is free. */
+  #pump() {
+    if (!this.#online) return;
+    const now = this.#by.clock.now();
+    const busy = new Set();
+    let wake = Infinity;
+    for (const entry of this.entries) {
+      if (entry.error || entry.user !== this.#user) continue;
+      const lane = laneOf(entry.request);
+      if (busy.has(lane)) continue;
+      busy.add(lane);
+      if (this.#inFlight.has(entry.id) || this.#inFlight.size >= IN_FLIGHT) continue;
+      const until = Math.max(this.#paused.get('') ?? 0, this.#paused.get(lane) ?? 0);
+      if (until > now) wake = Math.min(wake, until);
+      else this.#send(entry);
+    }
+    if (this.#timer !== null) this.#by.clock.clearTimeout(this.#timer);
+    this.#timer = wake === Infinity ? null : this.#by.clock.setTimeout(() => this.#pump(), wake - now);
+  }
+
+  /** @param {OutboxEntry} entry */
+  #send(entry) {
+    const connection = this.#connection;
+    this.#inFlight.add(entry.id);
+    const send = () => {
+      if (connection !== this.#connection) return;
+      this.#by.calls.call(entry.request, (outcome) => this.#onOutcome(entry, outcome), entry.id);
+    };
+    if (entry.sent) return send();
+    entry.sent = true;
+    const stored = this.#store(entry);
+    // The stored copy must not say "never sent" about a command that may have arrived.
+    if (this.#storedUnsent.delete(entry.id)) stored.then(send);
+    else send();
+  }
+
+  /**
+   * @param {OutboxEntry} entry
+   * @param {import('./calls.js').Outcome} outcome
+   */
+  #onOutcome(entry, outcome) {
+    this.#inFlight.delete(entry.id);
+    if (!this.entries.includes(entry)) return;
+    if (outcome.accepted) {
+      const accepted = acceptedFromWire(outcome.accepted);
+      this.#drop(entry);
+      this.#by.onAccepted(entry, accepted);
+      this.#settle(entry.id)?.resolve(accepted);
+    } else {
+      const refusal = outcome.error ?? { code: 'internal', message: 'the reply was not understood', retry: false, retry_after_ms: 0 };
+      if (!this.#pause(entry, refusal)) this.#refuse(entry, refusal);
+    }
+    this.#by.onChange(entry);
+    this.#pump();
+  }
+
+  /**
+   * Keeps the entry where it is, to be sent again. False when it is no use.
+   * @param {OutboxEntry} entry
+   * @param {import('../types/wire.js').ErrorBody} refusal
+   */
+  #pause(entry, refusal) {
+    const tries = (this.#tries.get(entry.id) ?? 0) + 1;
+    if (!refusal.retry || (refusal.code === 'internal' && tries >= INTERNAL_TRIES)) return false;
+    this.#tries.set(entry.id, tries);
+    const wait = Math.max(refusal.retry_after_ms, refusal.code === 'rate_limited' ? 0 : backoff(tries - 1, this.#by.random));
+    this.#paused.set(refusal.code === 'rate_limited' ? '' : laneOf(entry.request), this.#by.clock.now() + wait);
+    return true;
+  }
+
+  /**
+   * @param {OutboxEntry} entry
+   * @param {import('../types/wire.js').ErrorBody} refusal
+   */
+  #refuse(entry, refusal) {
+    if ('post_message' in entry.request) {
+      // What somebody wrote is kept until they decide.
+      entry.error = refusal;
+      this.#store(entry);
+    } else {
+      this.#drop(entry);
+    }
+    const error = TidingsError.fromWire(refusal);
+    this.#settle(entry.id)?.reject(error);
+    this.#by.onError(error);
+  }
+
+  /** Gives commands that were never sent a new id where theirs has a time the server would refuse. */
+  #freshen() {
+    const now = this.#by.serverNow();
+    for (const entry of this.entries) {
+      const ageMs = now - uuidTime(entry.id);
+      if (entry.sent || entry.error || (ageMs < STALE_MS && ageMs > -FUTURE_MS)) continue;
+      const before = entry.id;
+      entry.id = this.#by.newId();
+      const answer = this.#settle(before);
+      if (answer) this.#answers.set(entry.id, answer);
+      this.#storedUnsent.delete(before);
+      this.#storedUnsent.add(entry.id);
+      // First the new, then the old away: better twice in the storage than lost.
+      this.#store(entry).then(() => this.#guard(this.#by.storage.remove(before)));
+    }
+    this.#sort();
+  }
+
+  /** Takes over what tabs that are gone have left. */
+  async #scan() {
+    if (this.#scanTimer !== null) this.#by.clock.clearTimeout(this.#scanTimer);
+    this.#scanTimer = this.#by.clock.setTimeout(() => void this.#scan(), SCAN_MS);
+    await this.#hold();
+    const stored = await this.#guard(this.#by.storage.load());
+    if (!this.#online) return;
+    for (const entry of stored ?? []) {
+      if (!this.#isMine(entry)) continue;
+      const { owner } = entry;
+      if (owner === this.#owner) {
+        if (this.#reopened) this.#take(entry);
+      } else if (!this.#watched.has(owner)) {
+        this.#watched.set(owner, this.#by.locks.whenGone(lockName(owner), () => this.#adopt(owner)));
+      }
+    }
+    this.#reopened = false;
+  }
+
+  /** @param {string} owner */
+  async #adopt(owner) {
+    this.#watched.delete(owner);
+    for (const entry of (await this.#guard(this.#by.storage.load())) ?? []) {
+      if (entry.owner !== owner || !this.#isMine(entry)) continue;
+      entry.owner = this.#owner;
+      entry.user = this.#user;
+      await this.#store(entry);
+      this.#take(entry);
+    }
+    if (!this.#online) return;
+    this.#freshen();
+    this.#pump();
+  }
+
+  /** @param {OutboxEntry} entry */
+  #isMine(entry) {
+    return entry.user === this.#user || entry.user === '';
+  }
+
+  /** @param {OutboxEntry} entry */
+  #take(entry) {
+    if (this.entries.some(({ id }) => id === entry.id)) return;
+    if (!entry.sent) this.#storedUnsent.add(entry.id);
+    this.entries.push(entry);
+    this.#sort();
+    this.#by.onChange(entry);
+  }
+
+  #sort() {
+    this.entries.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** @param {OutboxEntry} entry */
+  #drop(entry) {
+    this.entries = this.entries.filter((each) => each !== entry);
+    this.#tries.delete(entry.id);
+    this.#storedUnsent.delete(entry.id);
+    this.#guard(this.#hold().then(() => this.#by.storage.remove(entry.id)));
+  }
+
+  /** @param {OutboxEntry} entry */
+  async #store(entry) {
+    const copy = structuredClone(entry);
+    await this.#guard(this.#hold().then(() => this.#by.storage.put(copy)));
+  }
+
+  #hold() {
+    // Before anything is written: an entry whose owner holds no lock is anybody's.
+    this.#held ??= this.#by.locks.hold(lockName(this.#owner));
+    return this.#held;
+  }
+
+  /**
+   * A storage that fails costs durability, not the message.
+   * @template T
+   * @param {Promise<T>} work
+   * @returns {Promise<T | undefined>}
+   */
+  async #guard(work) {
+    try {
+      return await work;
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      this.#by.onError(new TidingsError({ code: 'storage', message: `the outbox cannot be kept: ${reason}`, cause }));
+      return undefined;
+    }
+  }
+
+  /** @param {OutboxEntry} entry */
+  #answer(entry) {
+    /** @type {any} */
+    const answer = {};
+    answer.promise = new Promise((resolve, reject) => Object.assign(answer, { resolve, reject }));
+    // The state and the `error` event tell it too: nobody has to wait for it.
+    answer.promise.catch(() => {});
+    this.#answers.set(entry.id, answer);
+    return /** @type {Answer} */ (answer);
+  }
+
+  /** @param {string} id */
+  #settle(id) {
+    const answer = this.#answers.get(id);
+    this.#answers.delete(id);
+    return answer;
+  }
+}
+
+/** @param {Request} request */
+function laneOf(request) {
+  const [body] = Object.values(request);
+  return 'conversation' in body ? body.conversation : 'user';
+}
+
+/** @param {string} owner */
+function lockName(owner) {
+  return `tidings.outbox.${owner}`;
+}

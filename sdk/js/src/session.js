@@ -1,0 +1,364 @@
+/**
+ * Wires the parts together: what arrives goes to the store and to those who wait, what is asked for
+ * goes through the outbox or as a question. The API (`client.js`, `conversation.js`) sits on top.
+ */
+
+import { Acks } from './acks.js';
+import { Calls } from './calls.js';
+import { systemClock } from './clock.js';
+import { Connection } from './connection.js';
+import { Conversation } from './conversation.js';
+import { defaultDevice } from './device.js';
+import { Emitter } from './emitter.js';
+import { TidingsError, refused } from './error.js';
+import { Fetching } from './fetching.js';
+import { defaultLocks } from './locks.js';
+import { Marks } from './marks.js';
+import { Outbox } from './outbox.js';
+import { Pending } from './pending.js';
+import { Queries } from './queries.js';
+import { IndexedDbStorage } from './storage/indexeddb.js';
+import { MemoryStorage } from './storage/memory.js';
+import { Store } from './store.js';
+import { TypingOthers } from './typing.js';
+import { uuidv7Maker } from './uuid.js';
+import { kindOf, messageFromWire } from './wire.js';
+
+const VERSION = '0.1.0';
+/** A token is renewed this long before it expires, or after four fifths of a short life. */
+const RENEW_MS = 60_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * @typedef {import('../types/wire.js').Request} Request
+ * @typedef {import('../types/index.js').ConnectionState} ConnectionState
+ * @typedef {import('../types/index.js').Accepted} Accepted
+ */
+
+export class Session {
+  /** @type {Emitter<import('../types/index.js').Events>} */
+  emitter = new Emitter();
+  store = new Store();
+  /** @type {ConnectionState} */
+  state = { state: 'idle' };
+  /** @type {Readonly<import('../types/wire.js').Limits> | null} */
+  limits = null;
+  /** How often what is shown of a conversation has changed. @type {Map<string, number>} */
+  versions = new Map();
+  /** @type {Map<string, Conversation>} */
+  #handles = new Map();
+  #options;
+  #clock;
+  /** The server's clock less ours. */
+  #offsetMs = 0;
+  /** What is still to come before the state is whole: events, or -1 for a reset. */
+  #toCome = 0;
+  /** @type {import('../types/wire.js').Cursor | null} */
+  #welcomeCursor = null;
+  /** @type {unknown} */
+  #renewTimer = null;
+  /** @type {Set<string>} */
+  #changed = new Set();
+  #listChanged = false;
+  #notifying = false;
+  /** Takes listeners off the page. */
+  #unhook = () => {};
+
+  /** @param {import('../types/index.js').Options} options */
+  constructor(options) {
+    const WebSocket = options.WebSocket ?? globalThis.WebSocket;
+    if (!WebSocket) {
+      throw new TidingsError({
+        code: 'no_websocket',
+        message: 'there is no WebSocket here: pass one as an option, such as that of the package ws',
+      });
+    }
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    const random = options.random ?? Math.random;
+    const newId = uuidv7Maker({ now: () => this.serverNow() });
+    this.device = options.device ?? defaultDevice(newId);
+
+    this.connection = new Connection({
+      url: options.url,
+      WebSocket,
+      clock: this.#clock,
+      random,
+      hello: (refresh) => this.#hello(refresh),
+      onWelcome: (welcome) => this.#onWelcome(welcome),
+      onFrame: (frame) => this.#onFrame(frame),
+      onLost: () => this.#onLost(),
+      onState: (state) => this.#setState(state),
+    });
+    this.calls = new Calls((frame) => this.connection.send(frame));
+    this.queries = new Queries(this.calls, this.#clock, random);
+    this.outbox = new Outbox({
+      storage: options.storage ?? (globalThis.indexedDB ? new IndexedDbStorage() : new MemoryStorage()),
+      locks: options.locks ?? defaultLocks(),
+      clock: this.#clock,
+      random,
+      newId,
+      serverNow: () => this.serverNow(),
+      calls: this.calls,
+      onChange: (entry) => this.#onOutbox(entry),
+      onAccepted: (entry, accepted) => this.pending.accepted(entry, accepted),
+      onError: (error) => this.emitter.emit('error', error),
+    });
+    this.pending = new Pending(this.outbox);
+    this.fetching = new Fetching(this.store, this.queries, (error) => this.emitter.emit('error', error));
+    this.typing = new TypingOthers(this.#clock, (id) => this.changed(id, false));
+    this.acks = new Acks(this.#clock, ({ position, index }) => this.connection.send({ id: 0, request: { ack: { position, index } } }));
+    this.marks = new Marks(this.#clock, (conversation, seq, refused) =>
+      this.calls.call({ mark_read: { conversation, seq } }, ({ error }) => {
+        if (error) refused(error.retry ? error.retry_after_ms : null);
+      }),
+    );
+    this.store.onChange = (id, list) => {
+      const state = this.store.conversations.get(id);
+      if (state) this.marks.known(id, state.readSeq);
+      this.changed(id, list);
+    };
+  }
+
+  get clock() {
+    return this.#clock;
+  }
+
+  /**
+   * The handle of a conversation, the same each time.
+   * @param {string} id
+   */
+  conversation(id) {
+    let handle = this.#handles.get(id);
+    if (!handle) this.#handles.set(id, (handle = new Conversation(this, id)));
+    return handle;
+  }
+
+  serverNow() {
+    return this.#clock.now() + this.#offsetMs;
+  }
+
+  /** @returns {Promise<void>} */
+  start() {
+    const started = new Promise((/** @type {(value?: undefined) => void} */ resolve, reject) => {
+      const off = this.emitter.on('connection', (state) => {
+        if (state.state === 'online') resolve();
+        else if (state.state === 'closed') reject(state.error);
+        else if (state.state === 'idle') reject(new TidingsError({ code: 'closed', message: 'closed before it was connected', retry: true }));
+        else return;
+        off();
+      });
+      if (this.state.state === 'online') {
+        off();
+        resolve();
+      }
+    });
+    this.#hook();
+    this.connection.start();
+    return started;
+  }
+
+  async stop() {
+    this.#unhook();
+    this.connection.stop();
+    this.#onLost();
+    this.marks.close();
+    this.queries.rejectAll(new TidingsError({ code: 'closed', message: 'the client was closed', retry: true }));
+    await this.outbox.close();
+  }
+
+  /**
+   * Something to be recorded. Kept until it is answered.
+   * @param {Request} request
+   * @returns {Promise<Accepted>}
+   */
+  command(request) {
+    const bytes = new TextEncoder().encode(JSON.stringify(request)).length + 100;
+    const limit = this.limits?.frame_bytes ?? Infinity;
+    if (bytes > limit) return refused('too_large', `a frame of ${bytes} bytes, the limit is ${limit}`);
+    const { answer } = this.outbox.add(request);
+    return answer;
+  }
+
+  /**
+   * A question whose answer does not go into the store.
+   * @param {Request} request
+   * @returns {Promise<Partial<import('../types/wire.js').Outcomes>>}
+   */
+  ask(request) {
+    return this.queries.ask(request);
+  }
+
+  /**
+   * Something to show has changed.
+   * @param {string} id conversation; empty for none
+   * @param {boolean} list
+   */
+  changed(id, list) {
+    if (id) {
+      this.#changed.add(id);
+      this.versions.set(id, (this.versions.get(id) ?? 0) + 1);
+    }
+    this.#listChanged ||= list;
+    if (this.#notifying) return;
+    this.#notifying = true;
+    queueMicrotask(() => {
+      this.#notifying = false;
+      const change = { conversations: this.#changed, list: this.#listChanged };
+      this.#changed = new Set();
+      this.#listChanged = false;
+      this.emitter.emit('change', change);
+    });
+  }
+
+  /** @param {boolean} refresh */
+  async #hello(refresh) {
+    const token = await this.#options.getToken({ refresh });
+    return {
+      token,
+      device: this.device,
+      cursor: this.store.cursor,
+      client: this.#options.client ?? `tidings-js/${VERSION}`,
+      window: this.#options.window ?? 0,
+    };
+  }
+
+  /** @param {import('../types/wire.js').Welcome} welcome */
+  #onWelcome(welcome) {
+    if (this.store.me && this.store.me !== welcome.user) {
+      const message = `this client is of ${this.store.me}, the token of ${welcome.user}: make a client for each user`;
+      return this.connection.giveUp(new TidingsError({ code: 'wrong_user', message }));
+    }
+    this.store.me = welcome.user;
+    this.limits = welcome.limits;
+    this.#offsetMs = welcome.now_ms ? welcome.now_ms - this.#clock.now() : 0;
+    this.#welcomeCursor = welcome.cursor;
+    this.#toCome = welcome.resumed ? welcome.replayed : -1;
+    this.#renewBefore(welcome.token_expires_ms);
+    if (this.#toCome === 0) this.#whole();
+  }
+
+  /** @param {NonNullable<import('../types/wire.js').ServerFrame>} frame */
+  #onFrame(frame) {
+    if (frame.event) this.#onEvent(frame.event);
+    else if (frame.reply) this.calls.onReply(frame.reply);
+    else if (frame.typing) this.typing.set(frame.typing.conversation, frame.typing.user, frame.typing.active);
+    else if (frame.reset) {
+      this.store.reset(frame.reset);
+      this.fetching.onReset(frame.reset);
+      this.pending.reset(frame.reset.cursor?.position ?? 0);
+      this.typing.clear();
+      this.#toCome = 0;
+      this.#whole();
+    }
+  }
+
+  /** @param {import('../types/wire.js').Event} event */
+  #onEvent(event) {
+    const replayed = this.#toCome > 0;
+    const todo = this.store.apply(event);
+    if (todo.applied) {
+      this.fetching.onEvent(todo);
+      this.#report(event, replayed);
+    }
+    if (replayed && --this.#toCome === 0) this.#whole();
+    else if (todo.applied && this.#toCome === 0) this.acks.note(event);
+  }
+
+  /**
+   * @param {import('../types/wire.js').Event} event
+   * @param {boolean} replayed
+   */
+  #report(event, replayed) {
+    const kind = kindOf(event);
+    const id = event.conversation ?? '';
+    const message = kind?.name === 'message_posted' ? messageFromWire(kind.body) : null;
+    if (message?.author === this.store.me) this.pending.arrived(message.commandId);
+    else if (message) this.typing.set(id, message.author, false);
+    this.emitter.emit('event', {
+      position: event.position,
+      index: event.index,
+      conversation: id,
+      actor: event.actor,
+      atMs: event.at_ms,
+      kind: kind?.name ?? '',
+      body: kind?.body ?? null,
+      replayed,
+    });
+    if (message) this.emitter.emit('message', { conversation: /** @type {any} */ (this.conversation(id)), message, replayed });
+  }
+
+  /** Everything missed is there: the session can be used. */
+  #whole() {
+    this.store.advance(this.#welcomeCursor);
+    if (this.store.cursor) this.acks.note(this.store.cursor);
+    this.#setState({ state: 'online' });
+    this.queries.online();
+    this.fetching.online();
+    this.marks.online();
+    void this.outbox.online(this.store.me);
+  }
+
+  #onLost() {
+    this.calls.drop();
+    this.queries.offline();
+    this.fetching.offline();
+    this.outbox.offline();
+    this.acks.drop();
+    this.typing.clear();
+    if (this.#renewTimer !== null) this.#clock.clearTimeout(this.#renewTimer);
+    this.#renewTimer = null;
+  }
+
+  /** @param {import('../types/index.js').OutboxEntry} entry */
+  #onOutbox(entry) {
+    if ('post_message' in entry.request) this.changed(entry.request.post_message.conversation, true);
+  }
+
+  /** @param {ConnectionState} state */
+  #setState(state) {
+    this.state = state;
+    if (state.state === 'closed') this.queries.rejectAll(state.error);
+    this.emitter.emit('connection', state);
+  }
+
+  /** @param {number} expiresMs by the server's clock; 0 for never */
+  #renewBefore(expiresMs) {
+    if (this.#renewTimer !== null) this.#clock.clearTimeout(this.#renewTimer);
+    this.#renewTimer = null;
+    if (!expiresMs) return;
+    const left = expiresMs - this.serverNow();
+    const wait = Math.max(left - RENEW_MS, left * 0.8, 1_000);
+    if (wait > LONGEST_TIMER_MS) return;
+    this.#renewTimer = this.#clock.setTimeout(() => void this.#renew(), wait);
+  }
+
+  async #renew() {
+    try {
+      const token = await this.#options.getToken({ refresh: true });
+      this.calls.call({ renew_token: { token } }, ({ pong }) => {
+        if (pong) this.#renewBefore(pong.token_expires_ms);
+      });
+    } catch {
+      // The server closes the connection when the token expires, and then it is asked for again.
+    }
+  }
+
+  /** The page coming back or the network returning is a reason not to wait. */
+  #hook() {
+    this.#unhook();
+    const page = globalThis.document;
+    if (!page || typeof globalThis.addEventListener !== 'function') return;
+    const online = () => this.connection.retryNow();
+    const visible = () => {
+      if (page.visibilityState === 'visible') this.connection.retryNow();
+    };
+    globalThis.addEventListener('online', online);
+    page.addEventListener('visibilitychange', visible);
+    this.#unhook = () => {
+      globalThis.removeEventListener('online', online);
+      page.removeEventListener('visibilitychange', visible);
+      this.#unhook = () => {};
+    };
+  }
+}

@@ -1,0 +1,90 @@
+/** From frames to what the API shows: JSON text in, camel case and filled-in defaults out. */
+
+import { TidingsError } from './error.js';
+
+export const SUBPROTOCOL = 'tidings.1.json';
+/** Index that stands for a whole commit. */
+export const WHOLE_COMMIT = 4294967295;
+
+/**
+ * @typedef {import('../types/wire.js').ServerFrame} ServerFrame
+ * @typedef {import('../types/index.js').Message} Message
+ * @typedef {import('../types/index.js').MemberCursor} MemberCursor
+ */
+
+/**
+ * @param {unknown} data
+ * @returns {NonNullable<ServerFrame> | null} null for a frame to be skipped
+ */
+export function parseFrame(data) {
+  if (typeof data !== 'string') throw new TidingsError({ code: 'protocol', message: 'a binary frame came where text is spoken' });
+  let frame;
+  try {
+    frame = JSON.parse(data);
+  } catch (cause) {
+    throw new TidingsError({ code: 'protocol', message: 'a frame is not JSON', cause });
+  }
+  return typeof frame === 'object' && frame !== null ? frame : null;
+}
+
+/**
+ * @param {import('../types/wire.js').Message} message
+ * @returns {Message}
+ */
+export function messageFromWire(message) {
+  return {
+    seq: message.seq,
+    author: message.author,
+    atMs: message.at_ms,
+    text: message.text ?? '',
+    replyTo: message.reply_to ?? 0,
+    mentions: message.mentions ?? [],
+    editedMs: message.edited_ms ?? 0,
+    retracted: message.retracted ?? false,
+    erased: message.erased ?? false,
+    stub: message.stub ?? false,
+    countable: message.countable ?? false,
+    reactions: (message.reactions ?? []).map(({ reaction, count, mine }) => ({ reaction, count, mine })),
+    commandId: message.command_id ?? '',
+  };
+}
+
+/**
+ * @param {import('../types/wire.js').MemberCursor} cursor
+ * @returns {MemberCursor}
+ */
+export function cursorFromWire(cursor) {
+  return { user: cursor.user, readSeq: cursor.read_seq, deliveredSeq: cursor.delivered_seq };
+}
+
+/**
+ * @param {import('../types/wire.js').Accepted} accepted
+ * @returns {import('../types/index.js').Accepted}
+ */
+export function acceptedFromWire(accepted) {
+  return {
+    position: accepted.position,
+    atMs: accepted.at_ms,
+    conversation: accepted.conversation ?? '',
+    seq: accepted.seq ?? 0,
+    duplicate: accepted.duplicate ?? false,
+  };
+}
+
+/**
+ * The known body of an event's kind, and its name.
+ * @param {import('../types/wire.js').Event} event
+ */
+export function kindOf(event) {
+  for (const name of /** @type {(keyof import('../types/wire.js').EventKinds)[]} */ (Object.keys(event.kind ?? {}))) {
+    if (EVENT_KINDS.has(name)) return { name, body: /** @type {any} */ (event.kind)[name] };
+  }
+  return null;
+}
+
+/** @type {ReadonlySet<string>} */
+export const EVENT_KINDS = new Set([
+  'message_posted', 'message_edited', 'message_retracted', 'reaction_added', 'reaction_removed',
+  'read_up_to', 'delivered_up_to', 'conversation_added', 'members_joined', 'member_left', 'role_changed',
+  'title_changed', 'muted_changed', 'user_blocked', 'user_unblocked',
+]);

@@ -1,0 +1,483 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MemoryStorage, Tidings } from '../src/index.js';
+import { ManualClock, settled } from './support/clock.mjs';
+import { EPOCH, reset, scriptedSockets, welcome } from './support/socket.mjs';
+
+const C = '0198c0de-1234-7abc-8def-0123456789c1';
+const D = '0198c0de-1234-7abc-8def-0123456789c2';
+
+const view = (more = {}) => ({
+  id: C,
+  kind: 'direct',
+  title: '',
+  peer: 'bob',
+  context: '',
+  role: 'member',
+  member_count: 2,
+  last_message: null,
+  last_seq: 0,
+  read_seq: 0,
+  unread: 0,
+  muted: false,
+  cursors: [{ user: 'bob', read_seq: 0, delivered_seq: 0 }],
+  activity_position: 50,
+  activity_ms: 50,
+  delivered_seq: 0,
+  ...more,
+});
+const message = (seq, author, more = {}) => ({ seq, author, at_ms: seq, text: `${author} ${seq}`, countable: true, command_id: '', ...more });
+const event = (position, kind, more = {}) => ({
+  event: { position, index: 0, conversation: C, actor: 'bob', at_ms: position, kind, ...more },
+});
+const accepted = (more = {}) => ({ accepted: { position: 101, at_ms: 1, conversation: C, seq: 1, duplicate: false, ...more } });
+const refused = (code, more = {}) => ({ error: { code, message: code, retry: false, retry_after_ms: 0, ...more } });
+
+async function setUp({ conversations = [view()], reset: more = {}, options = {}, connect = true } = {}) {
+  const clock = new ManualClock();
+  const { WebSocket, sockets, last } = scriptedSockets();
+  const tokens = [];
+  const client = new Tidings({
+    url: 'https://chat.example.com',
+    getToken: ({ refresh }) => {
+      tokens.push(refresh);
+      return `token ${tokens.length}`;
+    },
+    WebSocket,
+    device: 'device',
+    storage: new MemoryStorage(),
+    clock,
+    random: () => 0.5,
+    ...options,
+  });
+  const connected = client.connect();
+  connected.catch(() => {});
+  const errors = [];
+  client.on('error', (error) => errors.push(error));
+  await settled();
+  last().open();
+  if (connect) {
+    last().receive(welcome());
+    last().receive(reset({ conversations, ...more }));
+    await connected;
+    await settled();
+  }
+  return { client, clock, sockets, last, tokens, errors, connected, conversation: client.conversation(C) };
+}
+
+/** The connection is lost and there again. */
+async function reconnect({ clock, last }, welcomed = { resumed: true }) {
+  last().end(1006);
+  await clock.advance(375);
+  last().open();
+  last().receive(welcome(welcomed));
+  await settled();
+}
+
+test('connecting brings the list', async () => {
+  const { client, last } = await setUp({
+    conversations: [view({ unread: 2, activity_position: 60 }), view({ id: D, kind: 'group', title: 'Hiking', peer: '', unread: 5, muted: true, activity_position: 70 })],
+    reset: { unread_total: 2 },
+  });
+  assert.equal(client.user, 'alice');
+  assert.equal(client.connection.state, 'online');
+  assert.deepEqual(client.conversations.map(({ id }) => id), [D, C]);
+  assert.equal(client.unreadTotal, 2);
+  assert.equal(client.conversations[0], client.conversation(D));
+  assert.equal(last().requests('hello')[0].request.hello.cursor, null);
+});
+
+test('a message shows at once, and once, when the answer comes before the event', async () => {
+  const { client, conversation, last } = await setUp();
+  const sent = conversation.send('hi', { replyTo: 0 });
+  const states = () => conversation.timeline.map((item) => (item.type === 'pending' ? item.pending.state : item.type));
+  assert.deepEqual(states(), ['pending']);
+  assert.equal(client.waiting, 1);
+  const [{ command_id, request }] = last().requests('post_message');
+  assert.deepEqual(request.post_message, { conversation: C, text: 'hi', reply_to: 0, mentions: [] });
+  last().answer('post_message', accepted({ seq: 1 }));
+  assert.equal((await sent).seq, 1);
+  assert.deepEqual(states(), ['sent']);
+  assert.equal(client.waiting, 0);
+  last().receive(event(101, { message_posted: message(1, 'alice', { command_id }) }));
+  assert.deepEqual(states(), ['message']);
+});
+
+test('a message shows at once, and once, when the event comes before the answer', async () => {
+  const { conversation, last } = await setUp();
+  const sent = conversation.send('hi');
+  const [{ command_id }] = last().requests('post_message');
+  last().receive(event(101, { message_posted: message(1, 'alice', { command_id }) }));
+  assert.deepEqual(conversation.timeline.map(({ type }) => type), ['message']);
+  last().answer('post_message', accepted());
+  await sent;
+  assert.deepEqual(conversation.timeline.map(({ type }) => type), ['message']);
+});
+
+test('a refused message says why, and can be retried or discarded', async () => {
+  const { client, conversation, last, errors } = await setUp();
+  const sent = conversation.send('hi');
+  last().answer('post_message', refused('blocked_by_you'));
+  await assert.rejects(sent, { name: 'TidingsError', code: 'blocked_by_you', retry: false });
+  const [failed] = conversation.pending;
+  assert.deepEqual([failed.state, failed.error.code, failed.text], ['failed', 'blocked_by_you', 'hi']);
+  assert.equal(errors.length, 1);
+  const again = client.retry(failed.commandId);
+  assert.deepEqual(conversation.pending.map(({ state }) => state), ['pending']);
+  last().answer('post_message', refused('blocked_by_you'));
+  await assert.rejects(again);
+  client.discard(conversation.pending[0].commandId);
+  assert.deepEqual(conversation.pending, []);
+});
+
+test('what the server would refuse anyway is not sent', async () => {
+  const { conversation, last } = await setUp();
+  await assert.rejects(conversation.send('   \n'), { code: 'invalid' });
+  await assert.rejects(conversation.send('é'.repeat(9000)), { code: 'too_large', message: /18000 bytes, the limit is 16384/ });
+  await assert.rejects(conversation.addMembers(Array.from({ length: 9000 }, (_, i) => `user${i}`)), { code: 'too_large' });
+  assert.equal(last().requests('post_message').length + last().requests('add_members').length, 0);
+});
+
+test('resumes at the last event applied', async () => {
+  const session = await setUp();
+  const { last, client, conversation } = session;
+  last().receive(event(103, { message_posted: message(1, 'bob') }, { index: 2 }));
+  await reconnect(session, { resumed: true, replayed: 2, cursor: { epoch: EPOCH, position: 110, index: 4294967295 } });
+  assert.deepEqual(last().requests('hello')[0].request.hello.cursor, { epoch: EPOCH, position: 103, index: 2 });
+  assert.equal(client.connection.state, 'syncing');
+  const replayed = [];
+  client.on('message', (event) => replayed.push([event.message.seq, event.replayed, event.conversation === conversation]));
+  last().receive(event(105, { message_posted: message(2, 'bob') }));
+  assert.equal(client.connection.state, 'syncing');
+  last().receive(event(106, { message_posted: message(3, 'bob') }));
+  assert.equal(client.connection.state, 'online');
+  last().receive(event(111, { message_posted: message(4, 'bob') }));
+  assert.deepEqual(replayed, [[2, true, true], [3, true, true], [4, false, true]]);
+  assert.equal(conversation.unread, 4);
+  // What follows the replay is part of the cursor.
+  last().end(1006);
+  await session.clock.advance(750);
+  last().open();
+  assert.deepEqual(last().requests('hello')[0].request.hello.cursor, { epoch: EPOCH, position: 111, index: 0 });
+});
+
+test('an empty resume moves the cursor to where the session stands', async () => {
+  const session = await setUp();
+  await reconnect(session, { resumed: true, replayed: 0, cursor: { epoch: EPOCH, position: 200, index: 4294967295 } });
+  await reconnect({ ...session, clock: { advance: (ms) => session.clock.advance(2 * ms) } });
+  assert.deepEqual(session.last().requests('hello')[0].request.hello.cursor, { epoch: EPOCH, position: 200, index: 4294967295 });
+});
+
+test('an event that comes twice counts once', async () => {
+  const { last, conversation } = await setUp();
+  for (let i = 0; i < 2; i += 1) last().receive(event(103, { message_posted: message(1, 'bob') }));
+  assert.equal(conversation.unread, 1);
+  assert.equal(conversation.messages.length, 1);
+});
+
+test('acknowledges the newest event, at most twice a second', async () => {
+  const { last, clock } = await setUp();
+  const acks = () => last().requests('ack').map(({ id, request }) => [id, request.ack.position]);
+  assert.deepEqual(acks(), [[0, 100]]);
+  for (const position of [101, 102, 103]) last().receive(event(position, { title_changed: { title: 'x' } }));
+  assert.deepEqual(acks(), [[0, 100]]);
+  await clock.advance(500);
+  assert.deepEqual(acks(), [[0, 100], [0, 103]]);
+  await clock.advance(5_000);
+  assert.equal(acks().length, 2);
+});
+
+test('reading shows at once, is sent at a pace, and again until the server knows', async () => {
+  const session = await setUp({ conversations: [view({ last_seq: 3, unread: 3, last_message: message(3, 'bob') })], reset: { unread_total: 3 } });
+  const { client, conversation, last, clock } = session;
+  const marks = () => last().requests('mark_read').map(({ request }) => request.mark_read.seq);
+  conversation.markRead(2);
+  assert.deepEqual(marks(), [2]);
+  conversation.markRead(3);
+  conversation.markRead(1);
+  assert.deepEqual([conversation.unread, conversation.readSeq, client.unreadTotal], [0, 3, 0]);
+  assert.deepEqual(marks(), [2]);
+  await clock.advance(500);
+  assert.deepEqual(marks(), [2, 3]);
+  await reconnect(session);
+  assert.deepEqual(marks(), [3]);
+  last().receive(event(105, { read_up_to: { user: 'alice', seq: 3, unread: 0 } }, { actor: 'alice' }));
+  assert.deepEqual([conversation.unread, conversation.readSeq], [0, 3]);
+  last().receive(event(106, { message_posted: message(4, 'bob') }));
+  assert.deepEqual([conversation.unread, client.unreadTotal], [1, 1]);
+  await reconnect({ ...session, clock: { advance: (ms) => clock.advance(2 * ms) } });
+  assert.deepEqual(marks(), []);
+});
+
+test('a mark that is refused is taken back, one to be retried is sent again', async () => {
+  const { conversation, last, clock } = await setUp({ conversations: [view({ last_seq: 3, unread: 3, last_message: message(3, 'bob') })] });
+  conversation.markRead();
+  last().answer('mark_read', refused('rate_limited', { retry: true, retry_after_ms: 900 }));
+  await clock.advance(900);
+  assert.equal(last().requests('mark_read').length, 2);
+  last().answer('mark_read', refused('not_member'));
+  assert.equal(conversation.unread, 3);
+});
+
+test('typing of others ends by itself, or with their message', async () => {
+  const { conversation, last, clock } = await setUp();
+  const typing = (user, active) => last().receive({ typing: { conversation: C, user, active } });
+  typing('bob', true);
+  typing('carol', true);
+  assert.deepEqual(conversation.typing, ['bob', 'carol']);
+  await clock.advance(4_000);
+  typing('bob', true);
+  await clock.advance(2_000);
+  assert.deepEqual(conversation.typing, ['bob']);
+  last().receive(event(103, { message_posted: message(1, 'bob') }));
+  assert.deepEqual(conversation.typing, []);
+  typing('bob', true);
+  typing('bob', false);
+  assert.deepEqual(conversation.typing, []);
+});
+
+test('one’s own typing is repeated every 4 s and stops by itself', async () => {
+  const { conversation, last, clock } = await setUp();
+  const signals = () => last().requests('typing').map(({ id, request }) => [id, request.typing.active]);
+  for (let i = 0; i < 10; i += 1) {
+    conversation.setTyping(true);
+    await clock.advance(500);
+  }
+  assert.deepEqual(signals(), [[0, true], [0, true]]);
+  await clock.advance(5_000);
+  assert.deepEqual(signals().at(-1), [0, false]);
+  conversation.setTyping(true);
+  conversation.send('hi');
+  await clock.advance(10_000);
+  assert.deepEqual(signals().slice(3), [[0, true]]);
+});
+
+test('ticks follow the others’ cursors', async () => {
+  const { conversation, last } = await setUp();
+  last().receive(event(101, { message_posted: message(1, 'alice') }, { actor: 'alice' }));
+  const [mine] = conversation.messages;
+  assert.equal(conversation.tick(mine), 'sent');
+  last().receive(event(102, { delivered_up_to: { user: 'bob', seq: 1, unread: 0 } }));
+  assert.equal(conversation.tick(mine), 'delivered');
+  last().receive(event(103, { read_up_to: { user: 'bob', seq: 1, unread: 0 } }));
+  assert.equal(conversation.tick(mine), 'read');
+});
+
+test('history is loaded both ways, once at a time', async () => {
+  const { conversation, last } = await setUp({ conversations: [view({ last_seq: 120, last_message: message(120, 'bob') })] });
+  const answer = (from, to, more) =>
+    last().answer('list_messages', { messages: { messages: Array.from({ length: to - from + 1 }, (_, i) => message(from + i, 'bob')), more, position: 100 } });
+  const asked = () => last().requests('list_messages').map(({ request }) => request.list_messages);
+  const opened = conversation.open();
+  await settled();
+  assert.deepEqual(asked(), [{ conversation: C, before: 0, after: null, limit: 50 }]);
+  answer(71, 120, true);
+  await opened;
+  const older = [conversation.loadOlder(), conversation.loadOlder()];
+  await settled();
+  assert.deepEqual(asked()[1], { conversation: C, before: 71, after: null, limit: 50 });
+  assert.equal(asked().length, 2);
+  answer(21, 70, true);
+  assert.deepEqual(await Promise.all(older), [true, true]);
+  const last20 = conversation.loadOlder();
+  await settled();
+  answer(1, 20, false);
+  assert.equal(await last20, false);
+  assert.equal(conversation.messages.length, 120);
+  assert.deepEqual(conversation.timeline.filter(({ type }) => type === 'hole'), []);
+  assert.equal(await conversation.loadOlder(), false);
+  assert.equal(await conversation.loadNewer(), false);
+  assert.equal(asked().length, 3);
+});
+
+test('an open conversation is loaded again after a reset', async () => {
+  const session = await setUp({ conversations: [view({ last_seq: 2, last_message: message(2, 'bob') })] });
+  const { conversation, last } = session;
+  const page = (messages) => last().answer('list_messages', { messages: { messages, more: false, position: 300 } });
+  const opened = conversation.open();
+  await settled();
+  page([message(1, 'bob'), message(2, 'bob')]);
+  await opened;
+  await reconnect(session, { resumed: false });
+  last().receive(reset({ reason: 'gap', cursor: { epoch: EPOCH, position: 300, index: 4294967295 }, conversations: [view({ last_seq: 90, last_message: message(90, 'bob') })] }));
+  assert.deepEqual(conversation.timeline.map(({ type }) => type), ['hole', 'message']);
+  await settled();
+  page([message(89, 'bob'), message(90, 'bob')]);
+  await settled();
+  assert.deepEqual(conversation.messages.map(({ seq }) => seq), [89, 90]);
+});
+
+test('a conversation that was not loaded is fetched when a message arrives there', async () => {
+  const { client, last } = await setUp({ reset: { more: true, unread_total: 4 } });
+  last().receive(event(103, { message_posted: message(9, 'bob') }, { conversation: D }));
+  await settled();
+  assert.deepEqual(last().requests('get_conversation')[0].request.get_conversation, { conversation: D });
+  last().answer('get_conversation', { conversation: view({ id: D, last_seq: 9, last_message: message(9, 'bob'), unread: 3, activity_position: 103 }) });
+  await settled();
+  last().answer('get_unread', { unread: { total: 5 } });
+  await settled();
+  assert.equal(client.conversations[0].id, D);
+  assert.equal(client.conversation(D).unread, 3);
+  assert.equal(client.unreadTotal, 5);
+});
+
+test('older conversations come page by page', async () => {
+  const { client, last } = await setUp({ reset: { more: true } });
+  const loading = client.loadConversations();
+  await settled();
+  assert.deepEqual(last().requests('list_conversations')[0].request.list_conversations, { before: 50, limit: 20 });
+  last().answer('list_conversations', { conversations: { conversations: [view({ id: D, activity_position: 40 })], more: false, position: 100 } });
+  assert.equal(await loading, false);
+  assert.deepEqual(client.conversations.map(({ id }) => id), [C, D]);
+  assert.equal(client.moreConversations, false);
+});
+
+test('a block asks for the list and the open conversations anew', async () => {
+  const { client, conversation, last } = await setUp({ conversations: [view({ last_seq: 2, last_message: message(2, 'bob'), unread: 2 })] });
+  const opened = conversation.open();
+  await settled();
+  last().answer('list_messages', { messages: { messages: [message(1, 'carol'), message(2, 'bob')], more: false, position: 100 } });
+  await opened;
+  const blocking = client.block('bob');
+  last().answer('block_user', accepted({ conversation: '', seq: 0 }));
+  await blocking;
+  last().receive(event(103, { user_blocked: { user: 'bob' } }, { conversation: undefined, actor: 'alice' }));
+  assert.deepEqual([...client.blocked], ['bob']);
+  await settled();
+  last().answer('list_conversations', { conversations: { conversations: [view({ last_seq: 1, last_message: message(1, 'carol'), unread: 1 })], more: false, position: 103 } });
+  await settled();
+  last().answer('list_messages', { messages: { messages: [message(1, 'carol')], more: false, position: 103 } });
+  await settled();
+  assert.deepEqual(conversation.messages.map(({ author }) => author), ['carol']);
+  assert.deepEqual([conversation.unread, client.unreadTotal], [1, 1]);
+});
+
+test('a conversation that was started can be used as soon as it is answered', async () => {
+  const { client, last } = await setUp({ conversations: [] });
+  const starting = client.startDirect('bob', { context: 'listing-7' });
+  assert.deepEqual(last().requests('start_direct')[0].request.start_direct, { user: 'bob', context: 'listing-7' });
+  last().answer('start_direct', accepted());
+  await settled();
+  last().answer('get_conversation', { conversation: view({ context: 'listing-7' }) });
+  const conversation = await starting;
+  assert.equal(conversation, client.conversation(C));
+  assert.deepEqual([conversation.peer, conversation.context], ['bob', 'listing-7']);
+  // Known already: nothing to ask.
+  const again = client.startDirect('bob');
+  last().answer('start_direct', accepted());
+  assert.equal(await again, conversation);
+  assert.equal(last().requests('get_conversation').length, 1);
+});
+
+test('a question waits for the connection and is asked again', async () => {
+  const session = await setUp();
+  const { conversation, last } = session;
+  const receipts = conversation.receipts(1);
+  last().end(1006);
+  await session.clock.advance(375);
+  last().open();
+  last().receive(welcome({ resumed: true }));
+  last().answer('get_receipts', { receipts: { read: 1, delivered: 1, members: 1, cursors: [{ user: 'bob', read_seq: 1, delivered_seq: 1 }] } });
+  assert.deepEqual(await receipts, { read: 1, delivered: 1, members: 1, cursors: [{ user: 'bob', readSeq: 1, deliveredSeq: 1 }] });
+});
+
+test('a question without a connection is answered with "offline" in the end', async () => {
+  const { conversation, last, clock } = await setUp();
+  last().end(1006);
+  const members = conversation.listMembers();
+  members.catch(() => {});
+  await clock.advance(30_000);
+  await assert.rejects(members, { code: 'offline', retry: true });
+});
+
+test('a token is renewed before it expires, without a new connection', async () => {
+  const { last, clock, tokens, sockets } = await setUp({ connect: false });
+  last().receive(welcome({ token_expires_ms: clock.now() + 3_600_000 }));
+  last().receive(reset());
+  const renewals = () => last().requests('renew_token').map(({ request }) => request.renew_token.token);
+  for (let ms = 0; ms < 3_539_000; ms += 10_000) {
+    await clock.advance(10_000);
+    last().receive({ typing: { conversation: C, user: 'bob', active: false } });
+  }
+  assert.deepEqual(renewals(), ['token 2']);
+  assert.deepEqual(tokens, [false, true]);
+  last().answer('renew_token', { pong: { now_ms: clock.now(), token_expires_ms: clock.now() + 100_000 } });
+  for (let ms = 0; ms < 80_000; ms += 10_000) {
+    await clock.advance(10_000);
+    last().receive({ typing: { conversation: C, user: 'bob', active: false } });
+  }
+  assert.deepEqual(renewals(), ['token 2', 'token 3']);
+  assert.equal(sockets.length, 1);
+});
+
+test('a token of somebody else is not taken', async () => {
+  const session = await setUp();
+  await reconnect(session, { user: 'mallory' });
+  assert.deepEqual([session.client.connection.state, session.client.connection.error.code], ['closed', 'wrong_user']);
+  assert.equal(session.client.user, 'alice');
+});
+
+test('connecting fails when there is no point in trying', async () => {
+  const { last, connected, client } = await setUp({ connect: false });
+  last().receive({ closing: { code: 'protocol', message: 'no', reconnect: false, after_ms: 0, address: '' } });
+  last().end(4000);
+  await assert.rejects(connected, { code: 'protocol' });
+  assert.equal(client.connection.state, 'closed');
+});
+
+test('changes are reported together', async () => {
+  const { client, last } = await setUp({ conversations: [view(), view({ id: D })] });
+  const changes = [];
+  client.on('change', ({ conversations, list }) => changes.push([[...conversations].sort(), list]));
+  last().receive(event(103, { message_posted: message(1, 'bob') }));
+  last().receive(event(104, { message_posted: message(1, 'bob') }, { conversation: D }));
+  await settled();
+  assert.deepEqual(changes, [[[C, D], true]]);
+  last().receive({ typing: { conversation: C, user: 'bob', active: true } });
+  await settled();
+  assert.deepEqual(changes[1], [[C], false]);
+});
+
+test('a listener that throws does not keep the others from hearing', async () => {
+  const { client, last } = await setUp();
+  const thrown = [];
+  process.setUncaughtExceptionCaptureCallback((error) => thrown.push(error.message));
+  const heard = [];
+  client.on('message', () => {
+    throw new Error('a fault of the app');
+  });
+  client.on('message', ({ message: { seq } }) => heard.push(seq));
+  last().receive(event(103, { message_posted: message(1, 'bob') }));
+  await settled();
+  process.setUncaughtExceptionCaptureCallback(null);
+  assert.deepEqual(heard, [1]);
+  assert.deepEqual(thrown, ['a fault of the app']);
+});
+
+test('a message that came as a stub is fetched', async () => {
+  const { conversation, last } = await setUp();
+  last().receive(event(103, { message_posted: message(1, 'bob', { text: '', stub: true }) }));
+  const text = conversation.loadText(1);
+  last().answer('get_message', { message: message(1, 'bob', { text: 'x'.repeat(5000) }) });
+  assert.equal((await text).length, 5000);
+  assert.equal(conversation.message(1).text.length, 5000);
+  assert.equal(conversation.message(1).stub, false);
+  assert.equal((await conversation.loadText(1)).length, 5000);
+  assert.equal(last().requests('get_message').length, 1);
+});
+
+test('after closing, connecting again goes on', async () => {
+  const { client, conversation, last } = await setUp();
+  const sent = conversation.send('hi');
+  await client.close();
+  await assert.rejects(sent, { code: 'closed' });
+  assert.equal(client.connection.state, 'idle');
+  const connected = client.connect();
+  await settled();
+  last().open();
+  last().receive(welcome({ resumed: true, replayed: 0 }));
+  await connected;
+  await settled();
+  assert.equal(last().requests('post_message').length, 1);
+  assert.deepEqual(conversation.pending.map(({ text }) => text), ['hi']);
+});

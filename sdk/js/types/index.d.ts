@@ -1,0 +1,386 @@
+/** Client of the Tidings messaging server. See `README.md` for a working snippet. */
+
+import type * as wire from './wire.js';
+export type { wire };
+
+// ---------------------------------------------------------------------------------------------
+// Errors
+
+/** What the server may answer. More may come, so treat an unknown code by its `retry`. */
+export type ServerErrorCode =
+  | 'invalid' | 'unknown_request' | 'not_ready' | 'unauthenticated' | 'not_found' | 'not_member'
+  | 'forbidden' | 'blocked_by_you' | 'retracted' | 'full' | 'last_owner' | 'wrong_kind' | 'too_old'
+  | 'command_id_reused' | 'too_large' | 'rate_limited' | 'unavailable' | 'internal';
+
+/** What the SDK itself says: no connection in time, closed or discarded by the app, storage that fails, misuse. */
+export type LocalErrorCode =
+  | 'offline' | 'closed' | 'discarded' | 'storage' | 'protocol' | 'token_expired' | 'wrong_user' | 'no_websocket';
+
+export class TidingsError extends Error {
+  constructor(init: { code: string; message: string; retry?: boolean; retryAfterMs?: number; cause?: unknown });
+  readonly code: ServerErrorCode | LocalErrorCode | (string & {});
+  /** Whether the same request may succeed later without being changed. */
+  readonly retry: boolean;
+  /** Not before this many milliseconds from then; 0 when the caller may choose. */
+  readonly retryAfterMs: number;
+}
+
+/** Every code of the server's catalogue. */
+export const SERVER_ERROR_CODES: readonly ServerErrorCode[];
+
+// ---------------------------------------------------------------------------------------------
+// What there is to see
+
+export type Role = wire.Role;
+
+export interface Reaction {
+  readonly reaction: string;
+  readonly count: number;
+  /** Whether the signed-in user gave it. */
+  readonly mine: boolean;
+}
+
+export interface Message {
+  /** Number in its conversation. */
+  readonly seq: number;
+  readonly author: string;
+  /** Recorded time, milliseconds since 1970. */
+  readonly atMs: number;
+  /** Empty when `retracted`, `erased` or `stub`. */
+  readonly text: string;
+  /** `seq` of the message replied to; 0 for none. */
+  readonly replyTo: number;
+  readonly mentions: readonly string[];
+  /** Time of the last edit; 0 for never. */
+  readonly editedMs: number;
+  readonly retracted: boolean;
+  readonly erased: boolean;
+  /** Too long to push: `Conversation.loadText(seq)` fetches it. */
+  readonly stub: boolean;
+  readonly countable: boolean;
+  /** Most used first. */
+  readonly reactions: readonly Reaction[];
+  readonly commandId: string;
+}
+
+/** A message of one's own that is not in the history yet. */
+export interface PendingMessage {
+  readonly commandId: string;
+  readonly text: string;
+  readonly replyTo: number;
+  readonly mentions: readonly string[];
+  /** When it was written, by this device's clock. */
+  readonly createdMs: number;
+  /** Waiting to be sent or answered; recorded by the server; refused (see `error`). */
+  readonly state: 'pending' | 'sent' | 'failed';
+  readonly error: TidingsError | null;
+}
+
+/** An entry of a conversation's timeline, oldest first. */
+export type TimelineItem =
+  | { readonly type: 'message'; readonly message: Message }
+  /** History that is not loaded: messages with `after < seq < before`. */
+  | { readonly type: 'hole'; readonly after: number; readonly before: number }
+  | { readonly type: 'pending'; readonly pending: PendingMessage };
+
+export interface MemberCursor {
+  readonly user: string;
+  readonly readSeq: number;
+  readonly deliveredSeq: number;
+}
+
+export interface Member {
+  readonly user: string;
+  readonly role: Role;
+  readonly joinedMs: number;
+}
+
+export interface Receipts {
+  readonly read: number;
+  readonly delivered: number;
+  /** Members beside the author. */
+  readonly members: number;
+  readonly cursors: readonly MemberCursor[];
+}
+
+/** The server has recorded it. */
+export interface Accepted {
+  readonly position: number;
+  readonly atMs: number;
+  /** The conversation concerned; empty when it is about none. */
+  readonly conversation: string;
+  /** For a message: its number. */
+  readonly seq: number;
+  /** It had been recorded before (a retry). */
+  readonly duplicate: boolean;
+}
+
+/** How far one's own message has come. */
+export type Tick = 'sent' | 'delivered' | 'read';
+
+/** A recorded event as it was applied. */
+export interface AppliedEvent {
+  readonly position: number;
+  readonly index: number;
+  /** Empty for events of the user's own stream. */
+  readonly conversation: string;
+  readonly actor: string;
+  readonly atMs: number;
+  /** Name of what happened; empty for a kind this version does not know. */
+  readonly kind: keyof wire.EventKinds | '';
+  /** Its body as on the wire; null for a kind this version does not know. */
+  readonly body: wire.EventKinds[keyof wire.EventKinds] | null;
+  /** True when it came with a resume rather than live. */
+  readonly replayed: boolean;
+}
+
+export type ConnectionState =
+  /** `connect()` has not been called, or `close()` has. */
+  | { readonly state: 'idle' }
+  | { readonly state: 'connecting'; readonly attempt: number }
+  /** Connected; what was missed is being applied. */
+  | { readonly state: 'syncing' }
+  | { readonly state: 'online' }
+  /** The connection was lost; the next attempt starts at `retryAtMs` (this device's clock). */
+  | { readonly state: 'waiting'; readonly attempt: number; readonly retryAtMs: number; readonly error: TidingsError }
+  /** Given up: `error` says why, `connect()` tries again. */
+  | { readonly state: 'closed'; readonly error: TidingsError };
+
+/** What has changed since the last `change`. */
+export interface Change {
+  /** Conversations whose state, messages, typing or pending messages changed. */
+  readonly conversations: ReadonlySet<string>;
+  /** The list, its order or the total of unread messages changed. */
+  readonly list: boolean;
+}
+
+// ---------------------------------------------------------------------------------------------
+// The client
+
+export interface Events {
+  /** Something to show has changed. Several changes are reported together. */
+  change: Change;
+  event: AppliedEvent;
+  /** A message was posted, by whomever: one's own too. */
+  message: { readonly conversation: Conversation; readonly message: Message; readonly replayed: boolean };
+  connection: ConnectionState;
+  /** A command was refused (what it returned rejects as well), or storage failed. */
+  error: TidingsError;
+}
+
+export interface Options {
+  /** `https://chat.example.com`, or the socket's full address `wss://chat.example.com/v1/ws`. */
+  url: string;
+  /** A token for the user who is signed in. Called for every connection; `refresh` when the last one was refused. */
+  getToken(context: { refresh: boolean }): Promise<string> | string;
+  /** This installation. Kept in `localStorage` where there is one, else made anew. */
+  device?: string;
+  /** Where unanswered commands are kept. IndexedDB where there is one, else memory. */
+  storage?: OutboxStorage;
+  /** For Node.js before 22: `import { WebSocket } from 'ws'`. */
+  WebSocket?: WebSocketConstructor;
+  /** Conversations in the first window, at most 100. 20 if left out. */
+  window?: number;
+  /** Name and version of the app, for the operator. */
+  client?: string;
+  /** Whether this tab still lives, for outboxes shared between tabs. Web Locks where there are any. */
+  locks?: TabLocks;
+  /** Time and timers; the tests hand in their own. */
+  clock?: Clock;
+  /** A number in [0, 1) for jitter. */
+  random?: () => number;
+}
+
+export class Tidings {
+  constructor(options: Options);
+
+  /** Connects, and stays connected until `close()`. Resolves once the state is there; rejects when it is pointless to try. */
+  connect(): Promise<void>;
+  /** Closes the connection. Commands that wait stay in the outbox. */
+  close(): Promise<void>;
+  /** Tries now instead of at `retryAtMs`. */
+  retryNow(): void;
+
+  /** Who is signed in; empty before the first connection. */
+  readonly user: string;
+  readonly device: string;
+  readonly connection: ConnectionState;
+  /** The server's limits; null before the first connection. */
+  readonly limits: Readonly<wire.Limits> | null;
+
+  /** Those loaded, latest activity first. */
+  readonly conversations: readonly Conversation[];
+  /** Whether older ones exist: `loadConversations()`. */
+  readonly moreConversations: boolean;
+  /** Loads the next page of older conversations. Resolves to whether there are more. */
+  loadConversations(): Promise<boolean>;
+  /** Unread messages over all conversations that are not muted. */
+  readonly unreadTotal: number;
+  /** Users blocked by this user. */
+  readonly blocked: ReadonlySet<string>;
+
+  /** A handle, whether or not the conversation is loaded. The same one each time. */
+  conversation(id: string): Conversation;
+
+  /** Starts or finds the direct conversation with a user (about `context`, such as a listing). */
+  startDirect(user: string, options?: { context?: string }): Promise<Conversation>;
+  createGroup(group: { title: string; members?: string[]; historyFromStart?: boolean; maxMembers?: number }): Promise<Conversation>;
+  block(user: string): Promise<Accepted>;
+  unblock(user: string): Promise<Accepted>;
+  listBlocked(): Promise<readonly string[]>;
+
+  /** Sends a refused message again, as a new command. */
+  retry(commandId: string): Promise<Accepted>;
+  /** Drops a message that was refused or not sent yet. */
+  discard(commandId: string): void;
+  /** Commands not answered yet. */
+  readonly waiting: number;
+
+  on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): () => void;
+  off<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): void;
+}
+
+/** One conversation: what is known of it, and what can be done in it. */
+export class Conversation {
+  private constructor();
+  readonly id: string;
+  /** Whether anything is known of it yet. */
+  readonly loaded: boolean;
+  /** Goes up with every change to what is shown of it. */
+  readonly version: number;
+
+  readonly kind: 'direct' | 'group';
+  readonly title: string;
+  /** A direct conversation's other user. */
+  readonly peer: string;
+  readonly context: string;
+  /** One's own role; empty after leaving. */
+  readonly role: Role | '';
+  readonly memberCount: number;
+  readonly lastMessage: Message | null;
+  readonly lastSeq: number;
+  /** Read up to this message, what was just marked included. */
+  readonly readSeq: number;
+  /** Unread messages, what was just marked as read excluded. */
+  readonly unread: number;
+  readonly muted: boolean;
+  /** Cursors of the others, in conversations of up to 32 members. */
+  readonly cursors: readonly MemberCursor[];
+  readonly activityMs: number;
+  /** Who is typing. */
+  readonly typing: readonly string[];
+
+  /** The loaded messages in order; may have holes, see `timeline`. */
+  readonly messages: readonly Message[];
+  readonly pending: readonly PendingMessage[];
+  /** Messages, holes and pending messages in order, ready to be shown. */
+  readonly timeline: readonly TimelineItem[];
+  message(seq: number): Message | undefined;
+  /** How far a message has come among the others. Above 32 members always `sent`: ask `receipts`. */
+  tick(message: Message): Tick;
+
+  /** Keeps the latest messages loaded, also after a reset, until `close()`. */
+  open(): Promise<void>;
+  close(): void;
+  /** Loads messages before `before` (or before the oldest of the latest stretch). Resolves to whether there are more. */
+  loadOlder(before?: number): Promise<boolean>;
+  /** Loads messages after `after` (or after the oldest stretch). Resolves to whether there are more. */
+  loadNewer(after?: number): Promise<boolean>;
+  /** Loads the messages around one, leaving a hole to the rest. */
+  loadAround(seq: number): Promise<void>;
+  /** Fetches the text of a message that came as a stub. */
+  loadText(seq: number): Promise<string>;
+
+  /** Shows at once as pending; resolves when the server has recorded it. */
+  send(text: string, options?: { replyTo?: number; mentions?: string[] }): Promise<Accepted>;
+  edit(seq: number, text: string, options?: { mentions?: string[] }): Promise<Accepted>;
+  retract(seq: number): Promise<Accepted>;
+  react(seq: number, reaction: string): Promise<Accepted>;
+  unreact(seq: number, reaction: string): Promise<Accepted>;
+  /** Everything up to `seq` (or the last message) has been read. */
+  markRead(seq?: number): void;
+  /** Call at every keystroke; the SDK paces it and stops by itself. */
+  setTyping(active: boolean): void;
+
+  addMembers(users: string[]): Promise<Accepted>;
+  removeMember(user: string): Promise<Accepted>;
+  leave(): Promise<Accepted>;
+  setRole(user: string, role: Role): Promise<Accepted>;
+  setTitle(title: string): Promise<Accepted>;
+  setMuted(muted: boolean): Promise<Accepted>;
+  listMembers(page?: { after?: string; limit?: number }): Promise<{ members: readonly Member[]; more: boolean }>;
+  receipts(seq: number): Promise<Receipts>;
+}
+
+// ---------------------------------------------------------------------------------------------
+// What can be handed in
+
+/** A command that has not been answered yet, as it is stored. */
+export interface OutboxEntry {
+  /** UUIDv7: the command's id, and the order. */
+  id: string;
+  /** The tab (or process) that sends it. */
+  owner: string;
+  /** Whose command it is; empty until the first connection says who is signed in. */
+  user: string;
+  request: wire.Request;
+  createdMs: number;
+  /** Whether it may have reached the server. */
+  sent: boolean;
+  /** Why the server refused it, kept for messages until they are retried or discarded. */
+  error: wire.ErrorBody | null;
+}
+
+/** Where unanswered commands survive a restart. */
+export interface OutboxStorage {
+  /** All entries, of every tab; the order does not matter. */
+  load(): Promise<OutboxEntry[]>;
+  /** Writes an entry, or replaces the one with its id. */
+  put(entry: OutboxEntry): Promise<void>;
+  remove(id: string): Promise<void>;
+}
+
+/** Tells tabs that share an outbox which of them are alive. */
+export interface TabLocks {
+  /** Holds the name for as long as this tab lives. Resolves once held; the result lets go. */
+  hold(name: string): Promise<() => void>;
+  /** Runs `task` once the name's holder is gone (at once if there is none), one tab at a time. The result cancels. */
+  whenGone(name: string, task: () => Promise<void>): () => void;
+}
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  setTimeout(task: () => void, ms: number): unknown;
+  clearTimeout(timer: unknown): void;
+}
+
+/** The part of the WebSocket API that is used. */
+export interface WebSocketLike {
+  onopen: ((event: any) => void) | null;
+  onmessage: ((event: { data: any }) => void) | null;
+  onclose: ((event: { code: number; reason: string }) => void) | null;
+  onerror: ((event: any) => void) | null;
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+export type WebSocketConstructor = new (url: string, protocols: string[]) => any;
+
+/** Keeps entries for as long as the process lives. */
+export class MemoryStorage implements OutboxStorage {
+  load(): Promise<OutboxEntry[]>;
+  put(entry: OutboxEntry): Promise<void>;
+  remove(id: string): Promise<void>;
+}
+
+/** Keeps entries in the browser, shared by all tabs of the origin. */
+export class IndexedDbStorage implements OutboxStorage {
+  constructor(options?: { name?: string; indexedDB?: IDBFactory });
+  load(): Promise<OutboxEntry[]>;
+  put(entry: OutboxEntry): Promise<void>;
+  remove(id: string): Promise<void>;
+}
+
+/** UUIDv7 ids in the order made, also when the clock is adjusted a little. */
+export function uuidv7Maker(options?: { now?: () => number; randomBytes?: (bytes: Uint8Array) => void }): () => string;

@@ -1,0 +1,233 @@
+/**
+ * Frames as they stand in JSON (subprotocol `tidings.1.json`).
+ *
+ * They mirror the `protocol` crate; `protocol/vectors/` holds both to one another. Most users of
+ * the SDK never see these: `index.d.ts` has the API.
+ */
+
+/** A UUID as hyphenated lower-case text; empty when absent. */
+export type Uuid = string;
+
+export interface Cursor {
+  epoch: Uuid;
+  position: number;
+  /** 4294967295 stands for the whole commit. */
+  index: number;
+}
+
+/** Everything a client can ask, by name. */
+export interface Requests {
+  hello: { token: string; device: string; cursor: Cursor | null; client: string; window: number };
+  ping: Record<string, never>;
+  renew_token: { token: string };
+  ack: { position: number; index: number };
+  start_direct: { user: string; context: string };
+  create_group: { title: string; members: string[]; history_from_start: boolean; max_members: number };
+  add_members: { conversation: Uuid; users: string[] };
+  remove_member: { conversation: Uuid; user: string };
+  leave: { conversation: Uuid };
+  set_role: { conversation: Uuid; user: string; role: Role };
+  set_title: { conversation: Uuid; title: string };
+  set_muted: { conversation: Uuid; muted: boolean };
+  post_message: { conversation: Uuid; text: string; reply_to: number; mentions: string[] };
+  edit_message: { conversation: Uuid; seq: number; text: string; mentions: string[] };
+  retract_message: { conversation: Uuid; seq: number };
+  add_reaction: { conversation: Uuid; seq: number; reaction: string };
+  remove_reaction: { conversation: Uuid; seq: number; reaction: string };
+  mark_read: { conversation: Uuid; seq: number };
+  typing: { conversation: Uuid; active: boolean };
+  block_user: { user: string };
+  unblock_user: { user: string };
+  list_blocked: Record<string, never>;
+  list_conversations: { before: number; limit: number };
+  get_conversation: { conversation: Uuid };
+  list_messages: { conversation: Uuid; before: number; after?: number | null; limit: number };
+  list_members: { conversation: Uuid; after: string; limit: number };
+  get_receipts: { conversation: Uuid; seq: number };
+  get_message: { conversation: Uuid; seq: number };
+  get_unread: Record<string, never>;
+}
+
+/** Exactly one request: `{ post_message: {...} }`. */
+export type Request = { [K in keyof Requests]: { [P in K]: Requests[K] } }[keyof Requests];
+
+export interface ClientFrame {
+  /** Echoed in the reply; 0 asks for none. */
+  id: number;
+  command_id?: Uuid;
+  request: Request;
+}
+
+export type Role = 'owner' | 'moderator' | 'member';
+
+export interface Reaction {
+  reaction: string;
+  count: number;
+  mine: boolean;
+}
+
+/** Fields with a question mark are left out when they are zero, false or empty. */
+export interface Message {
+  seq: number;
+  author: string;
+  at_ms: number;
+  text: string;
+  reply_to?: number;
+  mentions?: string[];
+  edited_ms?: number;
+  retracted?: boolean;
+  erased?: boolean;
+  stub?: boolean;
+  countable?: boolean;
+  reactions?: Reaction[];
+  command_id: Uuid;
+}
+
+export interface MemberCursor {
+  user: string;
+  read_seq: number;
+  delivered_seq: number;
+}
+
+export interface Conversation {
+  id: Uuid;
+  kind: 'direct' | 'group';
+  title: string;
+  peer: string;
+  context: string;
+  /** Empty once the viewer has left. */
+  role: Role | '';
+  member_count: number;
+  last_message: Message | null;
+  last_seq: number;
+  read_seq: number;
+  unread: number;
+  muted: boolean;
+  cursors: MemberCursor[];
+  activity_position: number;
+  activity_ms: number;
+  delivered_seq: number;
+  /** Events up to this position are in it. */
+  as_of: number;
+}
+
+export interface Member {
+  user: string;
+  role: Role;
+  joined_ms: number;
+}
+
+/** What can have happened, by name. */
+export interface EventKinds {
+  message_posted: Message;
+  message_edited: { seq: number; text: string; mentions: string[]; stub: boolean; erased: boolean };
+  message_retracted: { seq: number; author: string; countable: boolean };
+  reaction_added: { seq: number; reaction: string; count: number };
+  reaction_removed: { seq: number; reaction: string; count: number };
+  /** `unread` (one's own only) holds events up to `as_of`, which may be later than this one. */
+  read_up_to: { user: string; seq: number; unread: number; as_of: number };
+  delivered_up_to: { user: string; seq: number; unread: number; as_of: number };
+  conversation_added: Conversation;
+  members_joined: { users: string[]; member_count: number; removed: boolean };
+  member_left: { users: string[]; member_count: number; removed: boolean };
+  role_changed: { user: string; role: Role };
+  title_changed: { title: string };
+  muted_changed: { muted: boolean };
+  user_blocked: { user: string };
+  user_unblocked: { user: string };
+}
+
+export interface Event {
+  position: number;
+  index: number;
+  /** Absent for events of the user's own stream. */
+  conversation?: Uuid;
+  actor: string;
+  at_ms: number;
+  /** One key of those known; null or another key for a kind this version does not know. */
+  kind: Partial<EventKinds> | null;
+}
+
+export interface Limits {
+  frame_bytes: number;
+  text_bytes: number;
+  requests_per_second: number;
+  push_text_bytes: number;
+}
+
+export interface Welcome {
+  id: number;
+  user: string;
+  session: Uuid;
+  now_ms: number;
+  resumed: boolean;
+  cursor: Cursor | null;
+  heartbeat_ms: number;
+  token_expires_ms: number;
+  limits: Limits | null;
+  replayed: number;
+}
+
+export interface Reset {
+  reason: string;
+  cursor: Cursor | null;
+  conversations: Conversation[];
+  more: boolean;
+  unread_total: number;
+  blocked: string[];
+}
+
+export interface Closing {
+  code: string;
+  message: string;
+  reconnect: boolean;
+  after_ms: number;
+  address: string;
+}
+
+export interface ErrorBody {
+  code: string;
+  message: string;
+  retry: boolean;
+  retry_after_ms: number;
+}
+
+export interface Accepted {
+  position: number;
+  at_ms: number;
+  conversation?: Uuid;
+  seq: number;
+  duplicate: boolean;
+}
+
+/** What can come of a request, by name. */
+export interface Outcomes {
+  error: ErrorBody;
+  accepted: Accepted;
+  pong: { now_ms: number; token_expires_ms: number };
+  conversations: { conversations: Conversation[]; more: boolean; position: number };
+  conversation: Conversation;
+  messages: { messages: Message[]; more: boolean; position: number };
+  members: { members: Member[]; more: boolean; position: number };
+  receipts: { read: number; delivered: number; members: number; cursors: MemberCursor[] };
+  message: Message;
+  blocked: { users: string[] };
+  /** `as_of` where the server says so. */
+  unread: { total: number; as_of?: number };
+}
+
+export interface Reply {
+  id: number;
+  /** One key of those known; null or another key for an outcome this version does not know. */
+  outcome: Partial<Outcomes> | null;
+}
+
+/** One frame from the server; exactly one key. Null or an unknown key is skipped. */
+export type ServerFrame = {
+  welcome?: Welcome;
+  reply?: Reply;
+  event?: Event;
+  reset?: Reset;
+  typing?: { conversation: Uuid; user: string; active: boolean };
+  closing?: Closing;
+} | null;

@@ -1,0 +1,276 @@
+//! What to do when a session, or an attempt at one, has ended.
+
+use std::time::Duration;
+
+use tidings_protocol::CloseCode;
+use tidings_protocol::frame::Closing;
+use tokio::time::Instant;
+
+use super::super::handshake::Ended;
+use crate::{Address, Backoff, Error, ErrorKind};
+
+/// A session that lasted this long makes up for the failures before it.
+const LASTING: Duration = Duration::from_secs(10);
+/// The first attempt after a failure comes within this time, chosen at random.
+const AT_ONCE: Duration = Duration::from_millis(100);
+/// Refused tokens in a row before the client stops: the tokens are refused, not stale.
+const REFUSED_TOKENS: u32 = 5;
+
+pub(super) struct Policy {
+    addresses: Vec<Address>,
+    current: usize,
+    /// Where the server sent this client.
+    sent_to: Option<Address>,
+    backoff: Backoff,
+    failures: u32,
+    refused_tokens: u32,
+    /// Whether another token can be had.
+    renewable: bool,
+    opened: Option<Instant>,
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq)]
+pub(super) enum Next {
+    /// Another attempt after this time.
+    Wait(Duration),
+    /// Nothing: trying again would be in vain.
+    Stop(Error),
+}
+
+impl Policy {
+    pub(super) fn new(addresses: Vec<Address>, backoff: Backoff, renewable: bool) -> Policy {
+        Policy {
+            addresses,
+            current: 0,
+            sent_to: None,
+            backoff,
+            failures: 0,
+            refused_tokens: 0,
+            renewable,
+            opened: None,
+        }
+    }
+
+    /// Where to connect next.
+    pub(super) fn address(&self) -> &Address {
+        self.sent_to
+            .as_ref()
+            .unwrap_or(&self.addresses[self.current])
+    }
+
+    /// A session has opened.
+    pub(super) fn opened(&mut self, now: Instant) {
+        self.opened = Some(now);
+        self.refused_tokens = 0;
+    }
+
+    /// A session, or an attempt at one, has ended; `random` is from 0 to 1.
+    pub(super) fn next(&mut self, ended: &Ended, now: Instant, random: f64) -> Next {
+        if self
+            .opened
+            .take()
+            .is_some_and(|opened| now - opened >= LASTING)
+        {
+            self.failures = 0;
+        }
+        match ended {
+            Ended::Closing(closing) => self.announced(closing, random),
+            Ended::Disconnect(disconnect) => match disconnect.close_code() {
+                Some(code) if !code.reconnect() => self.final_close(code, ended, random),
+                // The client's own slowness or silence: this server is well.
+                Some(CloseCode::Slow | CloseCode::Idle) => self.failed(random),
+                _ => self.elsewhere(random),
+            },
+            Ended::Refused(error) if error.kind() == ErrorKind::Unauthenticated => {
+                self.token_refused(error.to_string(), random)
+            }
+            Ended::Refused(error) if error.retry() => {
+                let Next::Wait(delay) = self.elsewhere(random) else {
+                    unreachable!()
+                };
+                Next::Wait(delay.max(error.retry_after().unwrap_or_default()))
+            }
+            Ended::Refused(error) => Next::Stop(error.clone()),
+            Ended::Connect(_) | Ended::Timeout(_) => self.elsewhere(random),
+            Ended::Token(_) => self.failed(random),
+        }
+    }
+
+    fn announced(&mut self, closing: &Closing, random: f64) -> Next {
+        let code = CloseCode::ALL
+            .iter()
+            .copied()
+            .find(|code| code.as_str() == closing.code);
+        if !closing.reconnect {
+            let ended = Ended::Closing(closing.clone());
+            return self.final_close(code.unwrap_or(CloseCode::Protocol), &ended, random);
+        }
+        if let Ok(address) = Address::parse(&closing.address) {
+            self.sent_to = Some(address);
+        }
+        // The server has chosen the time. It counts as a failure all the same, so that a server that
+        // closes every session at once is not besieged.
+        self.failures += 1;
+        let own = match self.failures {
+            ..=3 => Duration::ZERO,
+            failures => self.backoff.delay(failures - 3, random),
+        };
+        Next::Wait(own.max(Duration::from_millis(closing.after_ms.into())))
+    }
+
+    fn final_close(&mut self, code: CloseCode, ended: &Ended, random: f64) -> Next {
+        match code {
+            CloseCode::Unauthenticated | CloseCode::TokenExpired => {
+                self.token_refused(ended.to_string(), random)
+            }
+            _ => Next::Stop(Error::new(ErrorKind::Invalid, ended.to_string())),
+        }
+    }
+
+    fn token_refused(&mut self, message: String, random: f64) -> Next {
+        self.refused_tokens += 1;
+        if !self.renewable || self.refused_tokens > REFUSED_TOKENS {
+            return Next::Stop(Error::new(ErrorKind::Unauthenticated, message));
+        }
+        Next::Wait(match self.refused_tokens {
+            1 => Duration::ZERO,
+            refused => self.backoff.delay(refused - 1, random),
+        })
+    }
+
+    /// Another try, at the next address.
+    fn elsewhere(&mut self, random: f64) -> Next {
+        if self.sent_to.take().is_none() {
+            self.current = (self.current + 1) % self.addresses.len();
+        }
+        self.failed(random)
+    }
+
+    /// Every address gets a try at once before delays begin.
+    fn failed(&mut self, random: f64) -> Next {
+        self.failures += 1;
+        let rounds = (self.failures - 1) / self.addresses.len() as u32;
+        Next::Wait(match rounds {
+            0 => AT_ONCE.mul_f64(random),
+            rounds => self.backoff.delay(rounds, random),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Disconnect;
+
+    fn policy(addresses: &[&str], renewable: bool) -> Policy {
+        let addresses = addresses
+            .iter()
+            .map(|text| Address::parse(text).unwrap())
+            .collect();
+        let backoff = Backoff {
+            first: Duration::from_millis(200),
+            longest: Duration::from_secs(1),
+        };
+        Policy::new(addresses, backoff, renewable)
+    }
+
+    fn closed(code: u16) -> Ended {
+        Ended::Disconnect(Disconnect {
+            code: Some(code),
+            reason: "because".to_owned(),
+        })
+    }
+
+    fn dropped() -> Ended {
+        Ended::Disconnect(Disconnect::new("reset"))
+    }
+
+    fn millis(next: Next) -> u128 {
+        match next {
+            Next::Wait(delay) => delay.as_millis(),
+            Next::Stop(error) => panic!("stopped: {error}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn delays_grow_until_a_session_has_lasted() {
+        let mut policy = policy(&["ws://a:1"], false);
+        let start = Instant::now();
+        let fail = |policy: &mut Policy, at| millis(policy.next(&dropped(), at, 1.0));
+        assert_eq!(
+            [0; 5].map(|_| fail(&mut policy, start)),
+            [100, 200, 400, 800, 1000]
+        );
+        policy.opened(start);
+        assert_eq!(fail(&mut policy, start + LASTING / 2), 1000);
+        policy.opened(start);
+        assert_eq!(fail(&mut policy, start + LASTING), 100);
+    }
+
+    #[tokio::test]
+    async fn every_address_is_tried_before_delays_begin() {
+        let mut policy = policy(&["ws://a:1", "ws://b:1"], false);
+        let now = Instant::now();
+        let mut tried = Vec::new();
+        for _ in 0..4 {
+            let delay = millis(policy.next(&dropped(), now, 1.0));
+            tried.push((policy.address().host.clone(), delay));
+        }
+        let expected = [("b", 100), ("a", 100), ("b", 200), ("a", 200)];
+        assert_eq!(
+            tried,
+            expected.map(|(host, delay)| (host.to_owned(), delay))
+        );
+    }
+
+    #[tokio::test]
+    async fn every_close_code_does_what_the_catalogue_says() {
+        for code in CloseCode::ALL {
+            let next = policy(&["ws://a:1"], false).next(&closed(code.code()), Instant::now(), 0.5);
+            assert_eq!(
+                matches!(next, Next::Wait(_)),
+                code.reconnect(),
+                "{}",
+                code.as_str()
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_server_sets_the_time_and_the_place() {
+        let mut policy = policy(&["ws://a:1"], false);
+        let closing = Ended::Closing(Closing {
+            code: "draining".into(),
+            reconnect: true,
+            after_ms: 4321,
+            address: "http://b:2".into(),
+            ..Closing::default()
+        });
+        assert_eq!(millis(policy.next(&closing, Instant::now(), 1.0)), 4321);
+        assert_eq!(policy.address().host, "b");
+        // The place does not answer: back home.
+        policy.next(&Ended::Timeout(Duration::ZERO), Instant::now(), 1.0);
+        assert_eq!(policy.address().host, "a");
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_renewed_a_few_times_if_it_can_be() {
+        let refused = closed(CloseCode::TokenExpired.code());
+        let now = Instant::now();
+        assert!(matches!(
+            policy(&["ws://a:1"], false).next(&refused, now, 0.0),
+            Next::Stop(_)
+        ));
+
+        let mut policy = policy(&["ws://a:1"], true);
+        assert_eq!(policy.next(&refused, now, 0.0), Next::Wait(Duration::ZERO));
+        for _ in 1..REFUSED_TOKENS {
+            assert!(matches!(policy.next(&refused, now, 0.0), Next::Wait(_)));
+        }
+        match policy.next(&refused, now, 0.0) {
+            Next::Stop(error) => assert_eq!(error.kind(), ErrorKind::Unauthenticated),
+            next => panic!("{next:?}"),
+        }
+    }
+}

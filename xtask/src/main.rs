@@ -1,0 +1,54 @@
+//! The repository's own tasks: `cargo xtask setup | check | test | ci | bench`.
+//!
+//! `test` is what `.ci/run` calls, and `check` is the one definition of "checked". Nothing here is part of the product.
+
+mod bench;
+mod check;
+mod setup;
+mod steps;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask <task>
+
+  setup                 install what the tests need (nats-server, chromium, npm packages, cargo-nextest)
+  check                 formatting, lints, licences of dependencies, types of the JavaScript SDK
+  test [--only PART]    setup, check and every test; PART is check, rust, js or browser
+  ci                    the same as test
+  bench [KIND ARGS..]   measure a release build and keep the result; without KIND, say how";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<ExitCode> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let workspace = Workspace::from_env()?;
+    match arguments.as_slice() {
+        ["setup"] => setup::all(&workspace).map(|()| ExitCode::SUCCESS),
+        ["check"] => Ok(test::run(&workspace, Some(test::Part::Check))),
+        ["test" | "ci"] => Ok(test::run(&workspace, None)),
+        ["test", "--only", part] => Ok(test::run(&workspace, Some(part.parse()?))),
+        ["bench", rest @ ..] => bench::run(&workspace, rest).map(|()| ExitCode::SUCCESS),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        [] => bail!("name a task\n\n{USAGE}"),
+        other => bail!("no such task: `{}`\n\n{USAGE}", other.join(" ")),
+    }
+}
