@@ -72,14 +72,23 @@ export class List {
       'button.conversation',
       { type: 'button', 'data-id': id, 'aria-current': selected ? 'true' : 'false', onclick: () => this.open(id) },
       avatar(title, conversation.kind === 'direct' ? conversation.peer : id),
-      h('span.title', null, title, conversation.context ? h('span.context', null, conversation.context) : ''),
-      h('time', { title: conversation.activityMs ? fullTime(conversation.activityMs) : '' }, conversation.activityMs ? shortTime(conversation.activityMs) : ''),
-      typing.length > 0 ? h('span.preview.typing', null, `${shortName(typing[0])} is typing…`) : h('span.preview', null, ...preview(conversation, me)),
       h(
-        'span.marks',
+        'span.lines',
         null,
-        muted ? h('span.muted', { title: 'Muted', role: 'img', 'aria-label': 'Muted' }, icon('muted')) : '',
-        unread > 0 ? h(`span.badge${muted ? '.quiet' : ''}`, { 'aria-label': `${unread} unread` }, badge(unread)) : '',
+        h(
+          'span.line1',
+          null,
+          h('span.title', null, title),
+          conversation.context ? h('span.context', null, conversation.context) : '',
+          h('time', { title: conversation.activityMs ? fullTime(conversation.activityMs) : '' }, conversation.activityMs ? shortTime(conversation.activityMs) : ''),
+        ),
+        h(
+          'span.line2',
+          null,
+          typing.length > 0 ? h('span.preview.typing', null, `${shortName(typing[0])} is typing…`) : h('span.preview', null, ...preview(conversation, me)),
+          muted ? h('span.muted', { title: 'Muted', role: 'img', 'aria-label': 'Muted' }, icon('muted')) : '',
+          unread > 0 ? h(`span.badge${muted ? '.quiet' : ''}`, { 'aria-label': `${unread} unread` }, badge(unread)) : '',
+        ),
       ),
     );
     // Rebuilding a row must not take the focus from it.

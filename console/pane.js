@@ -104,21 +104,25 @@ export class Pane {
     client.connect().catch(() => {});
   }
 
-  /** @param {string} id conversation; empty for the list only */
-  open(id) {
+  /**
+   * @param {string} id conversation; empty for the list only
+   * @param {boolean} [focus] whether to begin writing
+   */
+  open(id, focus = true) {
     this.wanted = '';
     const conversation = id && this.client ? this.client.conversation(id) : null;
-    this.thread.show(conversation, this.client);
+    this.thread.show(conversation, this.client, focus);
     this.list.select(id);
     this.element.classList.toggle('has-thread', conversation !== null);
     this.onSelect();
     this.update();
   }
 
-  /** @param {{ code: string, message: string, retry?: boolean }} error */
+  /** @param {{ code: string, message: string, commandId?: string }} error */
   toast(error) {
-    // It is in the banner already.
-    if (error.code === 'closed') return;
+    // The banner says it already, or the message itself.
+    const atMessage = (/** @type {{ commandId: string }} */ { commandId }) => commandId === error.commandId;
+    if (error.code === 'closed' || this.client?.conversations.some(({ pending }) => pending.some(atMessage))) return;
     const element = h('div.toast', null, h('p', null, explain(error)), iconButton('close', 'Dismiss', () => element.remove()));
     this.toasts.append(element);
     while (this.toasts.childElementCount > 3) this.toasts.firstElementChild.remove();
@@ -163,7 +167,7 @@ export class Pane {
     this.status.textContent = STATUS[connection.state];
     this.status.dataset.state = connection.state;
     if (this.listChanged) this.list.render();
-    if (this.wanted && client.conversation(this.wanted).loaded) this.open(this.wanted);
+    if (this.wanted && client.conversation(this.wanted).loaded) this.open(this.wanted, false);
     if (this.openId && (this.#changed.has(this.openId) || this.listChanged)) this.thread.render();
     if (this.listChanged) this.onTitle(shortName(this.user), client.unreadTotal);
     this.#changed.clear();

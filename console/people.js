@@ -44,16 +44,26 @@ export const everybody = () => [...names.keys()];
  * @param {string} key what its colour comes from
  */
 export function avatar(name, key) {
+  return tinted(h('span.avatar', { 'aria-hidden': 'true' }, initials(name)), key);
+}
+
+/**
+ * Gives an element the colour of a person or group; the style sheet makes of it what suits.
+ * @template {HTMLElement} T
+ * @param {T} element
+ * @param {string} key
+ * @returns {T}
+ */
+export function tinted(element, key) {
   let hash = 0;
   for (const letter of key) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 360;
-  const element = h('span.avatar', { 'aria-hidden': 'true' }, initials(name));
   element.style.setProperty('--hue', String((hash * 47) % 360));
   return element;
 }
 
 /** @param {string} name */
 function initials(name) {
-  const words = name.split(/[\s_-]+/).filter(Boolean);
-  const letters = words.length > 1 ? [words[0], words[words.length - 1]] : words;
-  return letters.map((word) => [...word][0].toUpperCase()).join('') || '?';
+  const words = name.split(/[\s_-]+/).filter((word) => /^\p{L}/u.test(word));
+  const ends = words.length > 1 ? [words[0], words[words.length - 1]] : words;
+  return ends.map((word) => [...word][0].toUpperCase()).join('') || [...name][0] || '?';
 }

@@ -2,7 +2,7 @@
 
 import { h, icon, iconButton } from './dom.js';
 import { said } from './list.js';
-import { avatar, nameOf, shortName } from './people.js';
+import { avatar, nameOf, shortName, tinted } from './people.js';
 import { clock, dayName, explain, fullTime, isFewEmoji, linked, plural } from './text.js';
 
 const REACTIONS = ['👍', '❤️', '😂', '🎉', '😮'];
@@ -45,7 +45,7 @@ export function messageRow(message, context) {
   const bubble = h(
     `div.bubble${large ? '.large' : ''}`,
     null,
-    inGroup && !mine && starts ? h('span.author', null, nameOf(message.author)) : '',
+    inGroup && !mine && starts ? tinted(h('span.author', null, nameOf(message.author)), message.author) : '',
     message.replyTo && !gone ? quote(message.replyTo, reply, thread) : '',
     body,
     h(

@@ -65,8 +65,9 @@ export class Thread {
   /**
    * @param {import('../sdk/js/src/index.js').Conversation | null} conversation
    * @param {import('../sdk/js/src/index.js').Tidings | null} client
+   * @param {boolean} [focus] whether to begin writing
    */
-  show(conversation, client) {
+  show(conversation, client, focus = false) {
     if (conversation === this.conversation) return;
     this.conversation?.close();
     this.conversation = conversation;
@@ -90,7 +91,7 @@ export class Thread {
       () => conversation === this.conversation && this.render(),
       (error) => conversation === this.conversation && error.code !== 'closed' && this.toast(error),
     );
-    if (matchMedia('(hover: hover)').matches) this.composer.focus();
+    if (focus && matchMedia('(hover: hover)').matches) this.composer.focus();
   }
 
   render() {
@@ -103,7 +104,9 @@ export class Thread {
     this.#announce();
 
     const anchor = this.#following ? null : this.#anchor();
-    arrange(this.rows, this.#build());
+    const sections = this.#build();
+    for (const { element, rows } of sections) arrange(element, rows);
+    arrange(this.rows, sections.map(({ element }) => element));
     if (!this.#placed && conversation.timeline.some(({ type }) => type !== 'hole')) this.#place();
     else if (this.#following) this.#bottom();
     else if (anchor) this.#restore(anchor);
@@ -170,7 +173,10 @@ export class Thread {
     if (this.conversation && this.#client) await details(this.conversation, this.#client, this.toast);
   }
 
-  /** The rows of the part that is shown, made anew only where they say something new. */
+  /**
+   * The rows of the part that is shown, made anew only where they say something new. A section for each
+   * day, so that its name stays at the top for as long as it is about what is seen.
+   */
   #build() {
     const conversation = /** @type {import('../sdk/js/src/index.js').Conversation} */ (this.conversation);
     const client = /** @type {import('../sdk/js/src/index.js').Tidings} */ (this.#client);
@@ -187,8 +193,14 @@ export class Thread {
     }
     const items = all.slice(first, last);
 
-    /** @type {HTMLElement[]} */
-    const elements = [];
+    /** @type {{ element: HTMLElement, rows: HTMLElement[] }[]} */
+    const sections = [];
+    const section = (/** @type {string} */ key) => {
+      used.add(key);
+      const element = this.#rows.get(key)?.element ?? h('div.section');
+      this.#rows.set(key, { element, says: [] });
+      sections.push({ element, rows: [] });
+    };
     const used = new Set();
     const row = (/** @type {string} */ key, /** @type {unknown[]} */ says, /** @type {() => HTMLElement} */ make) => {
       used.add(key);
@@ -199,13 +211,14 @@ export class Thread {
         this.#rows.set(key, known);
         if (focused) queueMicrotask(() => /** @type {any} */ (known?.element.querySelector('button'))?.focus({ preventScroll: true }));
       }
-      elements.push(known.element);
+      sections[sections.length - 1].rows.push(known.element);
     };
     // What comes before the first row decides how it is grouped.
     let before = all[first - 1];
-    let lastDay = before?.type === 'message' ? day(before.message.atMs) : 0;
+    let lastDay = 0;
     items.forEach((item, i) => {
       if (item.type === 'hole') {
+        section(`sh${item.after}`);
         row(`h${item.after}-${item.before}`, [], () => holeRow(item));
         lastDay = 0;
         before = item;
@@ -215,6 +228,7 @@ export class Thread {
       const at = atOf(item);
       if (day(at) !== lastDay) {
         lastDay = day(at);
+        section(`s${lastDay}-${sections.length === 0 || before?.type !== 'hole' ? '' : before.before}`);
         row(`d${lastDay}`, [new Date().toDateString()], () => dayRow(at));
       }
       if (item.type === 'message' && this.#newAfter > 0 && item.message.seq > this.#newAfter && (before?.type !== 'message' || before.message.seq <= this.#newAfter) && item.message.author !== client.user) {
@@ -234,7 +248,7 @@ export class Thread {
       before = item;
     });
     for (const key of this.#rows.keys()) if (!used.has(key) && key !== 'head') this.#rows.delete(key);
-    return elements;
+    return sections;
   }
 
   /** Where to look first: the oldest new message, or the newest message. */
@@ -256,9 +270,9 @@ export class Thread {
   /** The row at the top of what is seen, and where exactly. */
   #anchor() {
     const top = this.scroller.getBoundingClientRect().top;
-    for (const element of this.rows.children) {
+    for (const element of this.rows.querySelectorAll('.row')) {
       const rect = element.getBoundingClientRect();
-      if (rect.bottom > top && !element.classList.contains('hole')) return { element, offset: rect.top - top };
+      if (rect.bottom > top) return { element, offset: rect.top - top };
     }
     return null;
   }

@@ -15,6 +15,9 @@ enum State {
     Unclear,
 }
 
+/// In place of a message that no receiver has seen.
+const UNKNOWN: u32 = u32::MAX;
+
 /// Follows every message of a run.
 pub(crate) struct Ledger {
     messages: Vec<State>,
@@ -35,7 +38,7 @@ pub(crate) struct Ledger {
 struct Conversation {
     id: Uuid,
     members: u32,
-    /// The message at each `seq`, from 1, as its first receiver saw it.
+    /// The message at each `seq`, from 1, as its first receiver saw it; or `UNKNOWN`.
     order: Vec<u32>,
 }
 
@@ -157,7 +160,9 @@ impl Ledger {
     ) -> Delivery {
         let conversation = plan.conversation_of(user);
         let talk = &mut self.conversations[conversation as usize];
-        let Some(number) = number.filter(|&number| number < plan.messages()) else {
+        // No conversation is longer than the run.
+        let possible = seq <= u64::from(plan.messages());
+        let Some(number) = number.filter(|&n| possible && n < plan.messages()) else {
             self.violations.stray += 1;
             return Delivery::Wrong;
         };
@@ -175,14 +180,14 @@ impl Ledger {
         self.violations.skipped += skipped;
         *last = seq;
         self.delivered += 1;
-        if skipped == 0 {
-            match talk.order.get(seq as usize - 1) {
-                Some(&known) if known != number => self.violations.contradicted += 1,
-                Some(_) => {}
-                None if talk.order.len() as u64 == seq - 1 => talk.order.push(number),
-                // Someone else skipped here: the order is unknown.
-                None => {}
-            }
+        let place = seq as usize - 1;
+        if talk.order.len() <= place {
+            // Should one be skipped here, another receiver may still tell what belongs there.
+            talk.order.resize(place + 1, UNKNOWN);
+        }
+        match &mut talk.order[place] {
+            known @ &mut UNKNOWN => *known = number,
+            known => self.violations.contradicted += u64::from(*known != number),
         }
         if sender == user {
             return Delivery::Echoed;
@@ -197,7 +202,12 @@ impl Ledger {
         let mut seen = vec![false; self.messages.len()];
         let mut last_of: Vec<Option<u32>> = vec![None; plan.users() as usize];
         for (conversation, talk) in self.conversations.iter().enumerate() {
-            for (i, &number) in talk.order.iter().enumerate() {
+            let known = talk
+                .order
+                .iter()
+                .enumerate()
+                .filter(|(_, number)| **number != UNKNOWN);
+            for (i, &number) in known {
                 if std::mem::replace(&mut seen[number as usize], true) {
                     violations.doubled += 1;
                 }
@@ -389,14 +399,14 @@ mod tests {
 
         // Recorded twice.
         let mut fixture = fine();
-        (0..2).for_each(|user| drop(fixture.deliver(user, 3, 2)));
+        [0, 1].map(|user| fixture.deliver(user, 3, 2));
         assert_eq!(fixture.violations().doubled, 1);
 
         // Refused, and delivered all the same.
         let mut fixture = fine();
         fixture.ledger.sent(4);
         fixture.ledger.refused(4, false);
-        (0..2).for_each(|user| drop(fixture.deliver(user, 3, 4)));
+        [0, 1].map(|user| fixture.deliver(user, 3, 4));
         assert_eq!(
             fixture.violations(),
             Violations {
@@ -409,7 +419,7 @@ mod tests {
         let mut fixture = fine();
         fixture.ledger.sent(4);
         fixture.ledger.refused(4, true);
-        (0..2).for_each(|user| drop(fixture.deliver(user, 3, 4)));
+        [0, 1].map(|user| fixture.deliver(user, 3, 4));
         assert_eq!(fixture.violations(), Violations::default());
 
         // In the wrong conversation, or from another run.

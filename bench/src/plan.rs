@@ -112,7 +112,7 @@ impl Plan {
     pub(crate) fn sender(&self, message: u32) -> u32 {
         let turn = message % self.users;
         let half = self.users / 2;
-        if self.users % 2 == 0 {
+        if self.users.is_multiple_of(2) {
             if turn < half {
                 turn * 2
             } else {

@@ -1,5 +1,6 @@
 //! Many connections on one thread.
 
+mod poller;
 mod quic;
 mod websocket;
 

@@ -297,13 +297,18 @@ impl<'n> Channel<'n> {
             bail!("the import stopped: {why}. Nothing is half-done: run it again");
         }
         let key = file.key(step);
-        let (command, count): (_, fn(&Counts) -> &AtomicU64) = match &step.act {
-            Act::Join { .. } => (ConversationCommand::Join, |counts| &counts.joins),
+        // A carried join only makes sure: as a rule there is nothing to count.
+        let (command, count): (_, fn(&Counts) -> Option<&AtomicU64>) = match &step.act {
+            Act::Join { carried: true } => (ConversationCommand::Join, |_| None),
+            Act::Join { carried: false } => {
+                (ConversationCommand::Join, |counts| Some(&counts.joins))
+            }
             Act::Leave { .. } => (ConversationCommand::Leave { force: true }, |counts| {
-                &counts.leaves
+                Some(&counts.leaves)
             }),
             Act::Post { text } => {
-                let text = if text.trim().is_empty() {
+                let blank = text.trim().is_empty();
+                let text = if blank {
                     BLANK.to_owned()
                 } else {
                     text.clone()
@@ -313,7 +318,7 @@ impl<'n> Channel<'n> {
                     reply_to: 0,
                     mentions: Vec::new(),
                 };
-                (post, |counts| &counts.messages)
+                (post, |counts| Some(&counts.messages))
             }
         };
         let leaving = matches!(step.act, Act::Leave { .. });
@@ -333,7 +338,9 @@ impl<'n> Channel<'n> {
                         }
                     }
                     Answer::Accepted(_) => {
-                        count(&counts).fetch_add(1, Ordering::Relaxed);
+                        if let Some(count) = count(&counts) {
+                            count.fetch_add(1, Ordering::Relaxed);
+                        }
                     }
                     // Gone already, by an earlier run of the import.
                     Answer::Refused(Refusal::NotMember) if leaving => {}

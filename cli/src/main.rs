@@ -1,5 +1,6 @@
 //! `tidings`: the server and its tools.
 
+mod bench;
 mod config;
 mod demo;
 mod import;
@@ -26,6 +27,9 @@ enum Cli {
     /// Brings data in from elsewhere.
     #[command(subcommand)]
     Import(import::Import),
+    /// Measures a server.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Looks at the log.
     #[command(subcommand)]
     Log(log::Log),
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
             Cli::Serve(serve) => serve.run().await.map(|()| true),
             Cli::Demo(demo) => demo.run().await.map(|()| true),
             Cli::Import(import) => import.run().await,
+            Cli::Bench(bench) => tokio::task::spawn_blocking(move || bench.run()).await?,
             Cli::Log(log) => log.run().await,
             Cli::Projections(projections) => projections.run().await,
         }

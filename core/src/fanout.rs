@@ -652,3 +652,6 @@ fn load_blockers(rows: &dyn Rows, user: &UserId) -> Result<Vec<UserId>, ReadErro
     })?;
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

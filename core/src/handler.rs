@@ -18,6 +18,7 @@ use crate::{
 };
 
 pub mod cursors;
+mod digest;
 pub mod ids;
 mod load;
 mod round;

@@ -14,3 +14,6 @@ pub mod fanout;
 pub mod handler;
 pub mod node;
 pub mod projections;
+
+#[cfg(test)]
+mod history;

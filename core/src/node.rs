@@ -20,8 +20,15 @@ use crate::{
     projections::Projections,
 };
 
-/// How often what is folded goes to disk.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often what is folded goes to disk: rarely costs least (rows that change often are written
+/// once), and all that waiting costs is folding so much again after a crash.
+const FLUSH_EVERY: Duration = Duration::from_secs(5);
+
+/// Memory of rows not on disk at which they go there sooner, in bytes.
+const FLUSH_BYTES: usize = 48 << 20;
+
+/// How often the flusher looks.
+const FLUSH_LOOK: Duration = Duration::from_millis(250);
 
 /// Pause after a failure before the projector tries again.
 const RETRY: Duration = Duration::from_millis(200);
@@ -92,8 +99,14 @@ impl Node {
         threads.push(spawn("flush", {
             let (projections, health) = (parts.projections.clone(), health.clone());
             move || async move {
+                let mut flushed = tokio::time::Instant::now();
                 while !health.stopping.load(Ordering::Relaxed) {
-                    tokio::time::sleep(FLUSH_EVERY).await;
+                    tokio::time::sleep(FLUSH_LOOK).await;
+                    let full = projections.store().overlay_bytes() >= FLUSH_BYTES;
+                    if !full && flushed.elapsed() < FLUSH_EVERY {
+                        continue;
+                    }
+                    flushed = tokio::time::Instant::now();
                     if let Err(error) = projections.flush() {
                         tracing::error!(%error, "the projections could not be written, trying again");
                     }
@@ -144,8 +157,11 @@ impl Node {
                 tracing::error!("a thread of the node ended in a panic");
             }
         }
-        if let Err(error) = self.projections.flush() {
-            tracing::warn!(%error, "the projections could not be written: they are folded again at the next start");
+        // Twice: after a failed flush the first call writes only what that one left.
+        for _ in 0..2 {
+            if let Err(error) = self.projections.flush() {
+                tracing::warn!(%error, "the projections could not be written: they are folded again at the next start");
+            }
         }
     }
 }

@@ -159,3 +159,6 @@ impl Projections {
         &self.store
     }
 }
+
+#[cfg(test)]
+mod tests;

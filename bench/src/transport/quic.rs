@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,11 +14,11 @@ use quinn_proto::{
     EndpointConfig, Event, ReadError, StreamEvent, StreamId, TransportConfig, VarInt,
 };
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::time::Timespec;
+use rustix::event::epoll::EventFlags;
 use tidings_protocol::{Encoding, codec::delimited, version};
 use tidings_sdk::Tls;
 
+use super::poller::Poller;
 use super::{Arrival, Transport};
 
 /// Users that share a socket, at most this many sockets.
@@ -31,7 +30,7 @@ const MAX_FRAME: usize = 16 * 1024 * 1024;
 
 /// Connections by user number.
 pub(crate) struct Quic {
-    epoll: OwnedFd,
+    poller: Poller,
     sockets: Vec<Socket>,
     users: Vec<Option<User>>,
     config: ClientConfig,
@@ -40,7 +39,6 @@ pub(crate) struct Quic {
     timers: BinaryHeap<Reverse<(Instant, u32)>>,
     /// Users with something to look at.
     dirty: Vec<u32>,
-    events: Vec<epoll::Event>,
     receive: Box<[u8]>,
     transmit: Vec<u8>,
 }
@@ -88,7 +86,7 @@ impl Quic {
         transport.mtu_discovery_config(None);
         config.transport_config(Arc::new(transport));
 
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let poller = Poller::new()?;
         let any: IpAddr = if ipv6 {
             Ipv6Addr::UNSPECIFIED.into()
         } else {
@@ -99,33 +97,27 @@ impl Quic {
             .map(|_| Socket::bind(any))
             .collect::<io::Result<_>>()?;
         for (i, socket) in sockets.iter().enumerate() {
-            epoll::add(
-                &epoll,
-                &socket.socket,
-                EventData::new_u64(i as u64),
-                EventFlags::IN,
-            )?;
+            poller.add(&socket.socket, i as u64, EventFlags::IN)?;
         }
         let segments = sockets[0].state.gro_segments();
         Ok(Quic {
-            epoll,
+            poller,
             sockets,
             users: (0..users).map(|_| None).collect(),
             config,
             server_name: server_name.to_owned(),
             timers: BinaryHeap::new(),
             dirty: Vec::new(),
-            events: Vec::with_capacity(SOCKETS as usize),
             receive: vec![0; BATCH_SIZE * 1500 * segments].into_boxed_slice(),
             transmit: Vec::with_capacity(2048),
         })
     }
 
     fn mark(&mut self, user: u32) {
-        if let Some(state) = &mut self.users[user as usize] {
-            if !std::mem::replace(&mut state.dirty, true) {
-                self.dirty.push(user);
-            }
+        if let Some(state) = &mut self.users[user as usize]
+            && !std::mem::replace(&mut state.dirty, true)
+        {
+            self.dirty.push(user);
         }
     }
 
@@ -359,18 +351,11 @@ impl Transport for Quic {
             true => timeout.min(timer.unwrap_or(timeout)),
             false => Duration::ZERO,
         };
-        let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
-        self.events.clear();
-        let spare = rustix::buffer::spare_capacity(&mut self.events);
-        match epoll::wait(&self.epoll, spare, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let events = std::mem::take(&mut self.events);
+        let events = self.poller.wait(timeout)?;
         for event in &events {
             self.receive(event.data.u64() as usize)?;
         }
-        self.events = events;
+        self.poller.done(events);
         self.fire_timers();
         let dirty = std::mem::take(&mut self.dirty);
         for &user in &dirty {

@@ -4,14 +4,13 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::event::epoll::EventFlags;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, sockopt};
-use rustix::time::Timespec;
 use tidings_protocol::{Encoding, version};
 
+use super::poller::Poller;
 use super::{Arrival, Transport};
 
 /// Sources on loopback are taken in turn: each has some 28,000 ports.
@@ -22,10 +21,9 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// Connections by user number.
 pub(crate) struct WebSocket {
-    epoll: OwnedFd,
+    poller: Poller,
     encoding: Encoding,
     connections: Vec<Option<Connection>>,
-    events: Vec<epoll::Event>,
     buffer: Box<[u8]>,
     /// Connections that failed outside `poll`.
     failed: VecDeque<(u32, String)>,
@@ -52,10 +50,9 @@ enum Stage {
 impl WebSocket {
     pub(crate) fn new(users: u32, encoding: Encoding) -> io::Result<WebSocket> {
         Ok(WebSocket {
-            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            poller: Poller::new()?,
             encoding,
             connections: (0..users).map(|_| None).collect(),
-            events: Vec::with_capacity(1024),
             buffer: vec![0; READ].into_boxed_slice(),
             failed: VecDeque::new(),
         })
@@ -71,13 +68,7 @@ impl WebSocket {
     fn watch(&self, user: u32, connection: &Connection, writable: bool) -> io::Result<()> {
         let mut flags = EventFlags::IN;
         flags.set(EventFlags::OUT, writable);
-        epoll::modify(
-            &self.epoll,
-            &connection.stream,
-            EventData::new_u64(user.into()),
-            flags,
-        )?;
-        Ok(())
+        self.poller.modify(&connection.stream, user.into(), flags)
     }
 
     /// Writes as much as the kernel takes.
@@ -179,8 +170,7 @@ impl Transport for WebSocket {
             Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
             Err(error) => return Err(error.into()),
         }
-        let data = EventData::new_u64(user.into());
-        epoll::add(&self.epoll, &socket, data, EventFlags::OUT)?;
+        self.poller.add(&socket, user.into(), EventFlags::OUT)?;
         self.connections[user as usize] = Some(Connection {
             stream: TcpStream::from(socket),
             stage: Stage::Connecting,
@@ -215,20 +205,12 @@ impl Transport for WebSocket {
         timeout: Duration,
         arrived: &mut dyn FnMut(u32, Arrival<'_>),
     ) -> io::Result<()> {
-        let timeout = match self.failed.is_empty() {
-            true => Timespec::try_from(timeout).map_err(io::Error::other)?,
-            false => Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            },
+        let timeout = if self.failed.is_empty() {
+            timeout
+        } else {
+            Duration::ZERO
         };
-        self.events.clear();
-        let spare = rustix::buffer::spare_capacity(&mut self.events);
-        match epoll::wait(&self.epoll, spare, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let events = std::mem::take(&mut self.events);
+        let events = self.poller.wait(timeout)?;
         for event in &events {
             let (user, flags) = (event.data.u64() as u32, event.flags);
             let stage = self.connections[user as usize].as_ref().map(|c| c.stage);
@@ -250,7 +232,7 @@ impl Transport for WebSocket {
                 arrived(user, Arrival::Closed(reason));
             }
         }
-        self.events = events;
+        self.poller.done(events);
         while let Some((user, reason)) = self.failed.pop_front() {
             if self.connections[user as usize].take().is_some() {
                 arrived(user, Arrival::Closed(reason));
@@ -311,7 +293,12 @@ fn consume(
         arrived(user, Arrival::Open);
         used = end + 4;
     }
-    while let Some((opcode, payload, end)) = next_frame(&bytes[used..])? {
+    while let Some(Frame {
+        opcode,
+        payload,
+        end,
+    }) = next_frame(&bytes[used..])?
+    {
         match opcode {
             TEXT | BINARY => arrived(user, Arrival::Frame(payload)),
             PING => write_frame(10, payload, &mut connection.outgoing),
@@ -326,8 +313,16 @@ fn consume(
     Ok(used)
 }
 
-/// Opcode, payload and whole length of the first frame, once it is complete.
-fn next_frame(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>, String> {
+#[derive(Debug, PartialEq)]
+struct Frame<'a> {
+    opcode: u8,
+    payload: &'a [u8],
+    /// Length of the whole frame.
+    end: usize,
+}
+
+/// The first frame, once it is complete.
+fn next_frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, String> {
     let [first, second, rest @ ..] = bytes else {
         return Ok(None);
     };
@@ -348,7 +343,11 @@ fn next_frame(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>, String> {
     let Some(payload) = bytes.get(head..).and_then(|rest| rest.get(..len)) else {
         return Ok(None);
     };
-    Ok(Some((first & 0x0f, payload, head + len)))
+    Ok(Some(Frame {
+        opcode: first & 0x0f,
+        payload,
+        end: head + len,
+    }))
 }
 
 fn check_upgrade(head: &[u8]) -> Result<(), String> {
@@ -382,7 +381,11 @@ mod tests {
         }
         let mut rest = &bytes[..];
         for len in lens {
-            let (opcode, payload, end) = next_frame(rest).unwrap().unwrap();
+            let Frame {
+                opcode,
+                payload,
+                end,
+            } = next_frame(rest).unwrap().unwrap();
             assert_eq!((opcode, payload.len()), (BINARY, len));
             for cut in [0, 1, 3, end - 1] {
                 assert_eq!(next_frame(&rest[..cut.min(end - 1)]).unwrap(), None);

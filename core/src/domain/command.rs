@@ -194,3 +194,6 @@ impl ConversationCommand {
         needs
     }
 }
+
+#[cfg(test)]
+mod tests;

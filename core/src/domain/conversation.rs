@@ -777,3 +777,6 @@ fn check_text(text: &str, limits: &Limits) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -162,3 +162,6 @@ impl Stream {
         hash ^ hash >> 32
     }
 }
+
+#[cfg(test)]
+mod tests;

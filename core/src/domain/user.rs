@@ -98,3 +98,6 @@ impl User {
         self.blocked.get(user).copied().unwrap_or(false)
     }
 }
+
+#[cfg(test)]
+mod tests;

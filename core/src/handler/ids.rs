@@ -56,3 +56,6 @@ impl Ids {
         uuid::Builder::from_custom_bytes(bytes).into_uuid()
     }
 }
+
+#[cfg(test)]
+mod tests;

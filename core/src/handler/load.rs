@@ -200,3 +200,6 @@ pub(super) fn user(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     Accepted, Answer, Handler, Parts, Queue, Submission,
+    digest::digest,
     load::{self, Aggregates},
     round::{Round, SealError},
 };
@@ -22,10 +23,7 @@ use crate::{
         UserId, conversation::Context,
     },
     log::{Append, AppendError, EventLog, Lane, Position, ReadError as LogReadError, Shard},
-    projections::{
-        ReadError, Table,
-        rows::{self, Rows},
-    },
+    projections::{ReadError, Table, rows},
 };
 
 /// Conversations kept by one writer, in each of two generations.
@@ -85,8 +83,7 @@ impl Writer {
 
     async fn run(mut self) {
         self.catch_up().await;
-        // Commands executed before a restart are recognised only once they are folded.
-        self.parts.projections.reached(self.fence.0).await;
+        let mut folded = false;
         let interval = Duration::from_millis(self.parts.config.commit_interval_ms);
         let mut last_commit = tokio::time::Instant::now() - interval;
         let mut waiting: Vec<Submission> = Vec::new();
@@ -99,6 +96,11 @@ impl Writer {
                     return;
                 };
                 waiting = taken;
+            }
+            if !folded {
+                // Commands executed before a restart are recognised only once they are folded.
+                self.parts.projections.reached(self.fence.0).await;
+                folded = true;
             }
             // A quiet shard commits at once; a busy one groups.
             tokio::time::sleep_until(last_commit + interval).await;
@@ -470,10 +472,4 @@ fn unavailable(submission: Submission, error: &ReadError) -> Decided {
         "the server cannot read its state".to_owned(),
     ));
     Decided::Answered
-}
-
-/// Digest of what a command asks, kept with its id.
-fn digest(command: &Command) -> u32 {
-    let bytes = postcard::to_allocvec(command).expect("commands encode");
-    crc32fast::hash(&bytes)
 }

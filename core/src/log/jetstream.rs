@@ -29,6 +29,7 @@ use super::{Append, AppendError, EventLog, Identity, Lane, Position, ReadError, 
 
 mod api;
 mod append;
+mod batch;
 mod connect;
 mod monitor;
 mod presence;
@@ -42,6 +43,7 @@ mod tests;
 
 pub(crate) use api::{Api, ApiError, insist};
 pub(crate) use append::is_wrong_sequence;
+pub(crate) use batch::MAX_BATCH;
 pub(crate) use connect::existing_or_new;
 pub use connect::{ConnectError, Warning};
 pub(crate) use streams::check as check_stream;

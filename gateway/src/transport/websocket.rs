@@ -124,7 +124,12 @@ async fn run(
                 }
                 // Pings are answered by the library.
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(_))) | None => return,
+                Some(Ok(Message::Close(_))) => {
+                    // The library has answered; the answer still has to leave.
+                    let _ = tokio::time::timeout(LINGER, socket.flush()).await;
+                    return;
+                }
+                None => return,
                 Some(Err(error)) => {
                     let text = error.to_string();
                     tracing::debug!(error = %text, "a WebSocket connection failed");

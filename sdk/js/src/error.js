@@ -8,25 +8,28 @@ export const SERVER_ERROR_CODES = Object.freeze([
 ]);
 
 export class TidingsError extends Error {
-  /** @param {{ code: string, message: string, retry?: boolean, retryAfterMs?: number, cause?: unknown }} init */
-  constructor({ code, message, retry = false, retryAfterMs = 0, cause }) {
+  /** @param {{ code: string, message: string, retry?: boolean, retryAfterMs?: number, commandId?: string, cause?: unknown }} init */
+  constructor({ code, message, retry = false, retryAfterMs = 0, commandId = '', cause }) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'TidingsError';
     this.code = code;
     this.retry = retry;
     this.retryAfterMs = retryAfterMs;
+    this.commandId = commandId;
   }
 
   /**
    * The error behind a refusal from the server.
    * @param {import('../types/wire.js').ErrorBody} body
+   * @param {string} [commandId]
    */
-  static fromWire(body) {
+  static fromWire(body, commandId) {
     return new TidingsError({
       code: body.code,
       message: body.message,
       retry: body.retry,
       retryAfterMs: body.retry_after_ms,
+      commandId,
     });
   }
 

@@ -265,7 +265,7 @@ export class Outbox {
     } else {
       this.#drop(entry);
     }
-    const error = TidingsError.fromWire(refusal);
+    const error = TidingsError.fromWire(refusal, entry.id);
     this.#settle(entry.id)?.reject(error);
     this.#by.onError(error);
   }

@@ -77,6 +77,6 @@ function shown(entry) {
     mentions: post?.mentions ?? [],
     createdMs: entry.createdMs,
     state: entry.error ? 'failed' : 'pending',
-    error: entry.error ? TidingsError.fromWire(entry.error) : null,
+    error: entry.error ? TidingsError.fromWire(entry.error, entry.id) : null,
   };
 }

@@ -17,12 +17,14 @@ export type LocalErrorCode =
   | 'offline' | 'closed' | 'discarded' | 'storage' | 'protocol' | 'token_expired' | 'wrong_user' | 'no_websocket';
 
 export class TidingsError extends Error {
-  constructor(init: { code: string; message: string; retry?: boolean; retryAfterMs?: number; cause?: unknown });
+  constructor(init: { code: string; message: string; retry?: boolean; retryAfterMs?: number; commandId?: string; cause?: unknown });
   readonly code: ServerErrorCode | LocalErrorCode | (string & {});
   /** Whether the same request may succeed later without being changed. */
   readonly retry: boolean;
   /** Not before this many milliseconds from then; 0 when the caller may choose. */
   readonly retryAfterMs: number;
+  /** The command that was refused; empty when it is about none. */
+  readonly commandId: string;
 }
 
 /** Every code of the server's catalogue. */

@@ -199,6 +199,23 @@ impl Api {
         }
     }
 
+    /// The same for a message that the server does not answer, being part of a batch.
+    pub(super) async fn publish_unanswered(
+        &self,
+        subject: String,
+        expected: u64,
+        mut headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<(), ApiError> {
+        self.connected()?;
+        headers.insert(EXPECTED, expected.to_string());
+        let published = self
+            .client
+            .publish_with_headers(subject, headers, payload)
+            .await;
+        published.map_err(|e| ApiError::NotSent(e.to_string()))
+    }
+
     /// Deletes a message, overwriting it on every replica's disk.
     pub(crate) async fn erase(&self, stream: &str, sequence: u64) -> Result<(), ApiError> {
         #[derive(Deserialize)]

@@ -1,0 +1,264 @@
+// The page, in a browser, on the real server.
+
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { MemoryStorage, Tidings } from '../../sdk/js/src/index.js';
+import { Server, skipReason as noServer, until } from '../../sdk/js/test/support/server.mjs';
+import { launch, openPage, screenshot, skipReason as noBrowser } from './browser.mjs';
+
+const { WebSocket } = createRequire(new URL('../../sdk/js/package.json', import.meta.url))('ws');
+const skip = noServer() || noBrowser();
+const SHORT = { timeout: 10_000 };
+let server;
+let browser;
+const clients = [];
+
+before(async () => {
+  if (skip) return;
+  server = await Server.start();
+  browser = await launch();
+});
+
+after(async () => {
+  await Promise.all(clients.map((client) => client.close()));
+  await browser?.close();
+  await server?.stop();
+});
+
+async function connect(user) {
+  const client = new Tidings({ url: server.url, getToken: () => `dev:${user}`, WebSocket, storage: new MemoryStorage() });
+  clients.push(client);
+  await client.connect();
+  return client;
+}
+
+/** Runs `body` on a page of its own, which must have nothing to complain of. */
+async function onPage(query, body, options) {
+  const opened = await openPage(browser, `${server.url}/?${query}`, options);
+  try {
+    await body({ ...opened, left: opened.side('left'), right: opened.side('right') });
+    assert.deepEqual(opened.complaints, []);
+  } finally {
+    await opened.page.context().close();
+  }
+}
+
+/** The numbers at the end of the texts that are shown. */
+const shownNumbers = (side) =>
+  side.rows.evaluateAll((rows) => rows.map((row) => Number(row.querySelector('.text')?.textContent?.match(/\d+$/)?.[0])).filter((n) => !Number.isNaN(n)));
+
+test('a message goes from one side to the other: unread, read, ticks', { skip }, async () => {
+  await onPage('left=alice&right=bob', async ({ page, left, right }) => {
+    await left.open('Bob');
+    const badge = right.entry('Alice').locator('.badge');
+    const before = Number((await badge.count()) ? await badge.textContent() : 0);
+    await left.write('The first of the day');
+    await right.entry('Alice').getByText('The first of the day').waitFor(SHORT);
+    assert.equal(Number(await badge.textContent()), before + 1);
+    await left.row('The first of the day').getByRole('img', { name: 'Delivered' }).waitFor(SHORT);
+    await screenshot(page, 'unread');
+
+    await right.open('Alice');
+    await right.row('The first of the day').waitFor(SHORT);
+    await badge.waitFor({ state: 'detached', ...SHORT });
+    await left.row('The first of the day').getByRole('img', { name: 'Read', exact: true }).waitFor(SHORT);
+
+    await right.field.pressSequentially('And');
+    await left.pane.locator('.typing-line').getByText('Bob is typing').waitFor(SHORT);
+    await right.write('And the answer');
+    await left.row('And the answer').waitFor(SHORT);
+    assert.equal(await left.pane.locator('.typing-line').textContent(), '');
+    await screenshot(page, 'wide-light');
+  });
+});
+
+test('replies, reactions, edits and messages taken back', { skip }, async () => {
+  await onPage('left=alice&right=bob', async ({ page, left, right }) => {
+    await left.open('Saturday hike');
+    await right.open('Saturday hike');
+    await left.write('Shall we start at eight?');
+    const there = right.row('Shall we start at eight?');
+    await there.waitFor(SHORT);
+
+    await right.act(there, 'Reply');
+    await right.write('Better at nine');
+    await left.row('Better at nine').locator('.quote', { hasText: 'Shall we start at eight?' }).waitFor(SHORT);
+
+    await right.act(there, 'React');
+    await there.getByRole('button', { name: 'React with 👍' }).click();
+    const reaction = left.row('Shall we start at eight?').locator('.reaction');
+    await reaction.waitFor(SHORT);
+    await reaction.click();
+    await there.locator('.reaction', { hasText: '2' }).waitFor(SHORT);
+
+    // The arrow brings back what one wrote last.
+    await left.field.press('ArrowUp');
+    assert.equal(await left.field.inputValue(), 'Shall we start at eight?');
+    await left.write('Shall we start at nine?');
+    await right.row('Shall we start at nine?').getByText('edited').waitFor(SHORT);
+
+    await right.act(right.row('Better at nine'), 'Take back');
+    await left.pane.getByText('Message taken back').first().waitFor(SHORT);
+    await screenshot(page, 'group');
+  });
+});
+
+test('text stays text, and only web addresses become links', { skip }, async () => {
+  await onPage('left=alice&right=bob', async ({ page, left, right }) => {
+    await left.open('Bob');
+    await right.open('Alice');
+    const text = '<img src=x onerror="document.title=1"><b>bold</b> javascript:alert(1) see https://example.com/a?b=(c).';
+    await left.write(text);
+    const row = right.row('see https://example.com');
+    await row.waitFor(SHORT);
+    assert.equal(await row.locator('.text').textContent(), text);
+    assert.equal(await row.locator('.text img, .text b').count(), 0);
+    assert.deepEqual(await row.locator('a').evaluateAll((links) => links.map(({ href, rel, target }) => [href, rel, target])), [
+      ['https://example.com/a?b=(c)', 'noopener noreferrer nofollow ugc', '_blank'],
+    ]);
+    assert.equal(await page.title(), 'Tidings');
+  });
+});
+
+test('a long history is scrolled without jumps, and never all in the page', { skip }, async () => {
+  const [alice, bob] = await Promise.all([connect('alice'), connect('bob')]);
+  const group = await alice.createGroup({ title: 'History', members: ['bob'], historyFromStart: true });
+  await until(() => bob.conversation(group.id).loaded, 'bob is in');
+  const COUNT = 700;
+  for (let i = 1; i <= COUNT; i += 1) (i % 3 ? group : bob.conversation(group.id)).send(i % 10 ? `message ${i}` : `a message of several lines\nthat makes the rows differ in height\nnumber ${i}`);
+  await until(() => group.lastSeq === COUNT && bob.waiting === 0, 'all are there');
+
+  await onPage(`left=alice&right=carol&conversation=${group.id}`, async ({ page, left }) => {
+    await left.rows.first().waitFor(SHORT);
+    await left.scroller.evaluate((scroller) => scroller.scrollTo(0, scroller.scrollHeight));
+    await until(async () => (await shownNumbers(left)).at(-1) === COUNT, 'the newest is shown');
+    await left.scroller.hover();
+    let most = 0;
+    let jumps = 0;
+    const seen = new Set();
+    await until(async () => {
+      // The place of a row on the screen must follow the wheel, whatever is loaded above it.
+      const mark = await left.scroller.evaluate((scroller) => {
+        const top = scroller.getBoundingClientRect().top;
+        const row = [...scroller.querySelectorAll('.row')].find((each) => each.getBoundingClientRect().top > top + 20);
+        return { key: row.dataset.key, top: row.getBoundingClientRect().top, scrollTop: scroller.scrollTop };
+      });
+      await page.mouse.wheel(0, -350);
+      await page.waitForFunction(() => new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next))));
+      const now = await left.pane.evaluate((pane, key) => {
+        const row = pane.querySelector(`[data-key="${key}"]`);
+        return row ? row.getBoundingClientRect().top : null;
+      }, mark.key);
+      if (now === null || now < mark.top - 5 || now > mark.top + 400) jumps += 1;
+      const numbers = await shownNumbers(left);
+      for (const number of numbers) seen.add(number);
+      for (let i = 1; i < numbers.length; i += 1) assert.equal(numbers[i], numbers[i - 1] + 1);
+      most = Math.max(most, numbers.length);
+      return numbers[0] === 1 && (await left.scroller.evaluate(({ scrollTop }) => scrollTop)) === 0;
+    }, 'the beginning is reached', 60_000);
+    assert.equal(jumps, 0);
+    assert.equal(seen.size, COUNT);
+    assert.ok(most < 320, `${most} rows at once`);
+    await screenshot(page, 'history');
+
+    await left.pane.getByRole('button', { name: 'To the newest message' }).click();
+    await until(async () => (await shownNumbers(left)).at(-1) === COUNT, 'the newest again');
+    await left.pane.getByRole('button', { name: 'To the newest message' }).waitFor({ state: 'hidden' });
+  });
+});
+
+test('a killed server: the page says so, keeps what is written, and catches up', { skip }, async () => {
+  const bob = await connect('bob');
+  await onPage('left=alice&right=carol', async ({ page, left }) => {
+    await left.open('Bob');
+    await server.kill();
+    await left.pane.getByText(/No connection\. Reconnecting/).waitFor(SHORT);
+    await left.write('Written without a connection');
+    await left.row('Written without a connection').getByRole('img', { name: 'Sending' }).waitFor(SHORT);
+    await screenshot(page, 'offline');
+
+    await server.start();
+    // Said while the page may still be waiting.
+    const conversation = await bob.startDirect('alice');
+    await conversation.send('Said meanwhile');
+    await left.row('Said meanwhile').waitFor({ timeout: 40_000 });
+    await left.row('Written without a connection').getByRole('img', { name: /Sent|Delivered|Read/ }).waitFor(SHORT);
+    await left.pane.getByText('Online').waitFor(SHORT);
+    assert.equal(await left.rows.filter({ hasText: 'Written without a connection' }).count(), 1);
+    await until(() => conversation.lastMessage.text === 'Written without a connection' || conversation.messages.some(({ text }) => text === 'Written without a connection'), 'bob has it');
+  });
+});
+
+test('what cannot be sent says why and what to do', { skip }, async () => {
+  await onPage('left=dave&right=omar', async ({ page, left }) => {
+    await left.pane.getByRole('button', { name: 'New conversation' }).click();
+    await page.getByRole('dialog').getByText('Omar').click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Start' }).click();
+    await left.pane.getByRole('heading', { name: 'Omar' }).waitFor(SHORT);
+    await left.write('Hello Omar');
+    await left.row('Hello Omar').getByRole('img', { name: /Sent|Delivered/ }).waitFor(SHORT);
+
+    await left.pane.getByRole('button', { name: 'Details and settings' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Block' }).click();
+    await left.pane.getByText('You have blocked Omar.').waitFor(SHORT);
+    assert.equal(await left.field.isVisible(), false);
+    await left.pane.getByRole('button', { name: 'Unblock' }).click();
+    await left.field.waitFor(SHORT);
+
+    // Blocked on another device while this page has no connection: the message comes back refused.
+    const dave = await connect('dave');
+    await page.context().setOffline(true);
+    await page.evaluate(() => globalThis.dispatchEvent(new Event('offline')));
+    await dave.block('omar');
+    await page.context().setOffline(false);
+    await dave.unblock('omar');
+    await left.field.waitFor(SHORT);
+  });
+});
+
+test('a narrow screen shows one person and one thing at a time', { skip }, async () => {
+  const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
+  await onPage(
+    'left=mei&right=alice',
+    async ({ page, left, right }) => {
+      await left.entry('Alice').waitFor(SHORT);
+      assert.equal(await right.pane.isVisible(), false);
+      await screenshot(page, 'phone-list');
+      await left.entry('Alice').tap();
+      await left.field.waitFor(SHORT);
+      await left.field.fill('From the phone');
+      await left.field.press('Enter');
+      await left.row('From the phone').waitFor(SHORT);
+      await screenshot(page, 'phone-thread');
+      // Nothing wider than the screen.
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390);
+      await page.getByRole('button', { name: /^Alice/ }).first().tap();
+      await right.entry('Mei 美').getByText('From the phone').waitFor(SHORT);
+      assert.equal(await left.pane.isVisible(), false);
+      await page.getByRole('button', { name: /^Mei/ }).first().tap();
+      await left.pane.getByRole('button', { name: 'Back to the conversations' }).tap();
+      await left.entry('Alice').waitFor(SHORT);
+    },
+    phone,
+  );
+});
+
+test('dark, and everything has a name', { skip }, async () => {
+  await onPage(
+    'left=alice&right=bob',
+    async ({ page, left, right }) => {
+      await left.open('Saturday hike');
+      await right.open('Saturday hike');
+      await left.row('coffee').waitFor(SHORT);
+      await screenshot(page, 'wide-dark');
+      const nameless = await page.evaluate(() =>
+        [...document.querySelectorAll('button, input, select, textarea, a')]
+          .filter((element) => !(element.getAttribute('aria-label') || element.textContent?.trim() || element.closest('label')?.textContent?.trim()))
+          .map((element) => element.outerHTML),
+      );
+      assert.deepEqual(nameless, []);
+    },
+    { colorScheme: 'dark' },
+  );
+});

@@ -1,0 +1,111 @@
+//! The rules of a user's own stream.
+
+use super::*;
+
+fn id(text: &str) -> UserId {
+    UserId::new(text).expect("a user id")
+}
+
+fn conversation() -> ConversationId {
+    ConversationId(uuid::Uuid::from_u128(1))
+}
+
+/// `ann`, of whom is known that she blocks nobody and has `conversation()`, muted or not.
+fn ann() -> User {
+    let mut ann = User::new(id("ann"));
+    ann.blocked_count = Some(0);
+    ann.muted.insert(conversation(), Some(false));
+    ann
+}
+
+fn run(user: &mut User, command: UserCommand) -> Result<Vec<Event>, Refusal> {
+    let events = user.decide(&Limits::default(), command)?;
+    events.iter().for_each(|event| user.evolve(event));
+    Ok(events)
+}
+
+fn block(user: &str) -> UserCommand {
+    UserCommand::Block { user: id(user) }
+}
+
+fn unblock(user: &str) -> UserCommand {
+    UserCommand::Unblock { user: id(user) }
+}
+
+#[test]
+fn blocking_and_unblocking_each_happen_once() {
+    let mut ann = ann();
+    assert_eq!(run(&mut ann, unblock("bob")), Ok(vec![]));
+    assert_eq!(
+        run(&mut ann, block("bob")),
+        Ok(vec![Event::UserBlocked { user: id("bob") }])
+    );
+    assert_eq!(run(&mut ann, block("bob")), Ok(vec![]));
+    assert_eq!(
+        run(&mut ann, block("eve")).map(|events| events.len()),
+        Ok(1)
+    );
+    assert_eq!(ann.blocked_count, Some(2));
+    assert_eq!(
+        run(&mut ann, unblock("bob")),
+        Ok(vec![Event::UserUnblocked { user: id("bob") }])
+    );
+    assert_eq!(run(&mut ann, unblock("bob")), Ok(vec![]));
+    assert_eq!(ann.blocked_count, Some(1));
+}
+
+#[test]
+fn nobody_blocks_themselves() {
+    assert!(matches!(
+        run(&mut ann(), block("ann")),
+        Err(Refusal::Invalid(_))
+    ));
+}
+
+#[test]
+fn a_list_of_blocked_users_ends_somewhere() {
+    let limits = Limits {
+        blocked: 2,
+        ..Limits::default()
+    };
+    let mut ann = ann();
+    for other in ["bob", "eve"] {
+        run(&mut ann, block(other)).expect("room");
+    }
+    assert!(matches!(
+        ann.decide(&limits, block("zoe")),
+        Err(Refusal::Invalid(_))
+    ));
+    assert_eq!(
+        ann.decide(&limits, block("eve")),
+        Ok(vec![]),
+        "blocked already"
+    );
+    run(&mut ann, unblock("eve")).expect("always");
+    assert!(ann.decide(&limits, block("zoe")).is_ok());
+}
+
+#[test]
+fn one_mutes_what_is_ones_own() {
+    let mut ann = ann();
+    let mute = |conversation, muted| UserCommand::SetMuted {
+        conversation,
+        muted,
+    };
+    let muted = Event::ConversationMuted {
+        conversation: conversation(),
+        muted: true,
+    };
+    assert_eq!(run(&mut ann, mute(conversation(), false)), Ok(vec![]));
+    assert_eq!(run(&mut ann, mute(conversation(), true)), Ok(vec![muted]));
+    assert_eq!(run(&mut ann, mute(conversation(), true)), Ok(vec![]));
+    let strange = ConversationId(uuid::Uuid::from_u128(2));
+    let not_found = Err(Refusal::NotFound("conversation"));
+    assert_eq!(run(&mut ann, mute(strange, true)), not_found);
+    ann.muted.insert(strange, None);
+    assert_eq!(
+        run(&mut ann, mute(strange, true)),
+        not_found,
+        "looked up and not there"
+    );
+}

@@ -1,0 +1,146 @@
+//! What is tried in a random history. Much of it is refused, as it should be.
+
+use proptest::prelude::*;
+
+use crate::domain::{ConversationId, UserId, event::Role};
+
+/// The users. One's name is the beginning of another's, so that keys run into each other if they can.
+pub(crate) const USERS: [&str; 5] = ["a", "ab", "b", "c", "cé"];
+
+/// The conversations: three direct ones, a group with history from joining, two with all of it.
+pub(crate) const PLACES: usize = 6;
+
+/// One thing somebody tries.
+#[derive(Clone, Debug)]
+pub(crate) struct Act {
+    /// Index of who, in [`USERS`].
+    pub(crate) who: usize,
+    /// Number of the conversation, below [`PLACES`].
+    pub(crate) place: usize,
+    /// What.
+    pub(crate) deed: Deed,
+    /// Whether the commit ends with it.
+    pub(crate) ends_commit: bool,
+}
+
+/// What somebody tries. `back` counts from the last message, `user` is an index in [`USERS`].
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub(crate) enum Deed {
+    Start,
+    Post {
+        reply_back: Option<u64>,
+        mention: Option<usize>,
+    },
+    Edit {
+        back: u64,
+        mention: Option<usize>,
+    },
+    Retract {
+        back: u64,
+    },
+    React {
+        back: u64,
+        which: usize,
+    },
+    Unreact {
+        back: u64,
+        which: usize,
+    },
+    Cursors {
+        read_back: Option<u64>,
+        delivered_back: Option<u64>,
+    },
+    Add {
+        users: Vec<usize>,
+    },
+    Remove {
+        user: usize,
+    },
+    Join,
+    Leave {
+        force: bool,
+    },
+    SetRole {
+        user: usize,
+        role: Role,
+    },
+    SetTitle {
+        n: u8,
+    },
+    Mute {
+        muted: bool,
+    },
+    Block {
+        user: usize,
+    },
+    Unblock {
+        user: usize,
+    },
+}
+
+/// The user of an index.
+pub(crate) fn user(index: usize) -> UserId {
+    UserId::new(USERS[index]).expect("a user id")
+}
+
+/// Everybody.
+pub(crate) fn users() -> impl Iterator<Item = UserId> {
+    (0..USERS.len()).map(user)
+}
+
+/// The conversation of a number.
+pub(crate) fn place(number: usize) -> ConversationId {
+    // Neighbours as keys, to the last byte.
+    ConversationId(uuid::Uuid::from_u128(
+        0xfffe_ffff_ffff_fffd + number as u128,
+    ))
+}
+
+/// All conversations, started or not.
+pub(crate) fn places() -> impl Iterator<Item = ConversationId> {
+    (0..PLACES).map(place)
+}
+
+/// Random acts.
+pub(crate) fn acts(
+    count: impl Into<prop::collection::SizeRange>,
+) -> impl Strategy<Value = Vec<Act>> {
+    let act = (0..USERS.len(), 0..PLACES, deed(), prop::bool::weighted(0.4));
+    let act = act.prop_map(|(who, place, deed, ends_commit)| Act {
+        who,
+        place,
+        deed,
+        ends_commit,
+    });
+    prop::collection::vec(act, count)
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let any_user = || 0..USERS.len();
+    // 0 is the last message; a few reach before the first one.
+    let back = || prop_oneof![6 => 0..4_u64, 2 => 0..16_u64];
+    let maybe_back = || prop::option::of(back());
+    let role = prop_oneof![Just(Role::Member), Just(Role::Moderator), Just(Role::Owner)];
+    prop_oneof![
+        6 => Just(Deed::Start),
+        30 => (prop::option::weighted(0.2, back()), prop::option::weighted(0.2, any_user()))
+            .prop_map(|(reply_back, mention)| Deed::Post { reply_back, mention }),
+        6 => (back(), prop::option::of(any_user()))
+            .prop_map(|(back, mention)| Deed::Edit { back, mention }),
+        6 => back().prop_map(|back| Deed::Retract { back }),
+        8 => (back(), 0..3_usize).prop_map(|(back, which)| Deed::React { back, which }),
+        6 => (back(), 0..3_usize).prop_map(|(back, which)| Deed::Unreact { back, which }),
+        12 => (maybe_back(), maybe_back())
+            .prop_map(|(read_back, delivered_back)| Deed::Cursors { read_back, delivered_back }),
+        6 => prop::collection::vec(any_user(), 1..4).prop_map(|users| Deed::Add { users }),
+        5 => any_user().prop_map(|user| Deed::Remove { user }),
+        3 => Just(Deed::Join),
+        4 => prop::bool::weighted(0.3).prop_map(|force| Deed::Leave { force }),
+        3 => (any_user(), role).prop_map(|(user, role)| Deed::SetRole { user, role }),
+        3 => (0..3_u8).prop_map(|n| Deed::SetTitle { n }),
+        3 => any::<bool>().prop_map(|muted| Deed::Mute { muted }),
+        3 => any_user().prop_map(|user| Deed::Block { user }),
+        2 => any_user().prop_map(|user| Deed::Unblock { user }),
+    ]
+}

@@ -1,0 +1,323 @@
+//! Plays acts: the real domain decides, the naive model follows, commits come out.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::{
+    act::{Act, Deed, place, user, users},
+    model::Model,
+};
+use crate::{
+    commit::{Batch, CommandRef, Commit},
+    domain::{
+        CommandId, Content, Conversation, ConversationCommand, ConversationId, Event, Limits,
+        Stream, User, UserCommand, UserId, conversation::Context, event::Kind,
+    },
+    log::{Position, Record, Shard},
+};
+
+/// Seals a text, given where it is, whose it is and which command brought it.
+type Seal = Box<dyn Fn(ConversationId, &UserId, Option<CommandId>, &str) -> Bytes>;
+
+/// A history that is being made.
+pub(crate) struct Play {
+    /// Conversations with everything loaded.
+    pub(crate) conversations: BTreeMap<ConversationId, Conversation>,
+    /// Users with everything loaded.
+    pub(crate) users: BTreeMap<UserId, User>,
+    /// What the commits made so far, and the batches that wait for one, mean.
+    pub(crate) model: Model,
+    seal: Seal,
+    position: u64,
+    waiting: Vec<Batch>,
+    acted: u64,
+}
+
+/// The one command there is for each conversation to start it.
+fn start(id: ConversationId) -> ConversationCommand {
+    let direct = |a, b, context: &str| ConversationCommand::StartDirect {
+        pair: (user(a), user(b)),
+        context: context.to_owned(),
+    };
+    let group = |history_from_start, max_members| ConversationCommand::CreateGroup {
+        title: "first".to_owned(),
+        members: vec![user(1), user(2)],
+        history_from_start,
+        max_members,
+    };
+    match super::act::places().position(|place| place == id) {
+        Some(0) => direct(0, 1, ""),
+        Some(1) => direct(1, 2, "listing"),
+        Some(2) => direct(0, 3, ""),
+        Some(3) => group(false, 4),
+        Some(4) => group(true, 0),
+        _ => group(true, 3),
+    }
+}
+
+impl Play {
+    /// A history in which a direct conversation and two groups have been started, not committed yet.
+    /// Texts are "sealed" by leaving them as they are: folding never looks inside.
+    pub(crate) fn new() -> Play {
+        Play::sealed_by(Box::new(|_, _, _, text| {
+            Bytes::copy_from_slice(text.as_bytes())
+        }))
+    }
+
+    /// The same with texts sealed by `seal`.
+    pub(crate) fn sealed_by(seal: Seal) -> Play {
+        let known = |id: UserId| {
+            let mut user = User::new(id.clone());
+            user.blocked_count = Some(0);
+            (id, user)
+        };
+        let mut play = Play {
+            conversations: BTreeMap::new(),
+            users: users().map(known).collect(),
+            model: Model::default(),
+            seal,
+            position: 0,
+            waiting: Vec::new(),
+            acted: 0,
+        };
+        for number in [0, 3, 4] {
+            let deed = Deed::Start;
+            play.act(&Act {
+                who: 0,
+                place: number,
+                deed,
+                ends_commit: false,
+            });
+        }
+        play
+    }
+
+    /// The position of the last commit.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Tries an act; what it leads to waits for the next commit.
+    pub(crate) fn act(&mut self, act: &Act) {
+        self.acted += 1;
+        let actor = user(act.who);
+        let id = place(act.place);
+        let (stream, events) = match self.user_command(&actor, id, &act.deed) {
+            Some(command) => (Stream::User(actor.clone()), self.ask_user(&actor, command)),
+            None => {
+                let command = self.conversation_command(id, &act.deed);
+                (Stream::Conversation(id), self.ask(id, &actor, command))
+            }
+        };
+        if events.is_empty() {
+            return;
+        }
+        let unnamed = matches!(act.deed, Deed::Cursors { .. });
+        let id = CommandId(Uuid::from_u128(u128::from(self.acted)));
+        let command = (!unnamed).then_some(CommandRef {
+            id,
+            digest: act.place as u32,
+        });
+        // Now and then something that happened before it was recorded, as in imports.
+        let happened_ms = self.acted.is_multiple_of(5).then_some(self.acted * 100 + 7);
+        let first_index: usize = self.waiting.iter().map(|batch| batch.events.len()).sum();
+        for (at, event) in events.iter().enumerate() {
+            let at = (self.position + 1, (first_index + at) as u32);
+            let at_ms = happened_ms.unwrap_or(recorded_ms(self.position + 1));
+            let command = command.map(|command| command.id);
+            self.model.apply(&stream, &actor, command, at, at_ms, event);
+        }
+        self.waiting.push(Batch {
+            stream,
+            actor,
+            command,
+            happened_ms,
+            correlation: None,
+            causation: None,
+            first_index: 0,
+            events,
+            poison: None,
+        });
+    }
+
+    /// Makes a commit of what waits, if anything does: encoded and read again, as from a log.
+    pub(crate) fn commit(&mut self) -> Option<Commit> {
+        let mut batches = std::mem::take(&mut self.waiting);
+        if batches.is_empty() {
+            return None;
+        }
+        for batch in &mut batches {
+            let Stream::Conversation(id) = batch.stream else {
+                continue;
+            };
+            let command = batch.command.map(|command| command.id);
+            for event in &mut batch.events {
+                if let Event::MessagePosted { content, .. } | Event::MessageEdited { content, .. } =
+                    event
+                    && let Content::Plain(text) = content
+                {
+                    *content = Content::Sealed((self.seal)(id, &batch.actor, command, text));
+                }
+            }
+        }
+        self.position += 1;
+        let record = Record {
+            position: Position(self.position),
+            shard: Shard(0),
+            id: Uuid::from_u128(u128::from(self.position)),
+            payload: Commit::encode(recorded_ms(self.position), &batches),
+        };
+        Some(Commit::decode(&record).expect("it has just been encoded"))
+    }
+
+    /// Plays everything.
+    pub(crate) fn all(mut self, acts: &[Act]) -> (Play, Vec<Commit>) {
+        let mut commits = Vec::from_iter(self.commit());
+        for act in acts {
+            self.act(act);
+            if act.ends_commit {
+                commits.extend(self.commit());
+            }
+        }
+        commits.extend(self.commit());
+        (self, commits)
+    }
+
+    fn ask(
+        &mut self,
+        id: ConversationId,
+        actor: &UserId,
+        command: ConversationCommand,
+    ) -> Vec<Event> {
+        let conversation = self
+            .conversations
+            .entry(id)
+            .or_insert_with(|| Conversation::new(id));
+        let kind = conversation.head.as_ref().map(|head| &head.kind);
+        let peer = command.needs(actor, kind).blocked;
+        let blocked = peer.is_some_and(|peer| self.model.blocks(actor, &peer));
+        let limits = Limits {
+            reactions: 2,
+            ..Limits::default()
+        };
+        let context = Context {
+            actor,
+            limits: &limits,
+            blocked,
+        };
+        let events = conversation.decide(&context, command).unwrap_or_default();
+        for event in &events {
+            conversation.evolve(actor, event);
+        }
+        events
+    }
+
+    fn ask_user(&mut self, actor: &UserId, command: UserCommand) -> Vec<Event> {
+        let user = self.users.get_mut(actor).expect("everybody is there");
+        if let UserCommand::SetMuted { conversation, .. } = &command {
+            let present = self.model.is_present(actor, *conversation);
+            let muted = self.model.has_muted(actor, *conversation);
+            user.muted.insert(*conversation, present.then_some(muted));
+        }
+        let events = user.decide(&Limits::default(), command).unwrap_or_default();
+        for event in &events {
+            user.evolve(event);
+        }
+        events
+    }
+
+    fn user_command(&self, actor: &UserId, id: ConversationId, deed: &Deed) -> Option<UserCommand> {
+        Some(match deed {
+            Deed::Mute { muted } => UserCommand::SetMuted {
+                conversation: id,
+                muted: *muted,
+            },
+            Deed::Block { user: other } if user(*other) != *actor => {
+                UserCommand::Block { user: user(*other) }
+            }
+            // Whoever would block themselves blocks the next one.
+            Deed::Block { user: other } => UserCommand::Block {
+                user: user((other + 1) % super::act::USERS.len()),
+            },
+            Deed::Unblock { user: other } => UserCommand::Unblock { user: user(*other) },
+            _ => return None,
+        })
+    }
+
+    fn conversation_command(&self, id: ConversationId, deed: &Deed) -> ConversationCommand {
+        use ConversationCommand as C;
+        let last = self
+            .conversations
+            .get(&id)
+            .and_then(|conversation| conversation.head.as_ref());
+        let last = last.map_or(0, |head| head.last_seq);
+        let seq = |back: u64| last.saturating_sub(back);
+        let text = || format!("text {}", self.acted);
+        let mentions = |mention: &Option<usize>| mention.iter().map(|index| user(*index)).collect();
+        let reaction = |which: usize| ["+1", "+10", "🎉"][which].to_owned();
+        match deed {
+            Deed::Start => start(id),
+            Deed::Post {
+                reply_back,
+                mention,
+            } => C::Post {
+                text: text(),
+                reply_to: reply_back.map_or(0, seq),
+                mentions: mentions(mention),
+            },
+            Deed::Edit { back, mention } => C::Edit {
+                seq: seq(*back),
+                text: text(),
+                mentions: mentions(mention),
+            },
+            Deed::Retract { back } => C::Retract { seq: seq(*back) },
+            Deed::React { back, which } => C::React {
+                seq: seq(*back),
+                reaction: reaction(*which),
+            },
+            Deed::Unreact { back, which } => C::Unreact {
+                seq: seq(*back),
+                reaction: reaction(*which),
+            },
+            Deed::Cursors {
+                read_back,
+                delivered_back,
+            } => C::MoveCursors {
+                read: read_back.map_or(0, seq),
+                delivered: delivered_back.map_or(0, seq),
+            },
+            Deed::Add { users } => C::AddMembers {
+                users: users.iter().map(|index| user(*index)).collect(),
+            },
+            Deed::Remove { user: index } => C::RemoveMember { user: user(*index) },
+            Deed::Join => C::Join,
+            Deed::Leave { force } => C::Leave { force: *force },
+            Deed::SetRole { user: index, role } => C::SetRole {
+                user: user(*index),
+                role: *role,
+            },
+            Deed::SetTitle { n } => C::SetTitle {
+                title: format!("title {n}"),
+            },
+            Deed::Mute { .. } | Deed::Block { .. } | Deed::Unblock { .. } => {
+                unreachable!("commands to a user's own stream")
+            }
+        }
+    }
+}
+
+/// When the commit at a position was recorded.
+fn recorded_ms(position: u64) -> u64 {
+    1_000_000 + position * 1_000
+}
+
+/// The other one of a direct conversation.
+pub(crate) fn peer(kind: &Kind, of: &UserId) -> Option<UserId> {
+    match kind {
+        Kind::Direct { pair, .. } if pair.0 == *of => Some(pair.1.clone()),
+        Kind::Direct { pair, .. } => Some(pair.0.clone()),
+        Kind::Group { .. } => None,
+    }
+}

@@ -1,0 +1,1 @@
+//! Events that make no sense, rows that are damaged.

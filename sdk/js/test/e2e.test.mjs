@@ -1,0 +1,348 @@
+// The SDK against the real server.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { WebSocket } from 'ws';
+import { FileStorage, MemoryStorage, Tidings, TidingsError } from '../src/node.js';
+import { seeded } from './support/random.mjs';
+import { Server, skipReason, until } from './support/server.mjs';
+
+const skip = skipReason();
+let server;
+const clients = [];
+let people = 0;
+
+before(async () => {
+  if (!skip) server = await Server.start();
+});
+
+after(async () => {
+  await Promise.all(clients.map((client) => client.close()));
+  await server?.stop();
+});
+
+/** The newest socket of each client, to be cut. */
+const lines = new Map();
+
+/** A connected client of a user. */
+async function connect(user, options = {}) {
+  class Line extends WebSocket {
+    constructor(...args) {
+      super(...args);
+      lines.set(client, this);
+    }
+  }
+  const client = new Tidings({
+    url: server.url,
+    getToken: () => `dev:${user}`,
+    WebSocket: Line,
+    storage: new MemoryStorage(),
+    ...options,
+  });
+  clients.push(client);
+  await client.connect();
+  return client;
+}
+
+/** People nobody has heard of yet, so that tests do not disturb one another. */
+function strangers(...names) {
+  people += 1;
+  return names.map((name) => `${name}-${people}`);
+}
+
+async function pair() {
+  const [alice, bob] = strangers('alice', 'bob');
+  const [a, b] = await Promise.all([connect(alice), connect(bob)]);
+  const ours = await a.startDirect(bob);
+  await until(() => b.conversation(ours.id).loaded, 'bob knows of the conversation');
+  return { alice, bob, a, b, ours, theirs: b.conversation(ours.id) };
+}
+
+const texts = (conversation) => conversation.messages.map(({ text }) => text);
+
+test('a message arrives, counts as unread until it is read, and its ticks follow', { skip }, async () => {
+  const { alice, a, b, ours, theirs } = await pair();
+  assert.equal(theirs.peer, alice);
+  const { seq } = await ours.send('hello');
+  await until(() => theirs.unread === 1, 'one unread');
+  assert.equal(b.unreadTotal, 1);
+  assert.deepEqual([theirs.lastMessage.text, theirs.lastMessage.author], ['hello', alice]);
+  await until(() => ours.pending.length === 0, 'nothing pending');
+  assert.deepEqual(texts(ours), ['hello']);
+  await until(() => ours.tick(ours.message(seq)) === 'delivered', 'delivered');
+  theirs.markRead();
+  assert.equal(theirs.unread, 0);
+  await until(() => ours.tick(ours.message(seq)) === 'read', 'read');
+  assert.equal(a.unreadTotal, 0);
+  const receipts = await ours.receipts(seq);
+  assert.deepEqual([receipts.members, receipts.delivered, receipts.read], [1, 1, 1]);
+});
+
+test('the same conversation from both sides', { skip }, async () => {
+  const { alice, bob, a, b, ours } = await pair();
+  assert.equal((await b.startDirect(alice)).id, ours.id);
+  const about = await a.startDirect(bob, { context: 'listing-7' });
+  assert.notEqual(about.id, ours.id);
+  assert.equal(about.context, 'listing-7');
+});
+
+test('messages are edited, taken back and reacted to', { skip }, async () => {
+  const { a, ours, theirs } = await pair();
+  const first = await ours.send('frist');
+  const second = await ours.send('secret', { replyTo: first.seq });
+  await theirs.open();
+  await until(() => texts(theirs).length === 2, 'both messages');
+  assert.equal(theirs.message(second.seq).replyTo, first.seq);
+  await ours.edit(first.seq, 'first');
+  await theirs.react(first.seq, '👍');
+  await ours.react(first.seq, '👍');
+  await ours.retract(second.seq);
+  await until(() => theirs.message(second.seq).retracted && theirs.message(first.seq).reactions[0]?.count === 2, 'all of it');
+  assert.equal(theirs.message(first.seq).text, 'first');
+  assert.ok(theirs.message(first.seq).editedMs > 0);
+  assert.deepEqual(theirs.message(first.seq).reactions, [{ reaction: '👍', count: 2, mine: true }]);
+  assert.equal(theirs.unread, 1);
+  await theirs.unreact(first.seq, '👍');
+  await until(() => ours.message(first.seq).reactions[0]?.count === 1, 'one reaction');
+  assert.equal(ours.message(first.seq).reactions[0].mine, true);
+  await assert.rejects(ours.react(second.seq, '👍'), (error) => error instanceof TidingsError && error.code === 'retracted' && !error.retry);
+  await assert.rejects(theirs.edit(first.seq, 'no'), { code: 'forbidden' });
+  assert.equal(a.connection.state, 'online');
+});
+
+test('a group: members come, get rights, and go', { skip }, async () => {
+  const [alice, bob, carol] = strangers('alice', 'bob', 'carol');
+  const [a, b, c] = await Promise.all([connect(alice), connect(bob), connect(carol)]);
+  const group = await a.createGroup({ title: 'Hiking', members: [bob], historyFromStart: true });
+  assert.deepEqual([group.kind, group.title, group.role, group.memberCount], ['group', 'Hiking', 'owner', 2]);
+  await group.send('before carol');
+  await group.addMembers([carol]);
+  const [bobs, carols] = [b.conversation(group.id), c.conversation(group.id)];
+  await until(() => carols.loaded && bobs.memberCount === 3, 'carol is in');
+  await carols.open();
+  assert.deepEqual(texts(carols), ['before carol']);
+  assert.equal(carols.unread, 0);
+  await assert.rejects(bobs.setTitle('Mine'), { code: 'forbidden' });
+  await group.setRole(bob, 'moderator');
+  await until(() => bobs.role === 'moderator', 'bob may');
+  await bobs.setTitle('Walking');
+  await until(() => carols.title === 'Walking', 'the new title');
+  const page = await group.listMembers({ limit: 2 });
+  assert.deepEqual([page.members.map(({ user, role }) => [user, role]), page.more], [[[alice, 'owner'], [bob, 'moderator']], true]);
+  assert.deepEqual((await group.listMembers({ after: bob })).members.map(({ user }) => user), [carol]);
+  await bobs.removeMember(carol);
+  await until(() => carols.role === '', 'carol is out');
+  await assert.rejects(carols.send('still here?'), { code: 'not_member' });
+  assert.equal(carols.pending[0].state, 'failed');
+  await assert.rejects(group.leave(), { code: 'last_owner' });
+  await bobs.leave();
+  await until(() => group.memberCount === 1, 'alone');
+});
+
+test('typing is seen by others and ends with the message', { skip }, async () => {
+  const { alice, ours, theirs } = await pair();
+  ours.setTyping(true);
+  await until(() => theirs.typing.includes(alice), 'alice types');
+  await ours.send('done');
+  await until(() => theirs.typing.length === 0 && theirs.unread === 1, 'she has stopped');
+});
+
+test('muted conversations do not count in the total', { skip }, async () => {
+  const { b, ours, theirs } = await pair();
+  await theirs.setMuted(true);
+  await ours.send('psst');
+  await until(() => theirs.unread === 1 && theirs.muted, 'muted and unread');
+  assert.equal(b.unreadTotal, 0);
+  await theirs.setMuted(false);
+  await until(() => b.unreadTotal === 1, 'counted again');
+});
+
+test('long histories come page by page, from both ends and around a message', { skip }, async () => {
+  const { ours, theirs } = await pair();
+  for (let i = 1; i <= 160; i += 1) (i % 2 ? ours : theirs).send(`${i}`);
+  await until(() => ours.lastSeq === 160, 'all are there');
+  const client = await connect(clients.at(-1).user);
+  const fresh = client.conversation(ours.id);
+  await fresh.open();
+  assert.equal(fresh.messages.length, 50);
+  const target = fresh.messages[0].seq - 70;
+  await fresh.loadAround(target);
+  assert.ok(fresh.message(target));
+  assert.ok(fresh.timeline.filter(({ type }) => type === 'hole').length >= 1);
+  while (fresh.timeline.some(({ type }) => type === 'hole')) await fresh.loadOlder();
+  assert.deepEqual(fresh.messages.map(({ seq }) => seq), Array.from({ length: 160 }, (_, i) => i + 1));
+  assert.equal(await fresh.loadOlder(), false);
+  // Each side's messages in the order sent.
+  for (const odd of [1, 0]) {
+    const own = texts(fresh).map(Number).filter((n) => n % 2 === odd);
+    assert.deepEqual(own, [...own].sort((x, y) => x - y));
+  }
+});
+
+test('a long text is fetched', { skip }, async () => {
+  const { ours, theirs } = await pair();
+  const long = '长'.repeat(3_000);
+  const { seq } = await ours.send(long);
+  await until(() => theirs.message(seq)?.stub, 'a stub');
+  assert.equal(await theirs.loadText(seq), long);
+  assert.equal(theirs.message(seq).text, long);
+});
+
+test('a block holds back messages, and lifting it brings none of the old ones along unseen', { skip }, async () => {
+  const { alice, bob, a, b, ours, theirs } = await pair();
+  await theirs.send('before');
+  await ours.open();
+  await until(() => ours.unread === 1, 'the first');
+  await a.block(bob);
+  await until(() => a.blocked.has(bob), 'blocked');
+  assert.deepEqual(await a.listBlocked(), [bob]);
+  // Bob sees no difference.
+  await theirs.send('into the void');
+  await assert.rejects(ours.send('hm'), { code: 'blocked_by_you' });
+  await a.unblock(bob);
+  await until(() => !a.blocked.has(bob), 'unblocked');
+  await theirs.send('after');
+  await until(() => texts(ours).includes('after'), 'messages again');
+  // Live and fresh say the same.
+  const again = await connect(alice);
+  const fresh = again.conversation(ours.id);
+  await fresh.open();
+  await until(() => texts(ours).join() === texts(fresh).join(), `the same messages: ${texts(ours)} and ${texts(fresh)}`);
+  await until(() => ours.unread === fresh.unread, 'the same count');
+  assert.equal(b.connection.state, 'online');
+});
+
+test('two devices of one user agree', { skip }, async () => {
+  const { alice, bob, a, ours, theirs } = await pair();
+  const tablet = await connect(alice);
+  const there = tablet.conversation(ours.id);
+  await theirs.send('to both');
+  await until(() => ours.unread === 1 && there.unread === 1, 'unread on both');
+  there.markRead();
+  await until(() => ours.unread === 0 && a.unreadTotal === 0, 'read on both');
+  await there.send('from the tablet');
+  await until(() => ours.lastMessage.text === 'from the tablet', 'seen on the phone');
+  assert.equal(ours.unread, 0);
+  assert.equal(theirs.peer, alice);
+  assert.equal(ours.peer, bob);
+});
+
+test('a token that is refused ends it with a reason', { skip }, async () => {
+  const refreshed = [];
+  const client = new Tidings({
+    url: server.url,
+    getToken: ({ refresh }) => {
+      refreshed.push(refresh);
+      return 'nonsense';
+    },
+    WebSocket,
+    storage: new MemoryStorage(),
+  });
+  await assert.rejects(client.connect(), { code: 'unauthenticated', retry: false });
+  assert.deepEqual(refreshed, [false, true]);
+  assert.equal(client.connection.state, 'closed');
+});
+
+test('state and changes are the fresh state, through lost connections', { skip }, async () => {
+  const random = seeded(7);
+  const [alice, ...others] = strangers('alice', 'bob', 'carol', 'dave');
+  const a = await connect(alice);
+  const rest = await Promise.all(others.map((user) => connect(user)));
+  const group = await a.createGroup({ title: 'All', members: others });
+  const directs = await Promise.all(rest.map((client) => client.startDirect(alice)));
+  const rooms = [group, ...directs];
+  for (const room of rooms) await until(() => a.conversation(room.id).loaded, 'known');
+  await a.conversation(group.id).open();
+  const everyone = [a, ...rest];
+  const refused = (error) => assert.ok(['retracted', 'forbidden', 'not_found'].includes(error.code), error.code);
+  for (let round = 0; round < 6; round += 1) {
+    const work = [];
+    for (let i = 0; i < 25; i += 1) {
+      const client = random.pick(everyone);
+      const room = random.pick(rooms.filter(({ id }) => client.conversation(id).loaded));
+      const conversation = client.conversation(room.id);
+      const seq = 1 + random.below(Math.max(1, conversation.lastSeq));
+      const action = random.below(8);
+      if (action < 4) work.push(conversation.send(`${round}.${i}`));
+      else if (action === 4) work.push(conversation.react(seq, random.pick(['👍', '❤️'])).catch(refused));
+      else if (action === 5) work.push(conversation.edit(seq, `edited ${i}`).catch(refused));
+      else if (action === 6) work.push(conversation.retract(seq).catch(refused));
+      else conversation.markRead();
+      // Now and then the line breaks under alice, whatever is on its way.
+      if (random.chance(0.03)) breakLine(a);
+    }
+    await Promise.all(work);
+  }
+  const fresh = await connect(alice);
+  for (const room of rooms) {
+    const [live, again] = [a.conversation(room.id), fresh.conversation(room.id)];
+    await Promise.all([live.open(), again.open()]);
+    while (await live.loadOlder());
+    while (await again.loadOlder());
+    await until(() => JSON.stringify(essence(live)) === JSON.stringify(essence(again)), `the same state in ${live.title || live.peer}`).catch(() => {
+      assert.deepEqual(essence(live), essence(again));
+    });
+  }
+  await until(() => a.unreadTotal === fresh.unreadTotal, 'the same total');
+  assert.deepEqual(a.conversations.map(({ id }) => id), fresh.conversations.map(({ id }) => id));
+
+  function essence(conversation) {
+    const { id, kind, title, peer, role, memberCount, lastMessage, lastSeq, readSeq, unread, muted, activityMs } = conversation;
+    const cursors = [...conversation.cursors].sort((x, y) => (x.user < y.user ? -1 : 1));
+    return { id, kind, title, peer, role, memberCount, lastMessage, lastSeq, readSeq, unread, muted, activityMs, cursors, messages: conversation.messages };
+  }
+});
+
+/** Cuts the connection of a client as a network would. */
+function breakLine(client) {
+  lines.get(client)?.terminate();
+}
+
+test('a killed server loses nothing and doubles nothing', { skip }, async () => {
+  const { a, b, alice, ours, theirs } = await pair();
+  await ours.send('0');
+  const states = [];
+  a.on('connection', ({ state }) => states.push(state));
+  const sent = [];
+  for (let i = 1; i <= 30; i += 1) sent.push(ours.send(`${i}`));
+  await sent[4];
+  await server.kill();
+  await until(() => a.connection.state !== 'online', 'alice notices');
+  for (let i = 31; i <= 40; i += 1) sent.push(ours.send(`${i}`));
+  assert.ok(ours.pending.length > 0);
+  assert.ok(ours.pending.every(({ state }) => state !== 'failed'));
+  await server.start();
+  const accepted = await Promise.all(sent);
+  assert.deepEqual(accepted.map(({ seq }) => seq), Array.from({ length: 40 }, (_, i) => i + 2));
+  await theirs.open();
+  await until(() => theirs.lastSeq === 41 && b.connection.state === 'online', 'bob has them');
+  await until(() => theirs.messages.length === 41, 'all of them');
+  assert.deepEqual(texts(theirs), Array.from({ length: 41 }, (_, i) => `${i}`));
+  assert.equal(theirs.unread, 41);
+  await until(() => ours.pending.length === 0, 'nothing pending');
+  assert.ok(states.includes('waiting'));
+  assert.equal(a.user, alice);
+});
+
+test('what was written before a restart of the program is sent after it', { skip }, async () => {
+  const [alice, bob] = strangers('alice', 'bob');
+  const folder = await mkdtemp(join(tmpdir(), 'tidings-outbox-'));
+  const first = await connect(alice, { storage: new FileStorage(folder) });
+  const conversation = await first.startDirect(bob);
+  await server.kill();
+  await until(() => first.connection.state !== 'online', 'no connection');
+  for (const text of ['one', 'two', 'three']) conversation.send(text);
+  await until(async () => (await new FileStorage(folder).load()).length === 3, 'kept in files');
+  await first.close();
+  await server.start();
+  const second = await connect(alice, { storage: new FileStorage(folder) });
+  const again = second.conversation(conversation.id);
+  await again.open();
+  await until(() => again.lastSeq === 3, 'sent');
+  await until(async () => (await new FileStorage(folder).load()).length === 0, 'no longer kept');
+  assert.deepEqual(texts(again), ['one', 'two', 'three']);
+  await rm(folder, { recursive: true });
+});
