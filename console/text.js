@@ -80,18 +80,13 @@ const FEW_EMOJI = /^(?:\p{Extended_Pictographic}(?:\p{Emoji_Modifier}|\uFE0F|\u2
 /** @param {string} text */
 export const isFewEmoji = (text) => text.length <= 40 && FEW_EMOJI.test(text.trim());
 
-/** What a person can do about an error. */
+/** What a person can do about an error, where its message does not say so itself. */
 const ADVICE = /** @type {Record<string, string>} */ ({
-  blocked_by_you: 'Unblock them to write again.',
-  forbidden: 'Ask an owner or moderator of the group.',
   full: 'Remove somebody first, or make another group.',
-  last_owner: 'Make somebody else owner first.',
-  not_found: 'It may have been removed.',
   not_member: 'Ask to be added again.',
   offline: 'It is tried again when the connection is back.',
   too_large: 'Make it shorter.',
   too_old: 'Look whether it has arrived before you send it again.',
-  rate_limited: 'Wait a moment.',
   unauthenticated: 'Choose the person again to sign in anew.',
   protocol: 'Reload the page; if it goes on, page and server do not fit together.',
   storage: 'Messages still go out, but are lost if this page closes before that.',

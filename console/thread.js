@@ -46,7 +46,7 @@ export class Thread {
     this.back = iconButton('back', 'Back to the conversations', back, { className: 'icon-button back' });
     this.rows = h('div.rows');
     this.scroller = h('div.scroller', { tabIndex: 0, role: 'region', 'aria-label': 'Messages' }, this.rows);
-    this.jump = h('button.jump', { type: 'button', hidden: true, onclick: () => this.toNewest() });
+    this.jump = h('button.jump', { type: 'button', hidden: true, 'aria-label': 'To the newest message', onclick: () => this.toNewest() });
     /** Read out what comes in, and only that. */
     this.live = h('div.unseen', { 'aria-live': 'polite' });
     this.typingLine = h('div.typing-line', { 'aria-live': 'off' });
@@ -55,6 +55,8 @@ export class Thread {
     this.view = h('div.thread-view', { hidden: true }, this.head, h('div.stage', null, this.scroller, this.jump), this.typingLine, this.composer.element, this.live);
     this.element = h('div.thread', null, this.empty, this.view);
     this.look = eachFrame(() => this.#look());
+    this.rows.addEventListener('focusin', (/** @type {FocusEvent} */ event) => this.#focused(event.target));
+    this.rows.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => this.#key(event));
     this.scroller.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => {
       if (this.#following) this.#bottom();
@@ -107,6 +109,8 @@ export class Thread {
     const sections = this.#build();
     for (const { element, rows } of sections) arrange(element, rows);
     arrange(this.rows, sections.map(({ element }) => element));
+    const newest = [...this.rows.querySelectorAll('.row')].at(-1);
+    if (newest && !this.rows.querySelector('.row[tabindex="0"]')) setTabbable(newest, true);
     if (!this.#placed && conversation.timeline.some(({ type }) => type !== 'hole')) this.#place();
     else if (this.#following) this.#bottom();
     else if (anchor) this.#restore(anchor);
@@ -208,8 +212,9 @@ export class Thread {
       if (!known || !same(known.says, says)) {
         const focused = known?.element.contains(document.activeElement);
         known = { element: make(), says };
+        if (known.element.classList.contains('row')) setTabbable(known.element, false);
         this.#rows.set(key, known);
-        if (focused) queueMicrotask(() => /** @type {any} */ (known?.element.querySelector('button'))?.focus({ preventScroll: true }));
+        if (focused) queueMicrotask(() => known?.element.focus({ preventScroll: true }));
       }
       sections[sections.length - 1].rows.push(known.element);
     };
@@ -249,6 +254,30 @@ export class Thread {
     });
     for (const key of this.#rows.keys()) if (!used.has(key) && key !== 'head') this.#rows.delete(key);
     return sections;
+  }
+
+  /**
+   * One row at a time is in the order of tabs, with what can be done there: nobody wants to tab through
+   * a whole history.
+   * @param {EventTarget | null} target
+   */
+  #focused(target) {
+    const row = target instanceof Element ? target.closest('.row') : null;
+    for (const other of this.rows.querySelectorAll('.row[tabindex="0"]')) if (other !== row) setTabbable(other, false);
+    if (row) setTabbable(row, true);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const { target, key } = event;
+    if (!(target instanceof HTMLElement) || !target.classList.contains('row')) return;
+    const rows = [...this.rows.querySelectorAll('.row')];
+    const step = { ArrowUp: -1, ArrowDown: 1, Home: -Infinity, End: Infinity }[key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const next = rows[Math.max(0, Math.min(rows.length - 1, rows.indexOf(target) + step))];
+    next.focus({ preventScroll: true });
+    next.scrollIntoView({ block: 'nearest' });
   }
 
   /** Where to look first: the oldest new message, or the newest message. */
@@ -344,7 +373,7 @@ export class Thread {
 
   #markRead() {
     const { conversation } = this;
-    if (!conversation || conversation.readSeq >= conversation.lastSeq || !document.hasFocus() && document.visibilityState !== 'visible') return;
+    if (!conversation || conversation.readSeq >= conversation.lastSeq) return;
     const bottom = this.scroller.getBoundingClientRect().bottom + 8;
     const rows = this.rows.querySelectorAll('[data-seq]');
     for (let i = rows.length - 1; i >= 0; i -= 1) {
@@ -388,6 +417,16 @@ export class Thread {
     this.#said.set(key, [id, ...says]);
     return false;
   }
+}
+
+/**
+ * @param {Element} row
+ * @param {boolean} tabbable
+ */
+function setTabbable(row, tabbable) {
+  const tabIndex = tabbable ? 0 : -1;
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll('button, a'))) element.tabIndex = tabIndex;
+  /** @type {HTMLElement} */ (row).tabIndex = tabIndex;
 }
 
 /** @typedef {import('../sdk/js/types/index.js').TimelineItem} TimelineItem */

@@ -29,6 +29,9 @@ pub struct Report {
     pub log: String,
     /// Bytes of each text.
     pub text_bytes: usize,
+    /// Times are exact to this: at high rates the generator looks only so often, to leave the CPU to
+    /// the server.
+    pub resolution_ms: f64,
     /// Messages sent, warm-up included.
     pub sent: u64,
     /// Of these, accepted.

@@ -20,6 +20,11 @@ use crate::report::{Report, Times};
 use crate::transport::{Quic, Transport, WebSocket};
 use crate::{metrics, process};
 
+/// Deliveries a second above which waking up for each would cost more than the work itself.
+const BUSY: u64 = 8_000;
+/// Then the generator wakes up this often.
+const RESOLUTION: Duration = Duration::from_micros(200);
+
 /// A run that came to no result, or to a bad one.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -269,6 +274,16 @@ impl<'a, T: Transport> Run<'a, T> {
         metrics::projection_lag_ms(address)
     }
 
+    /// How often the generator looks for what is due and what has come; zero for as soon as it is.
+    fn resolution(&self) -> Duration {
+        let deliveries = u64::from(self.options.rate) * u64::from(self.options.group.unwrap_or(2));
+        if deliveries > BUSY {
+            RESOLUTION
+        } else {
+            Duration::ZERO
+        }
+    }
+
     fn report(&self, load: Load) -> Report {
         let violations = self.ledger.verify(&self.plan);
         let measured = f64::from(self.plan.messages() - self.plan.warm_up());
@@ -292,6 +307,7 @@ impl<'a, T: Transport> Run<'a, T> {
             },
             log: self.options.log.clone(),
             text_bytes: self.options.text_bytes,
+            resolution_ms: self.resolution().as_secs_f64() * 1000.0,
             sent: self.ledger.sent,
             acknowledged: self.ledger.accepted,
             received: self.ledger.received,

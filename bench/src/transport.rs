@@ -39,6 +39,9 @@ pub(crate) trait Transport {
         arrived: &mut dyn FnMut(u32, Arrival<'_>),
     ) -> io::Result<()>;
 
+    /// Sleeps, whatever arrives.
+    fn nap(&mut self, time: Duration) -> io::Result<()>;
+
     /// Closes everything in an orderly way.
     fn close(&mut self);
 }

@@ -41,8 +41,10 @@ export async function openPage(browser, url, options = {}) {
     if (message.type() === 'error' && !/WebSocket|ERR_CONNECTION|Failed to load resource/.test(message.text())) complaints.push(message.text());
   });
   if (process.env.TIDINGS_CONSOLE_TREE) await fromTree(page);
+  const line = new Line();
+  await page.routeWebSocket(/\/v1\/ws$/, (socket) => line.accept(socket));
   await page.goto(url);
-  return { page, complaints, side: (name) => new Side(page, page.locator(`.pane[data-side=${name}]`)) };
+  return { page, complaints, line, side: (name) => new Side(page, page.locator(`.pane[data-side=${name}]`)) };
 }
 
 /**
@@ -62,6 +64,29 @@ async function fromTree(page) {
 export async function screenshot(page, name) {
   await mkdir(shots, { recursive: true });
   await page.screenshot({ path: `${shots}${name}.png` });
+}
+
+/** What lies between page and server, and can be cut. */
+class Line {
+  #whole = true;
+  #sockets = new Set();
+
+  accept(socket) {
+    if (!this.#whole) return void socket.close();
+    socket.connectToServer();
+    this.#sockets.add(socket);
+  }
+
+  async cut() {
+    this.#whole = false;
+    const sockets = [...this.#sockets];
+    this.#sockets.clear();
+    await Promise.all(sockets.map((socket) => socket.close()));
+  }
+
+  mend() {
+    this.#whole = true;
+  }
 }
 
 /** One person's half of the page. */
@@ -90,7 +115,7 @@ export class Side {
   }
 
   row(text) {
-    return this.rows.filter({ hasText: text }).last();
+    return this.rows.filter({ has: this.page.locator('.text', { hasText: text }) }).last();
   }
 
   /** Does something with a message. */

@@ -44,9 +44,8 @@ async function onPage(query, body, options) {
   }
 }
 
-/** The numbers at the end of the texts that are shown. */
-const shownNumbers = (side) =>
-  side.rows.evaluateAll((rows) => rows.map((row) => Number(row.querySelector('.text')?.textContent?.match(/\d+$/)?.[0])).filter((n) => !Number.isNaN(n)));
+/** The numbers of the messages that have a row. */
+const shownNumbers = (side) => side.rows.evaluateAll((rows) => rows.map((row) => Number(row.dataset.seq)));
 
 test('a message goes from one side to the other: unread, read, ticks', { skip }, async () => {
   await onPage('left=alice&right=bob', async ({ page, left, right }) => {
@@ -191,7 +190,7 @@ test('a killed server: the page says so, keeps what is written, and catches up',
 });
 
 test('what cannot be sent says why and what to do', { skip }, async () => {
-  await onPage('left=dave&right=omar', async ({ page, left }) => {
+  await onPage('left=dave&right=omar', async ({ page, left, right, line }) => {
     await left.pane.getByRole('button', { name: 'New conversation' }).click();
     await page.getByRole('dialog').getByText('Omar').click();
     await page.getByRole('dialog').getByRole('button', { name: 'Start' }).click();
@@ -206,14 +205,50 @@ test('what cannot be sent says why and what to do', { skip }, async () => {
     await left.pane.getByRole('button', { name: 'Unblock' }).click();
     await left.field.waitFor(SHORT);
 
-    // Blocked on another device while this page has no connection: the message comes back refused.
+    // Blocked on another device while this page has no connection: what is written here is refused later.
     const dave = await connect('dave');
-    await page.context().setOffline(true);
-    await page.evaluate(() => globalThis.dispatchEvent(new Event('offline')));
+    await line.cut();
+    await left.write('Will be refused');
+    await left.row('Will be refused').getByRole('img', { name: 'Sending' }).waitFor(SHORT);
     await dave.block('omar');
-    await page.context().setOffline(false);
-    await dave.unblock('omar');
+    line.mend();
+    const failed = left.rows.filter({ hasText: 'Will be refused' });
+    await failed.getByText(/^Not sent: You have blocked omar/).waitFor({ timeout: 40_000 });
+    await left.entry('Omar').getByText('Not sent').waitFor(SHORT);
+    await screenshot(page, 'refused');
+    await left.pane.getByRole('button', { name: 'Unblock' }).click();
     await left.field.waitFor(SHORT);
+    await failed.getByRole('button', { name: 'Try again' }).click();
+    await left.row('Will be refused').getByRole('img', { name: /Sent|Delivered|Read/ }).waitFor(SHORT);
+    await right.entry('Dave').getByText('Will be refused').waitFor({ timeout: 40_000 });
+  });
+});
+
+test('the keyboard reaches messages and what can be done with them', { skip }, async () => {
+  await onPage('left=carol&right=bob', async ({ page, left }) => {
+    await left.open('Saturday hike');
+    await left.row('coffee').waitFor(SHORT);
+    await left.field.focus();
+    // Out of the field backwards: the newest message, not the first of hundreds of buttons.
+    await page.keyboard.press('Shift+Tab');
+    const focused = () => page.evaluate(() => document.activeElement?.closest('.row')?.querySelector('.text, .gone')?.textContent);
+    await until(async () => {
+      if (await focused()) return true;
+      await page.keyboard.press('Shift+Tab');
+      return false;
+    }, 'a message has the focus');
+    const newest = await left.rows.last().locator('.text, .gone').textContent();
+    assert.equal(await focused(), newest);
+    while (await page.evaluate(() => !document.activeElement?.classList.contains('row'))) await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Home');
+    assert.equal(await focused(), 'Who is in for a hike on Saturday?');
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await focused(), 'Me! The lake loop, or something steeper?');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Enter');
+    await left.row('Me! The lake loop').locator('.reaction').waitFor(SHORT);
   });
 });
 

@@ -6,7 +6,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use parking_lot::Mutex;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::{
     commit::Commit,
-    domain::Stream,
+    domain::{Event, Stream},
     log::{Identity, Position},
 };
 
@@ -54,6 +54,8 @@ pub struct Projections {
     kept: Mutex<fold::Kept>,
     /// Whether any stream is parked, readable without waiting for the projector.
     any_parked: AtomicBool,
+    /// Blocks and unblocks folded since the start.
+    block_changes: AtomicU64,
 }
 
 impl Projections {
@@ -75,6 +77,7 @@ impl Projections {
             applied,
             kept,
             any_parked,
+            block_changes: AtomicU64::new(0),
         })
     }
 
@@ -108,6 +111,11 @@ impl Projections {
         let _ = applied.wait_for(|applied| *applied >= position).await;
     }
 
+    /// Blocks and unblocks folded since the start: what was read of blocks holds while it stands still.
+    pub fn block_changes(&self) -> u64 {
+        self.block_changes.load(Ordering::Acquire)
+    }
+
     /// Streams set aside because an event could not be folded.
     pub fn parked(&self) -> Vec<Stream> {
         self.kept.lock().parked.iter().cloned().collect()
@@ -139,7 +147,18 @@ impl Projections {
             self.any_parked.store(true, Ordering::Relaxed);
         }
         let Position(cursor) = last.position;
+        let blocks = commits
+            .iter()
+            .flat_map(Commit::events)
+            .filter(|(_, _, event)| {
+                matches!(
+                    event,
+                    Event::UserBlocked { .. } | Event::UserUnblocked { .. }
+                )
+            });
+        let blocks = blocks.count() as u64;
         tx.commit(cursor);
+        self.block_changes.fetch_add(blocks, Ordering::Release);
         self.applied.send_replace(cursor);
         Ok(newly)
     }

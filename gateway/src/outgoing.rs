@@ -15,6 +15,9 @@ use tokio::sync::Notify;
 /// delivered cursors. Beyond it the oldest are forgotten: a later acknowledgement covers them.
 const UNACKNOWLEDGED: usize = 4_096;
 
+/// Room for frames that an idle connection keeps.
+const KEPT_FRAMES: usize = 8;
+
 /// The queue of one connection.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -190,11 +193,16 @@ impl Outgoing {
                         frames: Vec::with_capacity(state.frames.len()),
                         close: None,
                     };
-                    for frame in std::mem::take(&mut state.frames) {
+                    let mut counted = 0;
+                    for frame in state.frames.drain(..) {
                         if frame.counted {
-                            state.bytes -= frame.bytes.len();
+                            counted += frame.bytes.len();
                         }
                         batch.frames.push(frame.bytes);
+                    }
+                    state.bytes -= counted;
+                    if state.frames.capacity() > KEPT_FRAMES {
+                        state.frames = VecDeque::new();
                     }
                     batch.close = state.close.clone();
                     return batch;

@@ -32,6 +32,7 @@ impl<T: Transport> Run<'_, T> {
         let mut measuring = self.plan.warm_up() == 0;
         let mut next = 0;
         let mut drawn = start;
+        let resolution = self.resolution();
 
         while next < self.plan.messages() || start.elapsed() < length {
             let now = start.elapsed();
@@ -48,6 +49,12 @@ impl<T: Transport> Run<'_, T> {
             if next < self.plan.messages() {
                 let due = Duration::from_nanos(self.plan.due_ns(next));
                 wait = wait.min(due.saturating_sub(start.elapsed()));
+            }
+            if !resolution.is_zero() {
+                let into = nanos(start.elapsed()) % nanos(resolution);
+                self.transport
+                    .nap(resolution - Duration::from_nanos(into))?;
+                wait = Duration::ZERO;
             }
             self.listen(start, wait)?;
             if drawn.elapsed() > Duration::from_millis(200) {

@@ -1,4 +1,4 @@
-//! epoll with a timer that is precise to microseconds, where its own timeout counts milliseconds.
+//! epoll, and timers that are precise to microseconds where its own timeout counts milliseconds.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,24 +19,28 @@ const NONE: Timespec = Timespec {
 
 pub(super) struct Poller {
     epoll: OwnedFd,
+    /// Ends a wait.
     timer: OwnedFd,
+    /// Ends a nap: reading it blocks until it expires.
+    alarm: OwnedFd,
     events: Vec<Event>,
 }
 
 impl Poller {
     pub(super) fn new() -> io::Result<Poller> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
+        let alarm = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
         epoll::add(&epoll, &timer, EventData::new_u64(TIMER), EventFlags::IN)?;
         Ok(Poller {
             epoll,
             timer,
+            alarm,
             events: Vec::with_capacity(1024),
         })
     }
 
-    /// Watches a socket for reading, and for writing if `writable`, under a number.
+    /// Watches a socket under a number.
     pub(super) fn add(&self, socket: impl AsFd, number: u64, flags: EventFlags) -> io::Result<()> {
         Ok(epoll::add(
             &self.epoll,
@@ -65,13 +69,8 @@ impl Poller {
     pub(super) fn wait(&mut self, timeout: Duration) -> io::Result<Vec<Event>> {
         let precise = !timeout.is_zero();
         if precise {
-            let it_value = Timespec::try_from(timeout).map_err(io::Error::other)?;
-            let once = Itimerspec {
-                it_interval: NONE,
-                it_value,
-            };
-            // Setting it also takes back an expiry nobody looked at.
-            timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
+            // Also takes back an expiry nobody looked at.
+            set(&self.timer, timeout)?;
         }
         self.events.clear();
         let spare = rustix::buffer::spare_capacity(&mut self.events);
@@ -88,4 +87,26 @@ impl Poller {
     pub(super) fn done(&mut self, events: Vec<Event>) {
         self.events = events;
     }
+
+    /// Sleeps, whatever happens. Ordinary sleeping may take 50 us longer than asked.
+    pub(super) fn nap(&mut self, time: Duration) -> io::Result<()> {
+        if time.is_zero() {
+            return Ok(());
+        }
+        set(&self.alarm, time)?;
+        match rustix::io::read(&self.alarm, &mut [0; 8]) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn set(timer: &OwnedFd, time: Duration) -> io::Result<()> {
+    let it_value = Timespec::try_from(time).map_err(io::Error::other)?;
+    let once = Itimerspec {
+        it_interval: NONE,
+        it_value,
+    };
+    timerfd_settime(timer, TimerfdTimerFlags::empty(), &once)?;
+    Ok(())
 }

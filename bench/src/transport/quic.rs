@@ -367,6 +367,10 @@ impl Transport for Quic {
         Ok(())
     }
 
+    fn nap(&mut self, time: Duration) -> io::Result<()> {
+        self.poller.nap(time)
+    }
+
     fn close(&mut self) {
         for user in 0..self.users.len() as u32 {
             if let Some(state) = &mut self.users[user as usize] {

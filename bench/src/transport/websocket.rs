@@ -241,6 +241,10 @@ impl Transport for WebSocket {
         Ok(())
     }
 
+    fn nap(&mut self, time: Duration) -> io::Result<()> {
+        self.poller.nap(time)
+    }
+
     fn close(&mut self) {
         let normal = 1000u16.to_be_bytes();
         for connection in self.connections.iter_mut().flatten() {

@@ -23,7 +23,7 @@ use crate::{
         UserId, conversation::Context,
     },
     log::{Append, AppendError, EventLog, Lane, Position, ReadError as LogReadError, Shard},
-    projections::{ReadError, Table, rows},
+    projections::{Projections, ReadError, Table, rows},
 };
 
 /// Conversations kept by one writer, in each of two generations.
@@ -49,6 +49,44 @@ struct Writer {
     aggregates: Aggregates,
     /// Answers to commands whose commit the projections may not have folded yet.
     recent: HashMap<(CommandId, UserId), (u32, Accepted)>,
+    blocks: Blocks,
+}
+
+/// Who blocks whom, of pairs lately looked up. Forgotten whenever any block changes, which is rare
+/// beside messages.
+#[derive(Default)]
+struct Blocks {
+    /// Changes of blocks folded when these were looked up.
+    as_of: u64,
+    known: HashMap<(UserId, UserId), bool>,
+}
+
+/// Pairs kept.
+const KEPT_BLOCKS: usize = 100_000;
+
+impl Blocks {
+    fn look_up(
+        &mut self,
+        projections: &Projections,
+        actor: &UserId,
+        peer: &UserId,
+    ) -> Result<bool, ReadError> {
+        let rows = projections.read();
+        let as_of = projections.block_changes();
+        if self.as_of != as_of || self.known.len() > KEPT_BLOCKS {
+            self.known.clear();
+            self.as_of = as_of;
+        }
+        let pair = (actor.clone(), peer.clone());
+        if let Some(blocked) = self.known.get(&pair) {
+            return Ok(*blocked);
+        }
+        let blocked = rows
+            .get(Table::Users, &rows::blocks(actor, peer))?
+            .is_some();
+        self.known.insert(pair, blocked);
+        Ok(blocked)
+    }
 }
 
 /// What became of a decided command.
@@ -78,6 +116,7 @@ impl Writer {
             fence: Position::START,
             aggregates: Aggregates::new(KEPT_CONVERSATIONS),
             recent: HashMap::new(),
+            blocks: Blocks::default(),
         }
     }
 
@@ -273,10 +312,7 @@ impl Writer {
         }
         // Blocks stand in another stream, with a fence of its own: as of now is all that can be had.
         let blocked = match &needs.blocked {
-            Some(peer) => projections
-                .read()
-                .get(Table::Users, &rows::blocks(actor, peer))?
-                .is_some(),
+            Some(peer) => self.blocks.look_up(projections, actor, peer)?,
             None => false,
         };
         let context = Context {

@@ -34,6 +34,8 @@ struct Held {
     members: Option<BTreeSet<UserId>>,
     /// The view cannot be exact without being fetched.
     fetch: bool,
+    /// The user has left: they are told of nothing more.
+    left: bool,
     /// `unread` includes every event up to this position.
     counted_to: u64,
 }
@@ -73,6 +75,7 @@ impl Client {
             let held = Held {
                 counted_to: view.as_of,
                 members: view.role.is_some().then_some(members),
+                left: view.role.is_none(),
                 view,
                 messages: messages
                     .into_iter()
@@ -121,7 +124,7 @@ impl Client {
                         Ok(())
                     };
                 };
-                if held.view.role.is_none() && !self.stale {
+                if held.left && !self.stale {
                     return Err(format!("told of {what:?} after leaving"));
                 }
                 held.apply(change, &self.user, &self.blocked);
@@ -169,6 +172,8 @@ impl Held {
             known_from: view.last_seq.max(1),
             members: None,
             fetch: false,
+            // Where they have left again since, a change of its own will say so.
+            left: false,
             counted_to: view.as_of,
             view: view.clone(),
         }
@@ -279,7 +284,7 @@ impl Held {
             }
             What::MemberLeft { user: gone, .. } if gone == user => {
                 view.role = None;
-                self.fetch = true;
+                (self.fetch, self.left) = (true, true);
             }
             What::MemberLeft {
                 user, member_count, ..

@@ -13,7 +13,7 @@
 //! - **Durable:** as far as the server syncs. Its setting `sync_interval` is what decides this, and
 //!   no client can see it: name the monitoring address in [`Config::monitor_urls`] to have it checked.
 //!
-//! The presence lane is kept in memory. [`presence`] says what its incarnation is.
+//! The presence lane is kept in memory; the module `presence` says what its incarnation is.
 
 use std::path::PathBuf;
 use std::sync::Arc;

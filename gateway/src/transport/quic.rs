@@ -1,6 +1,6 @@
 //! Raw QUIC: one stream, opened by the client, carries delimited frames both ways.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use quinn::{
@@ -124,7 +124,13 @@ async fn run(
 ) {
     let mut buffer = BytesMut::new();
     let mut readable = true;
+    // Kept over frames and moved only when it rings: setting a timer anew for each frame costs more
+    // than ringing once too early.
+    let mut clock = pin!(tokio::time::sleep_until(session.deadline()));
     loop {
+        if session.deadline() < clock.deadline() {
+            clock.as_mut().reset(session.deadline());
+        }
         tokio::select! {
             biased;
             batch = outgoing.next() => {
@@ -175,7 +181,10 @@ async fn run(
                     return;
                 }
             },
-            () = tokio::time::sleep_until(session.deadline()) => session.check_time(),
+            () = &mut clock => {
+                session.check_time();
+                clock.as_mut().reset(session.deadline());
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! WebSocket: one frame per message, text for JSON, binary for Protobuf.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, pin::pin, sync::Arc};
 
 use axum::{
     extract::{
@@ -84,7 +84,13 @@ async fn run(
     outgoing: &Outgoings,
     encoding: Encoding,
 ) {
+    // Kept over frames and moved only when it rings: setting a timer anew for each frame costs more
+    // than ringing once too early.
+    let mut clock = pin!(tokio::time::sleep_until(session.deadline()));
     loop {
+        if session.deadline() < clock.deadline() {
+            clock.as_mut().reset(session.deadline());
+        }
         tokio::select! {
             biased;
             batch = outgoing.next() => {
@@ -139,7 +145,10 @@ async fn run(
                     session.unreadable(CloseCode::TooLarge, "a frame is longer than the limit");
                 }
             },
-            () = tokio::time::sleep_until(session.deadline()) => session.check_time(),
+            () = &mut clock => {
+                session.check_time();
+                clock.as_mut().reset(session.deadline());
+            }
         }
     }
 }

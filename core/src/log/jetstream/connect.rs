@@ -26,6 +26,10 @@ const HEADER_BYTES: usize = 4 * 1024;
 const SHARDS_SINGLE: u16 = 1;
 const SHARDS_REPLICATED: u16 = 64;
 
+/// Messages that wait for their reader, at most. What is beyond is dropped and then asked for again,
+/// so this must hold what the server sends before it wants a sign: up to 32 MiB.
+const SUBSCRIPTION_CAPACITY: usize = 262_144;
+
 /// Why no log could be had. Each message is a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -233,6 +237,7 @@ async fn open(config: &Config, name: &str) -> Result<Client, ConnectError> {
         .connection_timeout(Duration::from_secs(5))
         // A server that is frozen rather than dead is left after three of these.
         .ping_interval(Duration::from_secs(2))
+        .subscription_capacity(SUBSCRIPTION_CAPACITY)
         .reconnect_delay_callback(|n| Duration::from_millis((n as u64 * 20).min(500)))
         .event_callback(|event| async move { tracing::info!(%event, "nats") });
     let options = match &config.auth {

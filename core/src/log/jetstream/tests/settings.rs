@@ -6,7 +6,7 @@ use async_nats::jetstream::stream::{self, DiscardPolicy, PersistenceMode};
 use super::*;
 use crate::log::Identity;
 use crate::log::jetstream::connect::{ConnectError, Warning, check_server};
-use crate::log::jetstream::{Auth, streams};
+use crate::log::jetstream::{Auth, Tls, streams};
 
 async fn refusal(config: Config) -> String {
     match JetStream::connect(config, EPOCH).await {
@@ -103,6 +103,69 @@ async fn servers_with_wrong_settings_are_refused() {
 }
 
 #[tokio::test]
+async fn a_token_and_tls_let_us_in() {
+    let folder = folder();
+    let issued = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
+    std::fs::write(&certificate, issued.cert.pem()).unwrap();
+    std::fs::write(&key, issued.signing_key.serialize_pem()).unwrap();
+    let top = format!(
+        "authorization {{ token: secret }}\ntls {{ cert_file: {certificate:?}, key_file: {key:?} }}"
+    );
+    let server = Server::start_with(folder.path(), "sync_interval: always", &top).await;
+    let tls = Tls {
+        roots: Some(certificate),
+        certificate: None,
+    };
+    let auth = Auth::Token("secret".to_owned());
+    let right = Config {
+        auth,
+        tls: Some(tls.clone()),
+        ..server.config()
+    };
+
+    let log = connect(right.clone()).await;
+    log.append(journal(0, Position::START, 1)).await.unwrap();
+    assert_eq!(ids(&read(&log, Lane::Journal, 1).await), [1]);
+
+    let said = refusal(Config {
+        auth: Auth::None,
+        ..right.clone()
+    })
+    .await;
+    assert!(said.contains("authorization violation"), "{said}");
+    let said = refusal(Config {
+        tls: Some(Tls::default()),
+        ..right.clone()
+    })
+    .await;
+    assert!(said.contains("UnknownIssuer"), "{said}");
+    let missing = Tls {
+        roots: Some(folder.path().join("none.pem")),
+        certificate: None,
+    };
+    let said = refusal(Config {
+        tls: Some(missing),
+        ..right.clone()
+    })
+    .await;
+    assert!(said.contains("No such file"), "{said}");
+    let credentials = Auth::Credentials(folder.path().join("none.creds"));
+    let said = refusal(Config {
+        auth: credentials,
+        ..right
+    })
+    .await;
+    assert!(
+        said.contains("none.creds") && said.contains("No such file"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn impossible_configurations_are_refused() {
     let cases = [
         (
@@ -187,7 +250,8 @@ async fn a_log_is_what_it_was_made_as() {
 
 #[tokio::test]
 async fn streams_that_would_lose_records_are_refused() {
-    let cases: [(&str, fn(&mut stream::Config)); 8] = [
+    type Spoil = fn(&mut stream::Config);
+    let cases: [(&str, Spoil); 8] = [
         ("max_age 3600s", |c| c.max_age = Duration::from_secs(3600)),
         ("max_msgs 7", |c| c.max_messages = 7),
         ("max_bytes 70000", |c| c.max_bytes = 70_000),

@@ -98,3 +98,52 @@ async fn a_retry_is_answered_with_the_first_position_with_three_replicas() {
     let cluster = Cluster::start(folder.path()).await;
     retries_are_recognised(cluster.config()).await;
 }
+
+/// A caller that goes away in the middle of an append leaves it to the shard's next one to find out.
+async fn a_dropped_append_is_in_the_log_or_not(config: Config) {
+    let log = connect(config).await;
+    let mut last = Position::START;
+    let mut appended = Vec::new();
+    for round in 0..40 {
+        let id = 2 * round + 1;
+        let dropped = log.append(journal(0, last, id));
+        let some_time = Duration::from_micros(40 * round as u64);
+        if tokio::time::timeout(some_time, dropped).await.is_ok() {
+            appended.push(id);
+            last = log.last(Lane::Journal, Shard(0)).await.unwrap();
+        }
+        last = loop {
+            match log.append(journal(0, last, id + 1)).await {
+                Ok(position) => break position,
+                Err(AppendError::Conflict { last: found }) => {
+                    assert!(
+                        appended.last() != Some(&id),
+                        "it conflicts with the dropped one only"
+                    );
+                    assert!(found > last);
+                    appended.push(id);
+                    last = found;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        };
+        appended.push(id + 1);
+    }
+    let read = read(&log, Lane::Journal, appended.len()).await;
+    assert_eq!(ids(&read), appended);
+    assert_eq!(log.head(Lane::Journal).await.unwrap(), last);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_append_leaves_the_shard_in_order() {
+    let folder = folder();
+    let server = Server::start(folder.path()).await;
+    a_dropped_append_is_in_the_log_or_not(server.config()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_append_leaves_the_shard_in_order_with_three_replicas() {
+    let folder = folder();
+    let cluster = Cluster::start(folder.path()).await;
+    a_dropped_append_is_in_the_log_or_not(cluster.config()).await;
+}
