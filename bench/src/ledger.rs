@@ -399,14 +399,18 @@ mod tests {
 
         // Recorded twice.
         let mut fixture = fine();
-        [0, 1].map(|user| fixture.deliver(user, 3, 2));
+        for user in [0, 1] {
+            fixture.deliver(user, 3, 2);
+        }
         assert_eq!(fixture.violations().doubled, 1);
 
         // Refused, and delivered all the same.
         let mut fixture = fine();
         fixture.ledger.sent(4);
         fixture.ledger.refused(4, false);
-        [0, 1].map(|user| fixture.deliver(user, 3, 4));
+        for user in [0, 1] {
+            fixture.deliver(user, 3, 4);
+        }
         assert_eq!(
             fixture.violations(),
             Violations {
@@ -419,7 +423,9 @@ mod tests {
         let mut fixture = fine();
         fixture.ledger.sent(4);
         fixture.ledger.refused(4, true);
-        [0, 1].map(|user| fixture.deliver(user, 3, 4));
+        for user in [0, 1] {
+            fixture.deliver(user, 3, 4);
+        }
         assert_eq!(fixture.violations(), Violations::default());
 
         // In the wrong conversation, or from another run.

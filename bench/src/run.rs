@@ -264,14 +264,14 @@ impl<'a, T: Transport> Run<'a, T> {
         }
     }
 
-    /// The projection lag, where somebody says it.
-    fn lag_ms(&self) -> Option<f64> {
+    /// Asks for the projection lag, where somebody says it.
+    fn ask_lag(&self) -> impl FnOnce() -> Option<f64> + Send + 'static {
         let address = match (&self.options.metrics, self.options.transport) {
-            (Some(address), _) => address,
-            (None, TransportKind::WebSocket) => self.options.addresses.first()?,
-            (None, TransportKind::Quic) => return None,
+            (Some(address), _) => Some(address.clone()),
+            (None, TransportKind::WebSocket) => self.options.addresses.first().cloned(),
+            (None, TransportKind::Quic) => None,
         };
-        metrics::projection_lag_ms(address)
+        move || metrics::projection_lag_ms(&address?)
     }
 
     /// How often the generator looks for what is due and what has come; zero for as soon as it is.

@@ -3,7 +3,7 @@
 mod irc;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::File,
     io::BufReader,
     path::PathBuf,
@@ -108,22 +108,40 @@ impl Irc {
         node.projections.reached(last.0).await;
         let seconds = started.elapsed().as_secs_f64();
         tokio::task::spawn_blocking(move || node.stop()).await?;
-        let warnings: usize = plans
-            .iter()
-            .flat_map(|plan| &plan.files)
-            .map(|file| file.warnings.len())
-            .sum();
+        for plan in &plans {
+            let counts = plan.counts();
+            let left_out = counts.left_out;
+            println!(
+                "{}: {} nicks, {} of them writing ({} as spelt in the files), at most {} members at a time; \
+                 {} joins and {} leaves in the files; without a counterpart: {} untimed actions, {} modes, \
+                 {} topics, {} network lines; {} warnings; {} blank messages of {} shown as {BLANK}; \
+                 {} who stayed from one file to the next",
+                plan.channel,
+                counts.nicks,
+                counts.authors,
+                counts.written_nicks,
+                counts.most_members,
+                counts.joins,
+                counts.leaves,
+                left_out.untimed_actions,
+                left_out.modes,
+                left_out.topics,
+                left_out.network,
+                counts.warnings,
+                counts.blank_posts,
+                counts.posts,
+                counts.carried,
+            );
+        }
         println!(
-            "imported {} messages ({} known already) by {} users, {} joins, {} leaves, from {} files in {} channels; \
-             {} blank messages shown as {BLANK}; {warnings} warnings; {} refused; {seconds:.1} s ({:.0} messages/s)",
+            "imported {} messages ({} known already), {} joins, {} leaves, from {} files in {} channels; \
+             {} refused; {seconds:.1} s ({:.0} messages/s)",
             total.messages,
             total.known,
-            total.users.len(),
             total.joins,
             total.leaves,
             self.files.len(),
             plans.len(),
-            total.blank,
             total.refused,
             total.messages as f64 / seconds.max(0.001),
         );
@@ -138,9 +156,7 @@ struct Summary {
     known: u64,
     joins: u64,
     leaves: u64,
-    blank: u64,
     refused: u64,
-    users: BTreeSet<String>,
 }
 
 impl Summary {
@@ -149,9 +165,7 @@ impl Summary {
         self.known += other.known;
         self.joins += other.joins;
         self.leaves += other.leaves;
-        self.blank += other.blank;
         self.refused += other.refused;
-        self.users.extend(other.users.iter().cloned());
     }
 }
 
@@ -266,10 +280,6 @@ impl<'n> Channel<'n> {
                 });
             }
             for step in &file.steps {
-                if let Act::Post { text } = &step.act {
-                    summary.users.insert(step.nick.clone());
-                    summary.blank += u64::from(text.trim().is_empty());
-                }
                 self.step(file, step).await?;
                 bar.inc(1);
             }

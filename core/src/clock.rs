@@ -22,3 +22,12 @@ impl Clock for SystemClock {
         since.map_or(0, |since| since.as_millis() as u64)
     }
 }
+
+/// A moment for pacing work within this process: never recorded, never decided on.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "pacing needs no clock that is handed in"
+)]
+pub(crate) fn moment() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}

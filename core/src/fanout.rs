@@ -61,9 +61,12 @@ pub trait Session: Send + Sync {
     fn interrupt(&self);
 }
 
+/// A session and the number of its registration.
+type Registered = (u64, Arc<dyn Session>);
+
 /// The sessions of this node.
 pub struct Fanout {
-    sessions: RwLock<HashMap<UserId, Vec<(u64, Arc<dyn Session>)>>>,
+    sessions: RwLock<HashMap<UserId, Vec<Registered>>>,
     next: std::sync::atomic::AtomicU64,
     /// Present members of conversations lately active, so that a message costs its recipients and
     /// not a walk over the member rows.

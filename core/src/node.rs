@@ -99,14 +99,14 @@ impl Node {
         threads.push(spawn("flush", {
             let (projections, health) = (parts.projections.clone(), health.clone());
             move || async move {
-                let mut flushed = tokio::time::Instant::now();
+                let mut flushed = crate::clock::moment();
                 while !health.stopping.load(Ordering::Relaxed) {
                     tokio::time::sleep(FLUSH_LOOK).await;
                     let full = projections.store().overlay_bytes() >= FLUSH_BYTES;
                     if !full && flushed.elapsed() < FLUSH_EVERY {
                         continue;
                     }
-                    flushed = tokio::time::Instant::now();
+                    flushed = crate::clock::moment();
                     if let Err(error) = projections.flush() {
                         tracing::error!(%error, "the projections could not be written, trying again");
                     }

@@ -77,6 +77,7 @@ input.on('close', async () => {
   const deadline = Date.now() + 5_000;
   while (client.waiting > 0 && Date.now() < deadline) await new Promise((next) => setTimeout(next, 50));
   await client.close();
+  process.exit(0);
 });
 
 function show({ seq, author, atMs, text, retracted }) {

@@ -199,10 +199,35 @@ impl Fleet {
         &self.clients[number].0
     }
 
-    /// Everything that is wrong with a conversation's history, from its first message on, given
-    /// what was promised.
-    pub fn broken(&self, conversation: Uuid, history: &[Message]) -> Vec<String> {
+    /// What has been promised and told so far.
+    pub fn account(&self) -> Account {
         let ledger = lock(&self.ledger);
+        Account(Ledger {
+            promises: ledger.promises.clone(),
+            told: ledger.told.clone(),
+            wrong: ledger.wrong.clone(),
+        })
+    }
+
+    /// Ends every client.
+    pub async fn disband(self) {
+        for (_, client) in &self.clients {
+            within("a client closes", client.close()).await;
+        }
+        for task in self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// What had been promised and told at one moment.
+pub struct Account(Ledger);
+
+impl Account {
+    /// Everything that is wrong with a conversation's history, from its first message on, given
+    /// what was promised and told.
+    pub fn broken(&self, conversation: Uuid, history: &[Message]) -> Vec<String> {
+        let ledger = &self.0;
         let mut broken = ledger.wrong.clone();
         let mut ids = BTreeSet::new();
         let mut next: BTreeMap<&str, u64> = BTreeMap::new();
@@ -258,14 +283,9 @@ impl Fleet {
         broken
     }
 
-    /// Ends every client.
-    pub async fn disband(self) {
-        for (_, client) in &self.clients {
-            within("a client closes", client.close()).await;
-        }
-        for task in self.tasks {
-            task.abort();
-        }
+    /// Messages acknowledged.
+    pub fn promises(&self) -> usize {
+        self.0.promises.len()
     }
 }
 

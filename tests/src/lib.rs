@@ -5,10 +5,12 @@
 pub mod ask;
 pub mod fleet;
 pub mod history;
+pub mod http;
 pub mod proxy;
 pub mod server;
 pub mod session;
 pub mod token;
+pub mod views;
 pub mod wait;
 pub mod world;
 

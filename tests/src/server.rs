@@ -62,6 +62,7 @@ impl Starting {
             .expect("the test's folder can be written");
         let mut child = Command::new(program())
             .args(["serve", "--config"])
+            .env("NO_COLOR", "1")
             .arg(config)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -124,7 +124,7 @@ impl Writer {
         self.catch_up().await;
         let mut folded = false;
         let interval = Duration::from_millis(self.parts.config.commit_interval_ms);
-        let mut last_commit = tokio::time::Instant::now() - interval;
+        let mut last_commit = crate::clock::moment() - interval;
         let mut waiting: Vec<Submission> = Vec::new();
         loop {
             // What did not go into the last commit goes first: taking more meanwhile would make this
@@ -150,7 +150,7 @@ impl Writer {
             if round.batches.is_empty() {
                 continue;
             }
-            last_commit = tokio::time::Instant::now();
+            last_commit = crate::clock::moment();
             let touched = round.conversations();
             if let Some(again) = self.commit(round).await {
                 waiting.splice(0..0, again);

@@ -356,11 +356,18 @@ impl Held {
             // Of whom nothing is known, nothing need be held.
             view.cursors.retain(|cursor| cursor.delivered_seq > 0);
             view.cursors.sort_by(|a, b| a.user.cmp(&b.user));
+            if held.left {
+                // Nobody tells them of edits and retractions any more, but they read them.
+                view.last_message = None;
+            }
             view
         };
         let (mine, theirs) = (comparable(self), comparable(fresh));
         if mine != theirs {
             return Err(format!("the view is\n{mine:#?}\na fresh one\n{theirs:#?}"));
+        }
+        if self.left {
+            return Ok(());
         }
         let known: Vec<_> = fresh.messages.range(self.known_from..).collect();
         let mine: Vec<_> = self.messages.range(self.known_from..).collect();

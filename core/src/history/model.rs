@@ -24,7 +24,6 @@ pub(crate) struct Model {
 struct Place {
     kind: Kind,
     title: String,
-    started: (u64, u64),
     members: BTreeMap<UserId, Member>,
     messages: Vec<Message>,
 }
@@ -36,9 +35,10 @@ struct Member {
     delivered: u64,
     /// The cursors as others see them.
     ticks: (u64, u64),
-    joined_ms: u64,
-    /// Position, title and members when they left.
-    left: Option<(u64, String, u32)>,
+    /// Position and time.
+    joined: (u64, u64),
+    /// Title and members when they left.
+    left: Option<(String, u32)>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,14 +73,14 @@ impl Place {
         &mut self.messages[seq as usize - 1]
     }
 
-    fn join(&mut self, user: &UserId, role: Role, at_ms: u64) {
+    fn join(&mut self, user: &UserId, role: Role, joined: (u64, u64)) {
         let last = self.last();
         let member = self.members.entry(user.clone()).or_default();
         *member = Member {
             role: Some(role),
             read: last,
             delivered: last,
-            joined_ms: at_ms,
+            joined,
             ..Member::default()
         };
         if matches!(
@@ -96,14 +96,14 @@ impl Place {
         }
     }
 
-    fn leave(&mut self, user: &UserId, position: u64) {
+    fn leave(&mut self, user: &UserId) {
         let last = self.last();
         let stay = self.present().count() as u32 - 1;
         let title = self.title.clone();
         let member = self.members.get_mut(user).expect("a member");
         member.role = None;
         (member.read, member.delivered) = (last, last);
-        member.left = Some((position, title, stay));
+        member.left = Some((title, stay));
     }
 }
 
@@ -126,21 +126,20 @@ impl Model {
             let mut place = Place {
                 kind: kind.clone(),
                 title: title.clone(),
-                started: (at.0, at_ms),
                 members: BTreeMap::new(),
                 messages: Vec::new(),
             };
             if let Kind::Direct { pair, .. } = kind {
-                place.join(&pair.0, Role::Member, at_ms);
-                place.join(&pair.1, Role::Member, at_ms);
+                place.join(&pair.0, Role::Member, (at.0, at_ms));
+                place.join(&pair.1, Role::Member, (at.0, at_ms));
             }
             assert!(self.places.insert(id, place).is_none(), "started twice");
             return;
         }
         let place = self.places.get_mut(&id).expect("started");
         match event {
-            Event::MemberJoined { user, role } => place.join(user, *role, at_ms),
-            Event::MemberLeft { user } | Event::MemberRemoved { user } => place.leave(user, at.0),
+            Event::MemberJoined { user, role } => place.join(user, *role, (at.0, at_ms)),
+            Event::MemberLeft { user } | Event::MemberRemoved { user } => place.leave(user),
             Event::RoleChanged { user, role } => {
                 place.members.get_mut(user).expect("a member").role = Some(*role);
             }
@@ -315,14 +314,9 @@ impl Model {
         if last_message.is_none() && peer.as_ref().is_some_and(|peer| self.blocks(user, peer)) {
             return None;
         }
-        let activity = place
-            .messages
-            .last()
-            .map_or(place.started, |last| (last.at.0, last.at_ms));
-        let (activity_position, activity_ms) = match (&last_message, &member.left) {
-            (Some(message), _) => (message.at.0, message.at_ms),
-            (None, Some((left, ..))) => (activity.0.min(*left), member.joined_ms),
-            (None, None) => activity,
+        let (activity_position, activity_ms) = match &last_message {
+            Some(message) => (message.at.0, message.at_ms),
+            None => member.joined,
         };
         let members = place.present().count() as u32;
         let others = place.present().filter(|other| *other != user);
@@ -336,7 +330,7 @@ impl Model {
         });
         let shows_cursors = member.role.is_some() && members <= TICKS_MEMBERS;
         let (title, member_count) = match &member.left {
-            Some((_, title, count)) => (title.clone(), *count),
+            Some((title, count)) => (title.clone(), *count),
             None => (place.title.clone(), members),
         };
         Some(ConversationView {

@@ -107,7 +107,7 @@ impl Play {
         let (stream, events) = match self.user_command(&actor, id, &act.deed) {
             Some(command) => (Stream::User(actor.clone()), self.ask_user(&actor, command)),
             None => {
-                let command = self.conversation_command(id, &act.deed);
+                let command = self.conversation_command(&actor, id, &act.deed);
                 (Stream::Conversation(id), self.ask(id, &actor, command))
             }
         };
@@ -246,7 +246,26 @@ impl Play {
         })
     }
 
-    fn conversation_command(&self, id: ConversationId, deed: &Deed) -> ConversationCommand {
+    /// The reactions somebody gives.
+    fn given(&self, actor: &UserId, id: ConversationId) -> Vec<(u64, String)> {
+        let conversation = self.conversations.get(&id);
+        let facts = conversation
+            .into_iter()
+            .flat_map(|conversation| &conversation.reactions);
+        let given = facts.filter(|((_, user, _), given)| **given && user == actor);
+        let mut given: Vec<_> = given
+            .map(|((seq, _, name), _)| (*seq, name.clone()))
+            .collect();
+        given.sort();
+        given
+    }
+
+    fn conversation_command(
+        &self,
+        actor: &UserId,
+        id: ConversationId,
+        deed: &Deed,
+    ) -> ConversationCommand {
         use ConversationCommand as C;
         let last = self
             .conversations
@@ -277,9 +296,15 @@ impl Play {
                 seq: seq(*back),
                 reaction: reaction(*which),
             },
-            Deed::Unreact { back, which } => C::Unreact {
-                seq: seq(*back),
-                reaction: reaction(*which),
+            Deed::Unreact { back, which } => match &self.given(actor, id)[..] {
+                [] => C::Unreact {
+                    seq: seq(*back),
+                    reaction: reaction(*which),
+                },
+                given => {
+                    let (seq, reaction) = given[which % given.len()].clone();
+                    C::Unreact { seq, reaction }
+                }
             },
             Deed::Cursors {
                 read_back,

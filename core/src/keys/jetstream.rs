@@ -17,37 +17,25 @@
 //! are again. Until then they may still open content with a key in their memory.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_nats::HeaderMap;
-use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_trait::async_trait;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hashbrown::HashSet;
-use parking_lot::RwLock;
 use ring::rand::SecureRandom;
 use tokio::task::JoinSet;
 
-use super::cache::Cache;
 use super::seal::{OperatorKey, RawKey};
 use super::{ContentKey, KeyError, KeyId, KeyState, KeyStore};
-use crate::log::jetstream::{
-    Api, ApiError, ConnectError, JetStream as JetStreamLog, MAX_BATCH, check_stream,
-    existing_or_new, insist, is_wrong_sequence,
-};
+use crate::log::jetstream::{ApiError, ConnectError, JetStream as JetStreamLog, MAX_BATCH, insist};
+use bucket::{Bucket, is_tombstone};
 
+mod bucket;
 mod watch;
 
 #[cfg(test)]
 mod tests;
-
-/// Marks a tombstone, in the way that NATS' own tools understand.
-const OPERATION: &str = "KV-Operation";
 
 /// The key under which a value stands that the operator key recognises. Ids are longer.
 const MARK: &str = "operator";
@@ -57,13 +45,6 @@ const IN_FLIGHT: usize = 128;
 
 /// Fewest keys worth a batch: it costs the server a few files of its own.
 const MIN_BATCH: usize = 8;
-
-/// Keys kept in memory.
-const CACHED_KEYS: usize = 65_536;
-
-/// Messages kept of a key: itself and, for a moment, its tombstone. With one, the tombstone would
-/// push the key out without overwriting it.
-const HISTORY: i64 = 2;
 
 /// Why the key store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -89,22 +70,11 @@ pub enum OpenError {
 
 /// The key store on JetStream. See the [module](self).
 pub struct JetStream {
-    shared: Arc<Shared>,
+    bucket: Arc<Bucket>,
     operator: OperatorKey,
     random: Arc<dyn SecureRandom + Send + Sync>,
     /// Ends with the store.
     _watch: JoinSet<()>,
-}
-
-/// What the watch shares with the store.
-struct Shared {
-    api: Api,
-    patience: Duration,
-    bucket: String,
-    stream: String,
-    cache: Cache,
-    /// How often keys were destroyed. A key fetched meanwhile does not enter the cache.
-    destroyed: RwLock<u64>,
 }
 
 impl JetStream {
@@ -114,39 +84,24 @@ impl JetStream {
         operator: OperatorKey,
         random: Arc<dyn SecureRandom + Send + Sync>,
     ) -> Result<JetStream, OpenError> {
-        let bucket = format!("{}-keys", log.config().prefix);
-        let wanted = wanted(&bucket, log.config().replicas);
-        let patience = log.config().patience;
-        let info = existing_or_new(log.api(), &wanted, patience).await?;
-        check_stream(&info.config, &wanted)?;
-        check_erasure(&info.config)?;
-
-        let shared = Arc::new(Shared {
-            api: log.api().clone(),
-            patience,
-            stream: wanted.name,
-            cache: Cache::new(CACHED_KEYS),
-            destroyed: RwLock::new(0),
-            bucket,
-        });
+        let (bucket, last) = Bucket::open(log).await?;
+        let bucket = Arc::new(bucket);
         let unavailable = |e: ApiError| OpenError::Unavailable {
-            bucket: shared.bucket.clone(),
+            bucket: bucket.name.clone(),
             reason: e.to_string(),
         };
         let mark = Bytes::from(operator.mark(&*random));
-        let subject = shared.subject_named(MARK);
-        let found = insist(patience, || shared.first(&subject, &mark))
-            .await
-            .map_err(unavailable)?;
+        let subject = bucket.subject_named(MARK);
+        let putting = insist(bucket.patience, || bucket.first(&subject, &mark));
+        let found = putting.await.map_err(unavailable)?;
         if found.is_some_and(|found| !operator.recognises(&found.payload)) {
-            return Err(OpenError::WrongOperatorKey {
-                bucket: shared.bucket.clone(),
-            });
+            let bucket = bucket.name.clone();
+            return Err(OpenError::WrongOperatorKey { bucket });
         }
         let mut watch = JoinSet::new();
-        watch.spawn(watch::watch(shared.clone(), info.state.last_sequence));
+        watch.spawn(watch::watch(bucket.clone(), last));
         Ok(JetStream {
-            shared,
+            bucket,
             operator,
             random,
             _watch: watch,
@@ -170,19 +125,19 @@ impl JetStream {
                 KeyState::Present(Arc::new(ContentKey::new(&raw)))
             }
         };
-        self.shared.remember(id, &state, destroyed);
+        self.bucket.remember(id, &state, destroyed);
         Ok(state)
     }
 
     async fn find(&self, id: &KeyId) -> Result<KeyState, KeyError> {
-        if let Some(state) = self.shared.cache.get(id) {
+        if let Some(state) = self.bucket.cache.get(id) {
             return Ok(state);
         }
-        let shared = &*self.shared;
-        let destroyed = *shared.destroyed.read();
-        let subject = shared.subject(id);
-        let request = || shared.api.last_of(&shared.stream, &subject);
-        let found = insist(shared.patience, request)
+        let bucket = &*self.bucket;
+        let destroyed = *bucket.destroyed.read();
+        let subject = bucket.subject(id);
+        let request = || bucket.api.last_of(&bucket.stream, &subject);
+        let found = insist(bucket.patience, request)
             .await
             .map_err(unavailable)?;
         self.state(id, found.as_ref(), destroyed)
@@ -201,134 +156,39 @@ impl JetStream {
     }
 
     async fn make_together(&self, ids: &[&KeyId]) -> Result<(), ApiError> {
-        let shared = &*self.shared;
-        let destroyed = *shared.destroyed.read();
+        let bucket = &*self.bucket;
+        let destroyed = *bucket.destroyed.read();
         let raws: Vec<_> = ids
             .iter()
             .map(|_| RawKey::generate(&*self.random))
             .collect();
         let messages = ids.iter().zip(&raws).map(|(id, raw)| {
             let wrapped = self.operator.wrap(id, raw, &*self.random);
-            (shared.subject(id), Bytes::copy_from_slice(&wrapped))
+            (bucket.subject(id), Bytes::copy_from_slice(&wrapped))
         });
-        shared.api.publish_firsts(messages).await?;
+        bucket.api.publish_firsts(messages).await?;
         for (id, raw) in ids.iter().zip(&raws) {
             let state = KeyState::Present(Arc::new(ContentKey::new(raw)));
-            shared.remember(id, &state, destroyed);
+            bucket.remember(id, &state, destroyed);
         }
         Ok(())
     }
 
     async fn make(&self, id: &KeyId) -> Result<KeyState, KeyError> {
-        let shared = &*self.shared;
-        let destroyed = *shared.destroyed.read();
+        let bucket = &*self.bucket;
+        let destroyed = *bucket.destroyed.read();
         let raw = RawKey::generate(&*self.random);
         let wrapped = Bytes::copy_from_slice(&self.operator.wrap(id, &raw, &*self.random));
-        let subject = shared.subject(id);
-        let made = insist(shared.patience, || shared.first(&subject, &wrapped)).await;
+        let subject = bucket.subject(id);
+        let made = insist(bucket.patience, || bucket.first(&subject, &wrapped)).await;
         match made.map_err(unavailable)? {
             Some(other) => self.state(id, Some(&other), destroyed),
             None => {
                 let state = KeyState::Present(Arc::new(ContentKey::new(&raw)));
-                shared.remember(id, &state, destroyed);
+                bucket.remember(id, &state, destroyed);
                 Ok(state)
             }
         }
-    }
-}
-
-impl Shared {
-    fn subject(&self, id: &KeyId) -> String {
-        self.subject_named(&URL_SAFE_NO_PAD.encode(id.to_bytes()))
-    }
-
-    fn subject_named(&self, key: &str) -> String {
-        format!("$KV.{}.{key}", self.bucket)
-    }
-
-    /// The id whose key stands under a subject.
-    fn id(&self, subject: &str) -> Option<KeyId> {
-        let key = subject
-            .strip_prefix("$KV.")?
-            .strip_prefix(&*self.bucket)?
-            .strip_prefix('.')?;
-        KeyId::from_bytes(&URL_SAFE_NO_PAD.decode(key).ok()?)
-    }
-
-    /// Puts the first value of a subject. If it has one already, that is the answer.
-    async fn first(&self, subject: &str, value: &Bytes) -> Result<Option<StreamMessage>, ApiError> {
-        match self
-            .api
-            .publish(subject.to_owned(), 0, HeaderMap::new(), value.clone())
-            .await
-        {
-            Ok(_) => Ok(None),
-            Err(error) if error.code().is_some_and(is_wrong_sequence) => {
-                match self.api.last_of(&self.stream, subject).await? {
-                    // An earlier try of ours had come through.
-                    Some(found) if found.payload == *value => Ok(None),
-                    Some(found) => Ok(Some(found)),
-                    None => Err(again("another node is making it")),
-                }
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn destroy(&self, id: &KeyId) -> Result<(), KeyError> {
-        let subject = self.subject(id);
-        insist(self.patience, || self.bury(&subject))
-            .await
-            .map_err(unavailable)?;
-        self.forget(id);
-        Ok(())
-    }
-
-    /// Puts a tombstone in place of whatever there is, and erases that.
-    async fn bury(&self, subject: &str) -> Result<(), ApiError> {
-        let last = self.api.last_of(&self.stream, subject).await?;
-        if !last
-            .as_ref()
-            .is_some_and(|last| is_tombstone(&last.headers))
-        {
-            let expected = last.map_or(0, |last| last.sequence);
-            let mut headers = HeaderMap::new();
-            headers.insert(OPERATION, "DEL");
-            let put = self
-                .api
-                .publish(subject.to_owned(), expected, headers, Bytes::new())
-                .await;
-            put.map_err(|error| match error.code() {
-                Some(code) if is_wrong_sequence(code) => again("another node is changing it"),
-                _ => error,
-            })?;
-        }
-        match self.api.first_of(&self.stream, subject, 1).await? {
-            Some(oldest) if !is_tombstone(&oldest.headers) => {
-                match self.api.erase(&self.stream, oldest.sequence).await {
-                    // Once more, to see whether that was the last.
-                    Ok(()) => Err(again("more of it is to be erased")),
-                    Err(error) if error.code().is_some_and(is_gone) => {
-                        Err(again("another node is erasing it"))
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn remember(&self, id: &KeyId, state: &KeyState, destroyed: u64) {
-        let now = self.destroyed.read();
-        if *now == destroyed || matches!(state, KeyState::Destroyed) {
-            self.cache.insert(id, state.clone());
-        }
-    }
-
-    fn forget(&self, id: &KeyId) {
-        let mut destroyed = self.destroyed.write();
-        *destroyed += 1;
-        self.cache.insert(id, KeyState::Destroyed);
     }
 }
 
@@ -352,7 +212,7 @@ impl KeyStore for JetStream {
     }
 
     fn cached(&self, id: &KeyId) -> Option<KeyState> {
-        self.shared.cache.get(id)
+        self.bucket.cache.get(id)
     }
 
     async fn get(&self, ids: &[KeyId]) -> Result<Vec<KeyState>, KeyError> {
@@ -361,71 +221,9 @@ impl KeyStore for JetStream {
     }
 
     async fn destroy(&self, ids: &[KeyId]) -> Result<(), KeyError> {
-        let buried = stream::iter(0..ids.len()).map(|i| self.shared.destroy(&ids[i]));
+        let buried = stream::iter(0..ids.len()).map(|i| self.bucket.destroy(&ids[i]));
         buried.buffered(IN_FLIGHT).try_collect().await
     }
-}
-
-/// The bucket's stream: a key-value bucket to NATS' own tools, save that messages may be erased.
-fn wanted(bucket: &str, replicas: usize) -> Config {
-    Config {
-        name: format!("KV_{bucket}"),
-        description: Some("content keys of Tidings, wrapped".to_owned()),
-        subjects: vec![format!("$KV.{bucket}.>")],
-        retention: RetentionPolicy::Limits,
-        storage: StorageType::File,
-        discard: DiscardPolicy::New,
-        max_messages: -1,
-        max_bytes: -1,
-        max_consumers: -1,
-        max_messages_per_subject: HISTORY,
-        num_replicas: replicas,
-        allow_direct: true,
-        allow_atomic_publish: true,
-        deny_delete: false,
-        ..Config::default()
-    }
-}
-
-fn check_erasure(found: &Config) -> Result<(), ConnectError> {
-    let wrong = |setting, value: String, remedy: String| {
-        Err(ConnectError::Setting {
-            stream: found.name.clone(),
-            setting,
-            value,
-            remedy,
-        })
-    };
-    if found.deny_delete {
-        let remedy =
-            "keys could not be erased; it cannot be changed: choose another prefix".to_owned();
-        return wrong("deny_delete", "true".to_owned(), remedy);
-    }
-    if found.max_messages_per_subject != HISTORY {
-        let remedy = format!(
-            "run `nats stream edit {} --max-msgs-per-subject={HISTORY}`",
-            found.name
-        );
-        return wrong(
-            "max_msgs_per_subject",
-            found.max_messages_per_subject.to_string(),
-            remedy,
-        );
-    }
-    Ok(())
-}
-
-fn is_gone(code: ErrorCode) -> bool {
-    code == ErrorCode::NO_MESSAGE_FOUND || code == ErrorCode::SEQUENCE_NOT_FOUND
-}
-
-/// Makes [`insist`] try once more.
-fn again(reason: &str) -> ApiError {
-    ApiError::Unanswered(reason.to_owned())
-}
-
-fn is_tombstone(headers: &HeaderMap) -> bool {
-    headers.get(OPERATION).is_some()
 }
 
 fn unavailable(error: ApiError) -> KeyError {

@@ -31,6 +31,7 @@ mod api;
 mod append;
 mod batch;
 mod connect;
+mod error;
 mod monitor;
 mod presence;
 mod streams;
@@ -45,7 +46,7 @@ pub(crate) use api::{Api, ApiError, insist};
 pub(crate) use append::is_wrong_sequence;
 pub(crate) use batch::MAX_BATCH;
 pub(crate) use connect::existing_or_new;
-pub use connect::{ConnectError, Warning};
+pub use error::{ConnectError, Warning};
 pub(crate) use streams::check as check_stream;
 
 /// Where the log is and how it was, or is to be, made.

@@ -244,16 +244,10 @@ fn view(
         // Nothing but what a blocked user began: the blocker does not see it.
         return Ok(None);
     }
-    // Never after the row's own: pages of the list rely on that.
-    let (activity_position, activity_ms) = match (&last_message, member.spans.last()) {
-        (Some(message), _) => (message.at.0, message.at_ms),
-        (
-            None,
-            Some(rows::Span {
-                until: Some(until), ..
-            }),
-        ) => (until.0.min(row.activity_position), member.joined_ms),
-        (None, _) => (row.activity_position, row.activity_ms),
+    // What the viewer does not see moves nothing.
+    let (activity_position, activity_ms) = match &last_message {
+        Some(message) => (message.at.0, message.at_ms),
+        None => (member.joined().0, member.joined_ms),
     };
     // What came after they left is not theirs to see.
     let (title, member_count) = match &member.left {
@@ -433,9 +427,14 @@ pub fn conversations(
             continue;
         };
         // An upper bound of the viewer's own activity position, known without looking at messages.
-        candidates.push((row.activity_position, id, row, member));
+        candidates.push((
+            row.activity_position.max(member.joined().0),
+            id,
+            row,
+            member,
+        ));
     }
-    candidates.sort_unstable_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+    candidates.sort_unstable_by_key(|found| std::cmp::Reverse((found.0, found.1)));
     let mut found: Vec<ConversationView> = Vec::new();
     let mut more = false;
     for (bound, id, row, member) in candidates {

@@ -197,7 +197,7 @@ impl Since<'_> {
             return Ok(true);
         };
         // Joined since: the whole view says more than its parts.
-        let joined = member.spans.last().map_or((0, 0), |span| span.from);
+        let joined = member.joined();
         let mut after = self.cursor;
         if joined > self.cursor {
             match read::conversation(self.rows, self.as_of, self.viewer, id)? {
@@ -403,7 +403,7 @@ impl Since<'_> {
                 None
             };
             // Where a cursor moved before its member left and came back, it means nothing any more.
-            let joined = member.spans.last().map_or((0, 0), |span| span.from);
+            let joined = member.joined();
             let delivered = What::DeliveredUpTo {
                 user: user.clone(),
                 seq: member.delivered_seq,
@@ -413,7 +413,12 @@ impl Since<'_> {
                 seq: member.read_seq,
                 unread,
             };
-            for (at, what) in [(member.delivered_at, delivered), (member.read_at, read)] {
+            let mut moves = vec![(member.delivered_at, delivered), (member.read_at, read)];
+            if member.delivered_at == member.read_at {
+                // One event moved both: reading says that it was received.
+                moves.remove(0);
+            }
+            for (at, what) in moves {
                 let change = Change {
                     at,
                     conversation: Some(id),

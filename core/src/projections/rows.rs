@@ -179,10 +179,15 @@ impl Member {
             .any(|span| span.from <= at && span.until.is_none_or(|until| at <= until))
     }
 
+    /// (Position, index) at which they joined the last time.
+    pub fn joined(&self) -> (u64, u32) {
+        self.spans.last().map_or((0, 0), |span| span.from)
+    }
+
     /// (Read, delivered) as the others see it. Joining puts the cursors to the end without anything
     /// having been read: until they move, nothing is shown.
     pub fn ticks(&self) -> (u64, u64) {
-        let joined = self.spans.last().map_or((0, 0), |span| span.from);
+        let joined = self.joined();
         let read = if self.read_at > joined {
             self.read_seq
         } else {
@@ -404,7 +409,7 @@ pub fn other_user(user: &str, key: &[u8]) -> UserId {
 /// Key of `Changes` in a conversation.
 pub fn conversation_change(id: ConversationId, at: (u64, u32)) -> Vec<u8> {
     [
-        &[b'c'],
+        b"c",
         &id.0.as_bytes()[..],
         &at.0.to_be_bytes(),
         &at.1.to_be_bytes(),
@@ -415,7 +420,7 @@ pub fn conversation_change(id: ConversationId, at: (u64, u32)) -> Vec<u8> {
 /// Key of `Changes` in a user's own stream.
 pub fn user_change(user: &str, at: (u64, u32)) -> Vec<u8> {
     [
-        &[b'u'],
+        b"u",
         user.as_bytes(),
         &[0],
         &at.0.to_be_bytes(),

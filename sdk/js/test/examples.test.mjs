@@ -37,7 +37,7 @@ function run(...args) {
   return { child, said, ended: once(child, 'exit').then(([code]) => code) };
 }
 
-test('the bot answers the client, also what was asked while it was away', { skip }, async () => {
+test('the bot answers the client, also what was asked while it was away', { skip, timeout: 60_000 }, async () => {
   const client = run(path('../../../examples/js/client.mjs'), server.url, 'alice', 'omar');
   client.child.stdin.write('6 * 7\n');
   await until(() => client.said.text.includes('alice: 6 * 7'), 'the question is posted').catch((error) => {
@@ -54,7 +54,7 @@ test('the bot answers the client, also what was asked while it was away', { skip
   assert.equal(await bot.ended, 0, bot.said.text);
 });
 
-test('the README’s snippet runs', { skip }, async () => {
+test('the README’s snippet runs', { skip, timeout: 60_000 }, async () => {
   const readme = await readFile(path('../README.md'), 'utf8');
   const [, snippet] = readme.match(/```js\n([^]*?)```/);
   const file = path('./readme-snippet.tmp.mjs');

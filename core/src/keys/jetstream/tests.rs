@@ -1,6 +1,7 @@
 //! The exam of `keys::conformance`, and what several nodes must agree on.
 
 use std::path::Path;
+use std::time::Duration;
 
 use ring::rand::SystemRandom;
 use tokio::sync::Mutex;
@@ -174,11 +175,11 @@ async fn nothing_of_a_destroyed_key_is_left_in_the_files() {
     let keys = open(server.config(), 1).await.unwrap();
     let ids: Vec<KeyId> = (0..5).map(|n| id(n, "eve")).collect();
     let made = keys_of(&keys.ensure(&ids).await.unwrap());
-    let subject = keys.shared.subject(&ids[2]);
+    let subject = keys.bucket.subject(&ids[2]);
     let stored = keys
-        .shared
+        .bucket
         .api
-        .last_of(&keys.shared.stream, &subject)
+        .last_of(&keys.bucket.stream, &subject)
         .await
         .unwrap()
         .unwrap();

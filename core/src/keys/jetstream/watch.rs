@@ -6,25 +6,25 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{DeliverPolicy, push};
 use futures_util::StreamExt;
 
-use super::{Shared, is_tombstone};
+use super::bucket::{Bucket, is_tombstone};
 
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Follows the bucket from the message after `last`, for ever. Headers only: the keys themselves
 /// are fetched when they are needed.
-pub(super) async fn watch(shared: Arc<Shared>, mut last: u64) {
+pub(super) async fn watch(bucket: Arc<Bucket>, mut last: u64) {
     loop {
         let config = push::OrderedConfig {
-            deliver_subject: shared.api.client().new_inbox(),
+            deliver_subject: bucket.api.client().new_inbox(),
             deliver_policy: DeliverPolicy::ByStartSequence {
                 start_sequence: last + 1,
             },
             headers_only: true,
             ..push::OrderedConfig::default()
         };
-        let context = &shared.api.context;
+        let context = &bucket.api.context;
         let consumer = context
-            .create_consumer_on_stream(config, &*shared.stream)
+            .create_consumer_on_stream(config, &*bucket.stream)
             .await;
         let messages = match consumer {
             Ok(consumer) => consumer.messages().await.map_err(|e| e.to_string()),
@@ -37,15 +37,15 @@ pub(super) async fn watch(shared: Arc<Shared>, mut last: u64) {
                         last = last.max(info.stream_sequence);
                     }
                     if message.headers.as_ref().is_some_and(is_tombstone)
-                        && let Some(id) = shared.id(&message.subject)
+                        && let Some(id) = bucket.id(&message.subject)
                     {
-                        shared.forget(&id);
+                        bucket.forget(&id);
                     }
                 }
             }
             Err(error) => {
                 tracing::debug!(
-                    bucket = shared.bucket,
+                    bucket = bucket.name,
                     error,
                     "cannot watch for destroyed keys"
                 );

@@ -5,8 +5,8 @@ use async_nats::jetstream::stream::{self, DiscardPolicy, PersistenceMode};
 
 use super::*;
 use crate::log::Identity;
-use crate::log::jetstream::connect::{ConnectError, Warning, check_server};
-use crate::log::jetstream::{Auth, Tls, streams};
+use crate::log::jetstream::connect::check_server;
+use crate::log::jetstream::{Auth, ConnectError, Tls, Warning, streams};
 
 async fn refusal(config: Config) -> String {
     match JetStream::connect(config, EPOCH).await {

@@ -1,0 +1,32 @@
+//! Promises a user would recognise, each through the real server and, where it concerns the log, on
+//! both logs.
+//!
+//! Build the server first (`cargo build -p tidings-cli`), or name another in `TIDINGS_BIN`. Tests
+//! that choose at random print their seed; `TIDINGS_SEED` gives it back.
+
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
+/// Makes a test of each function for each log.
+macro_rules! on_both_logs {
+    ($($name:ident),+ $(,)?) => {
+        mod embedded {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(tidings_tests::World::embedded()).await;
+                }
+            )+
+        }
+
+        mod jetstream {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::$name(tidings_tests::World::jetstream().await).await;
+                }
+            )+
+        }
+    };
+}
+
+mod kill_rounds;
