@@ -20,10 +20,9 @@ export class Composer {
   #editing = null;
   #notice = '';
 
-  /** @param {{ scrollDown: () => void, toast: (error: any) => void }} actions */
-  constructor({ scrollDown, toast }) {
+  /** @param {{ scrollDown: () => void }} actions */
+  constructor({ scrollDown }) {
     this.scrollDown = scrollDown;
-    this.toast = toast;
     this.field = h('textarea', {
       rows: 1,
       placeholder: 'Message',

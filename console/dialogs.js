@@ -88,7 +88,7 @@ function people(users, onChange) {
  * @param {import('../sdk/js/src/index.js').Tidings} client
  * @param {(error: any) => void} toast
  */
-export async function details(conversation, client, toast) {
+export function details(conversation, client, toast) {
   const group = conversation.kind === 'group';
   const leads = conversation.role === 'owner' || conversation.role === 'moderator';
   /** Does it and closes; a refusal is shown by the client's error event. @param {() => Promise<unknown>} action */

@@ -14,7 +14,7 @@ const REACTIONS = ['👍', '❤️', '😂', '🎉', '😮'];
  * @property {import('../sdk/js/src/index.js').Tidings} client
  * @property {boolean} starts whether a group of messages starts here
  * @property {boolean} ends
- * @property {import('./thread.js').Thread} thread
+ * @property {import('./history.js').History} history
  */
 
 /** @param {number} ms */
@@ -36,7 +36,7 @@ export function holeRow({ after, before }) {
  * @param {Context & { reply: Message | null | undefined, tick: import('../sdk/js/types/index.js').Tick | '' }} context
  */
 export function messageRow(message, context) {
-  const { conversation, client, starts, ends, reply, tick, thread } = context;
+  const { conversation, client, starts, ends, reply, tick, history } = context;
   const mine = message.author === client.user;
   const gone = message.retracted || message.erased;
   const inGroup = conversation.kind === 'group';
@@ -46,7 +46,7 @@ export function messageRow(message, context) {
     `div.bubble${large ? '.large' : ''}`,
     null,
     inGroup && !mine && starts ? tinted(h('span.author', null, nameOf(message.author)), message.author) : '',
-    message.replyTo && !gone ? quote(message.replyTo, reply, thread) : '',
+    message.replyTo && !gone ? quote(message.replyTo, reply, history) : '',
     body,
     h(
       'span.meta',
@@ -66,7 +66,7 @@ export function messageRow(message, context) {
   bubble.addEventListener('click', (/** @type {MouseEvent} */ event) => {
     if (event.target instanceof Element && event.target.closest('a, button')) return;
     const active = row.classList.contains('active');
-    for (const other of thread.rows.querySelectorAll('.row.active')) other.classList.remove('active');
+    for (const other of history.rows.querySelectorAll('.row.active')) other.classList.remove('active');
     row.classList.toggle('active', !active);
   });
   return row;
@@ -76,7 +76,7 @@ export function messageRow(message, context) {
  * @param {import('../sdk/js/types/index.js').PendingMessage} pending
  * @param {Context} context
  */
-export function pendingRow(pending, { client, conversation, starts, ends, thread }) {
+export function pendingRow(pending, { client, conversation, starts, ends, history }) {
   const failed = pending.state === 'failed';
   const large = isFewEmoji(pending.text);
   const act = (/** @type {() => unknown} */ action) => async () => {
@@ -98,7 +98,7 @@ export function pendingRow(pending, { client, conversation, starts, ends, thread
         h(
           `div.bubble${large ? '.large' : ''}`,
           null,
-          pending.replyTo ? quote(pending.replyTo, conversation.message(pending.replyTo), thread) : '',
+          pending.replyTo ? quote(pending.replyTo, conversation.message(pending.replyTo), history) : '',
           h('span.text', null, ...linked(pending.text)),
           h(
             'span.meta',
@@ -125,7 +125,7 @@ export function pendingRow(pending, { client, conversation, starts, ends, thread
  * @param {Message} message
  * @param {Context} context
  */
-function text(message, { conversation, thread }) {
+function text(message, { conversation, history }) {
   if (!message.stub) return h('span.text', null, ...linked(message.text));
   const button = h('button.text-button', { type: 'button', onclick: load }, 'Show the whole message');
   return h('span.text', null, 'A long message. ', button);
@@ -135,7 +135,7 @@ function text(message, { conversation, thread }) {
     try {
       await conversation.loadText(message.seq);
     } catch (error) {
-      thread.toast(error);
+      history.toast(error);
       button.disabled = false;
     }
   }
@@ -144,12 +144,12 @@ function text(message, { conversation, thread }) {
 /**
  * @param {number} seq
  * @param {Message | null | undefined} message
- * @param {import('./thread.js').Thread} thread
+ * @param {import('./history.js').History} history
  */
-function quote(seq, message, thread) {
+function quote(seq, message, history) {
   return h(
     'button.quote',
-    { type: 'button', onclick: () => void thread.toMessage(seq), 'aria-label': message ? `In reply to ${nameOf(message.author)}: ${said(message)}` : 'In reply to an earlier message' },
+    { type: 'button', onclick: () => void history.toMessage(seq), 'aria-label': message ? `In reply to ${nameOf(message.author)}: ${said(message)}` : 'In reply to an earlier message' },
     h('span.quote-author', null, message ? nameOf(message.author) : 'Earlier message'),
     h('span.quote-text', null, message ? said(message) : 'Go there'),
   );
@@ -192,7 +192,7 @@ function reactions(message, { conversation }) {
  * @param {Message} message
  * @param {Context} context
  */
-function tools(message, { conversation, client, thread }) {
+function tools(message, { conversation, client, history }) {
   const mine = message.author === client.user;
   const mayRetract = mine || (conversation.kind === 'group' && (conversation.role === 'owner' || conversation.role === 'moderator'));
   const faces = h(
@@ -215,8 +215,8 @@ function tools(message, { conversation, client, thread }) {
     { role: 'toolbar', 'aria-label': 'Message actions' },
     faces,
     iconButton('smile', 'React', toggleFaces),
-    iconButton('reply', 'Reply', () => thread.composer.reply(message)),
-    mine ? iconButton('edit', 'Edit', () => thread.composer.edit(message)) : '',
+    iconButton('reply', 'Reply', () => history.reply(message)),
+    mine ? iconButton('edit', 'Edit', () => history.edit(message)) : '',
     mine ? iconButton('info', 'Who has read it', showReceipts) : '',
     mayRetract ? iconButton('trash', 'Take back', () => void conversation.retract(message.seq)) : '',
     receipts,
@@ -231,7 +231,7 @@ function tools(message, { conversation, client, thread }) {
         : `Read by ${read.toLocaleString()}, received by ${delivered.toLocaleString()} of ${members.toLocaleString()}`;
       receipts.hidden = false;
     } catch (error) {
-      thread.toast(error);
+      history.toast(error);
     }
   }
 }

@@ -340,6 +340,7 @@ impl<'n> Channel<'n> {
             command: Command::Conversation(self.conversation, command),
             id: Some(self.command_id(&key)),
             happened_ms: Some(u64::try_from(step.at_ms).unwrap_or(0)),
+            known: 0,
             reply: Box::new(move |answer| {
                 match answer {
                     Answer::Accepted(accepted) if accepted.duplicate => {

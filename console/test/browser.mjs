@@ -40,7 +40,7 @@ export async function openPage(browser, url, options = {}) {
     // Connections that fail are what some tests are about.
     if (message.type() === 'error' && !/WebSocket|ERR_CONNECTION|Failed to load resource/.test(message.text())) complaints.push(message.text());
   });
-  if (process.env.TIDINGS_CONSOLE_TREE) await fromTree(page);
+  if (process.env.TIDINGS_CONSOLE_TREE) await fromTree(context);
   const line = new Line();
   await page.routeWebSocket(/\/v1\/ws$/, (socket) => line.accept(socket));
   await page.goto(url);
@@ -51,8 +51,8 @@ export async function openPage(browser, url, options = {}) {
  * While working on the page: scripts and styles as they are in the tree, not as they were compiled into
  * the server. The document itself has to come from the server, or the browser does not let it connect there.
  */
-async function fromTree(page) {
-  await page.route(/\.(js|css)$/, async (route) => {
+async function fromTree(context) {
+  await context.route(/\.(js|css)$/, async (route) => {
     const { pathname } = new URL(route.request().url());
     const path = pathname.startsWith('/sdk/') ? pathname.slice(1) : `console${pathname}`;
     const contentType = path.endsWith('.css') ? 'text/css' : 'text/javascript';

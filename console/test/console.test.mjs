@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { MemoryStorage, Tidings } from '../../sdk/js/src/index.js';
 import { Server, skipReason as noServer, until } from '../../sdk/js/test/support/server.mjs';
-import { launch, openPage, screenshot, skipReason as noBrowser } from './browser.mjs';
+import { Side, launch, openPage, screenshot, skipReason as noBrowser } from './browser.mjs';
 
 const { WebSocket } = createRequire(new URL('../../sdk/js/package.json', import.meta.url))('ws');
 const skip = noServer() || noBrowser();
@@ -44,8 +44,14 @@ async function onPage(query, body, options) {
   }
 }
 
-/** The numbers of the messages that have a row. */
-const shownNumbers = (side) => side.rows.evaluateAll((rows) => rows.map((row) => Number(row.dataset.seq)));
+/** The number of somebody's first message. */
+async function firstOf(conversation, author) {
+  while (await conversation.loadOlder());
+  return conversation.messages.find((message) => message.author === author).seq;
+}
+
+/** The numbers of the messages that have a row; NaN for a hole. */
+const shownNumbers = (side) => side.pane.locator('.row, .hole').evaluateAll((rows) => rows.map((row) => Number(row.dataset.seq)));
 
 test('a message goes from one side to the other: unread, read, ticks', { skip }, async () => {
   await onPage('left=alice&right=bob', async ({ page, left, right }) => {
@@ -129,9 +135,14 @@ test('a long history is scrolled without jumps, and never all in the page', { sk
   await until(() => group.lastSeq === COUNT && bob.waiting === 0, 'all are there');
 
   await onPage(`left=alice&right=carol&conversation=${group.id}`, async ({ page, left }) => {
-    await left.rows.first().waitFor(SHORT);
-    await left.scroller.evaluate((scroller) => scroller.scrollTo(0, scroller.scrollHeight));
+    // It opens where reading goes on: at the first message by somebody else that is new.
+    const first = await firstOf(group, 'bob');
+    await left.pane.locator('.new + .row').waitFor(SHORT);
+    assert.equal(Number(await left.pane.locator('.new + .row').getAttribute('data-seq')), first);
+    assert.ok(await left.pane.locator('.new').isVisible());
+    await left.pane.getByRole('button', { name: /^To the newest message, \d+ unread$/ }).click();
     await until(async () => (await shownNumbers(left)).at(-1) === COUNT, 'the newest is shown');
+    await left.entry('History').locator('.badge').waitFor({ state: 'detached', ...SHORT });
     await left.scroller.hover();
     let most = 0;
     let jumps = 0;
@@ -151,11 +162,13 @@ test('a long history is scrolled without jumps, and never all in the page', { sk
       }, mark.key);
       if (now === null || now < mark.top - 5 || now > mark.top + 400) jumps += 1;
       const numbers = await shownNumbers(left);
-      for (const number of numbers) seen.add(number);
-      for (let i = 1; i < numbers.length; i += 1) assert.equal(numbers[i], numbers[i - 1] + 1);
+      for (const number of numbers) if (number) seen.add(number);
+      for (let i = 1; i < numbers.length; i += 1) {
+        if (numbers[i] && numbers[i - 1]) assert.equal(numbers[i], numbers[i - 1] + 1);
+      }
       most = Math.max(most, numbers.length);
       return numbers[0] === 1 && (await left.scroller.evaluate(({ scrollTop }) => scrollTop)) === 0;
-    }, 'the beginning is reached', 60_000);
+    }, 'the beginning is reached', 120_000);
     assert.equal(jumps, 0);
     assert.equal(seen.size, COUNT);
     assert.ok(most < 320, `${most} rows at once`);
@@ -186,6 +199,27 @@ test('a killed server: the page says so, keeps what is written, and catches up',
     await left.pane.getByText('Online').waitFor(SHORT);
     assert.equal(await left.rows.filter({ hasText: 'Written without a connection' }).count(), 1);
     await until(() => conversation.lastMessage.text === 'Written without a connection' || conversation.messages.some(({ text }) => text === 'Written without a connection'), 'bob has it');
+  });
+});
+
+test('a tab that closes leaves what it could not send to another', { skip }, async () => {
+  await onPage('left=bob&right=carol', async ({ page, left, line }) => {
+    await left.open('Alice');
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    const there = new Side(other, other.locator('.pane[data-side=left]'));
+    await there.open('Alice');
+    await line.cut();
+    for (const text of ['Left behind', 'And this too']) {
+      await left.write(text);
+      await left.row(text).getByRole('img', { name: 'Sending' }).waitFor(SHORT);
+    }
+    // The living tab keeps its own; the other one has nothing to show.
+    assert.equal(await there.row('Left behind').count(), 0);
+    await page.close();
+    await there.row('And this too').getByRole('img', { name: /Sent|Delivered|Read/ }).waitFor(SHORT);
+    const texts = await there.rows.locator('.text').allTextContents();
+    assert.deepEqual(texts.slice(-2), ['Left behind', 'And this too']);
   });
 });
 

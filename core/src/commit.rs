@@ -1,9 +1,9 @@
 //! What is inside a record of the journal: a commit, its batches, their events.
 //!
 //! This is the stored form. It is versioned apart from the wire: frames may change without
-//! touching disk. Every event carries its kind and schema number; `decode` reads every schema that
-//! was ever written and lifts it to the current one (upcasting: pure functions, see `upcast`).
-//! `core/golden/` holds an example of each, read by a test for ever.
+//! touching disk. Every event carries its kind and schema number. [`decode_event`] has an arm for
+//! every schema that was ever written, and lifts it to the current one: that is all there is to
+//! upcasting. `core/golden/` holds an example of each, read by a test for ever.
 //!
 //! The envelope of an event: its id is (commit id, index); kind and schema number stand beside its
 //! payload; actor, recorded time, correlation, causation and command id stand once per batch, since
@@ -178,7 +178,7 @@ impl Commit {
             None => return Err(fail("the record is empty".to_owned())),
         };
         let stored: StoredCommit<'_> =
-            postcard::from_bytes(rest).map_err(|error| fail(format!("malformed: {error}")))?;
+            whole(rest).map_err(|why| fail(format!("malformed: {why}")))?;
         let mut batches = Vec::with_capacity(stored.batches.len());
         let mut first_index = 0;
         for batch in stored.batches {
@@ -257,7 +257,8 @@ pub fn encoded_size(events: &[Event]) -> usize {
             _ => 224,
         })
         .sum();
-    events + 256
+    // The envelope, with two ids of 128 bytes.
+    events + 336
 }
 
 /// The numbers an event is stored under now.
@@ -351,16 +352,22 @@ fn sealed(content: &Content) -> &[u8] {
     }
 }
 
-/// Reads a payload of any schema that was ever written. `whole` is the buffer it lies in, shared
-/// by the sealed content.
-pub fn decode_event(schema: Schema, payload: &[u8], whole: &Bytes) -> Result<Event, String> {
-    fn get<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, String> {
-        postcard::from_bytes(payload).map_err(|error| error.to_string())
+/// Decodes all of `bytes`: what is left over would be something this program does not know of.
+fn whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
+    let (value, rest) = postcard::take_from_bytes(bytes).map_err(|error| error.to_string())?;
+    match rest.len() {
+        0 => Ok(value),
+        left => Err(format!("{left} bytes too many")),
     }
+}
+
+/// Reads a payload of any schema that was ever written. `record` is the buffer it lies in, shared
+/// by the sealed content.
+pub fn decode_event(schema: Schema, payload: &[u8], record: &Bytes) -> Result<Event, String> {
     let share = |part: &[u8]| {
-        let within = whole.as_ptr_range().contains(&part.as_ptr());
+        let within = record.as_ptr_range().contains(&part.as_ptr());
         Content::Sealed(if within {
-            whole.slice_ref(part)
+            record.slice_ref(part)
         } else {
             Bytes::copy_from_slice(part)
         })
@@ -368,25 +375,25 @@ pub fn decode_event(schema: Schema, payload: &[u8], whole: &Bytes) -> Result<Eve
     let Schema { kind, schema } = schema;
     Ok(match (kind, schema) {
         (1, 1) => {
-            let (kind, title): (Kind, String) = get(payload)?;
+            let (kind, title): (Kind, String) = whole(payload)?;
             Event::ConversationStarted { kind, title }
         }
         (2, 1) => {
-            let (user, role): (UserId, Role) = get(payload)?;
+            let (user, role): (UserId, Role) = whole(payload)?;
             Event::MemberJoined { user, role }
         }
         (3, 1) => Event::MemberLeft {
-            user: get(payload)?,
+            user: whole(payload)?,
         },
         (4, 1) => Event::MemberRemoved {
-            user: get(payload)?,
+            user: whole(payload)?,
         },
         (5, 1) => {
-            let (user, role): (UserId, Role) = get(payload)?;
+            let (user, role): (UserId, Role) = whole(payload)?;
             Event::RoleChanged { user, role }
         }
         (6, 1) => Event::TitleChanged {
-            title: get(payload)?,
+            title: whole(payload)?,
         },
         (10, 1) => {
             let MessagePosted {
@@ -395,7 +402,7 @@ pub fn decode_event(schema: Schema, payload: &[u8], whole: &Bytes) -> Result<Eve
                 sealed,
                 reply_to,
                 mentions,
-            } = get(payload)?;
+            } = whole(payload)?;
             Event::MessagePosted {
                 seq,
                 countable_seq,
@@ -409,7 +416,7 @@ pub fn decode_event(schema: Schema, payload: &[u8], whole: &Bytes) -> Result<Eve
                 seq,
                 sealed,
                 mentions,
-            } = get(payload)?;
+            } = whole(payload)?;
             Event::MessageEdited {
                 seq,
                 content: share(sealed),
@@ -417,7 +424,7 @@ pub fn decode_event(schema: Schema, payload: &[u8], whole: &Bytes) -> Result<Eve
             }
         }
         (12, 1) => {
-            let (seq, author, countable_seq) = get(payload)?;
+            let (seq, author, countable_seq) = whole(payload)?;
             Event::MessageRetracted {
                 seq,
                 author,
@@ -425,27 +432,31 @@ pub fn decode_event(schema: Schema, payload: &[u8], whole: &Bytes) -> Result<Eve
             }
         }
         (13, 1) => {
-            let (seq, reaction) = get(payload)?;
+            let (seq, reaction) = whole(payload)?;
             Event::ReactionAdded { seq, reaction }
         }
         (14, 1) => {
-            let (seq, reaction) = get(payload)?;
+            let (seq, reaction) = whole(payload)?;
             Event::ReactionRemoved { seq, reaction }
         }
-        (20, 1) => Event::ReadUpTo { seq: get(payload)? },
-        (21, 1) => Event::DeliveredUpTo { seq: get(payload)? },
+        (20, 1) => Event::ReadUpTo {
+            seq: whole(payload)?,
+        },
+        (21, 1) => Event::DeliveredUpTo {
+            seq: whole(payload)?,
+        },
         (30, 1) => {
-            let (conversation, muted): (ConversationId, bool) = get(payload)?;
+            let (conversation, muted): (ConversationId, bool) = whole(payload)?;
             Event::ConversationMuted {
                 conversation,
                 muted,
             }
         }
         (31, 1) => Event::UserBlocked {
-            user: get(payload)?,
+            user: whole(payload)?,
         },
         (32, 1) => Event::UserUnblocked {
-            user: get(payload)?,
+            user: whole(payload)?,
         },
         _ => {
             return Err(format!(
@@ -454,3 +465,6 @@ pub fn decode_event(schema: Schema, payload: &[u8], whole: &Bytes) -> Result<Eve
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

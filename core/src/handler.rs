@@ -34,6 +34,9 @@ pub struct Submission {
     pub id: Option<CommandId>,
     /// When it happened, where that is not now (imports), milliseconds since 1970.
     pub happened_ms: Option<u64>,
+    /// A position that is known to whoever asks, 0 for none: a command that looks at facts of another
+    /// shard finds them as they were there, or later.
+    pub known: u64,
     /// Called once with the answer, on the writer's thread: do little.
     pub reply: Box<dyn FnOnce(Answer) + Send>,
 }
@@ -170,6 +173,7 @@ impl Handler {
             command,
             id,
             happened_ms,
+            known: 0,
             reply,
         });
         told.await

@@ -177,6 +177,11 @@ impl Outgoing {
         self.state.lock().close.is_some()
     }
 
+    /// Whether so much waits that nothing should be asked for that is answered at length.
+    pub fn is_filling(&self) -> bool {
+        self.state.lock().bytes > self.limit / 4
+    }
+
     /// Bytes waiting.
     pub fn bytes(&self) -> usize {
         self.state.lock().bytes

@@ -1,9 +1,14 @@
 //! Requests that only read, and the two signals that are checked against what is read: cursors and
 //! typing. A viewer learns nothing of what is not theirs, not even whether it exists.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
+use prost::Message;
+use serde::Serialize;
 use tidings_core::{
     content,
     domain::{ConversationId, UserId},
@@ -15,13 +20,13 @@ use tidings_core::{
     },
 };
 use tidings_protocol::{
-    ErrorCode,
+    Encoding, ErrorCode,
     frame::{Outcome, Request},
     query, view,
 };
 
 use crate::{
-    session::Shared,
+    session::{Gateway, Shared},
     translate::{self, Failure},
 };
 
@@ -42,8 +47,42 @@ impl From<KeyError> for Failure {
     }
 }
 
+/// How long a read waits for what was acknowledged before it.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// Bytes of a page beside its items.
+const ENVELOPE: usize = 1_024;
+
+/// Waits until everything that was acknowledged on this node can be read.
+async fn caught_up(gateway: &Gateway) -> Result<(), Failure> {
+    let accepted = gateway.accepted.load(Ordering::Relaxed);
+    let reached = gateway.node.projections.reached(accepted);
+    match tokio::time::timeout(CATCH_UP, reached).await {
+        Ok(()) => Ok(()),
+        Err(_) => Err(Failure::new(
+            ErrorCode::Unavailable,
+            "the server is behind with what it has accepted: try again",
+        )),
+    }
+}
+
+/// Runs a check, and if it fails once more when all that was acknowledged can be read: what it looked
+/// for may have been too new.
+async fn settled<T>(
+    gateway: &Gateway,
+    check: impl Fn() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    match check() {
+        Ok(done) => Ok(done),
+        Err(_) => {
+            caught_up(gateway).await?;
+            check()
+        }
+    }
+}
+
 /// Notes that the user has read up to a message.
-pub(crate) fn mark_read(
+pub(crate) async fn mark_read(
     shared: &Shared,
     user: &UserId,
     conversation: &Bytes,
@@ -51,16 +90,20 @@ pub(crate) fn mark_read(
 ) -> Result<(), Failure> {
     let id = translate::conversation_id(conversation)?;
     let node = &shared.gateway.node;
-    let rows = node.projections.read();
-    let member = present(&rows, id, user)?;
-    let row = read::row(&rows, id)?.ok_or_else(no_conversation)?;
-    if seq > row.last_seq {
-        let message = format!(
-            "message {seq} does not exist, the last one is {}",
-            row.last_seq
-        );
-        return Err(Failure::new(ErrorCode::Invalid, message));
-    }
+    let member = settled(&shared.gateway, || {
+        let rows = node.projections.read();
+        let member = present(&rows, id, user)?;
+        let row = read::row(&rows, id)?.ok_or_else(no_conversation)?;
+        if seq > row.last_seq {
+            let message = format!(
+                "message {seq} does not exist, the last one is {}",
+                row.last_seq
+            );
+            return Err(Failure::new(ErrorCode::Invalid, message));
+        }
+        Ok(member)
+    })
+    .await?;
     if seq > member.read_seq {
         node.cursors.moved(id, user, seq, 0);
     }
@@ -68,7 +111,7 @@ pub(crate) fn mark_read(
 }
 
 /// Tells the others that the user is typing.
-pub(crate) fn typing(
+pub(crate) async fn typing(
     shared: &Shared,
     user: &UserId,
     conversation: &Bytes,
@@ -76,8 +119,59 @@ pub(crate) fn typing(
 ) -> Result<(), Failure> {
     let id = translate::conversation_id(conversation)?;
     let node = &shared.gateway.node;
-    present(&node.projections.read(), id, user)?;
+    settled(&shared.gateway, || {
+        present(&node.projections.read(), id, user)
+    })
+    .await?;
     Ok(node.fanout.typing(id, user, active)?)
+}
+
+/// Cuts items to what fits into a frame, counted from the first or from the last: how many are left,
+/// at least one.
+pub(crate) fn fitting<'a, T: Message + Serialize + 'a>(
+    shared: &Shared,
+    items: impl Iterator<Item = &'a T>,
+) -> usize {
+    let limits = &shared.gateway.limits;
+    // Nor more than half of what may wait at all.
+    let most = limits.frame_bytes.min(limits.outgoing_bytes / 2);
+    let mut room = most.saturating_sub(ENVELOPE);
+    let mut fitting = 0;
+    for item in items {
+        let bytes = match shared.encoding {
+            // A tag and a length precede it.
+            Encoding::Protobuf => item.encoded_len() + 8,
+            Encoding::Json => serde_json::to_vec(item).map_or(0, |text| text.len()) + 1,
+        };
+        if bytes > room && fitting > 0 {
+            break;
+        }
+        room = room.saturating_sub(bytes);
+        fitting += 1;
+    }
+    fitting
+}
+
+/// Cuts conversations, latest activity first, to what fits into a frame. Those of one activity
+/// position stay together, so that none falls between two pages. True when some were cut off.
+pub(crate) fn fit_conversations(
+    shared: &Shared,
+    conversations: &mut Vec<view::Conversation>,
+) -> bool {
+    let mut fit = fitting(shared, conversations.iter());
+    let splits = |at: usize| {
+        at < conversations.len()
+            && conversations[at - 1].activity_position == conversations[at].activity_position
+    };
+    while fit > 1 && splits(fit) {
+        fit -= 1;
+    }
+    while fit > 0 && splits(fit) {
+        fit += 1;
+    }
+    let cut = fit < conversations.len();
+    conversations.truncate(fit);
+    cut
 }
 
 /// Answers a request that only reads.
@@ -88,16 +182,13 @@ pub(crate) async fn answer(
 ) -> Result<Outcome, Failure> {
     let gateway = &shared.gateway;
     let node = &gateway.node;
+    caught_up(gateway).await?;
     let Ok(_query) = gateway.queries.acquire().await else {
         return Err(Failure::new(
             ErrorCode::Unavailable,
             "the server is stopping",
         ));
     };
-    // One's own accepted commands are always included.
-    node.projections
-        .reached(shared.seen.load(Ordering::Relaxed))
-        .await;
     let push_bytes = gateway.limits.push_text_bytes;
     Ok(match request {
         Request::ListBlocked(_) => {
@@ -115,13 +206,14 @@ pub(crate) async fn answer(
                 (views, more, rows.cursor())
             };
             content::open_conversations(&*node.keys, &mut views).await?;
-            let conversations = views
+            let mut conversations = views
                 .iter()
                 .map(|view| translate::conversation(view, push_bytes))
                 .collect();
+            let cut = fit_conversations(shared, &mut conversations);
             Outcome::Conversations(query::Conversations {
                 conversations,
-                more,
+                more: more || cut,
                 position,
             })
         }
@@ -160,7 +252,10 @@ pub(crate) async fn answer(
             let rows = node.projections.read();
             present(&rows, id, user)?;
             let (members, more) = read::members(&rows, id, &after, limit)?;
-            let members = members.iter().map(translate::member).collect();
+            let mut members: Vec<_> = members.iter().map(translate::member).collect();
+            let fit = fitting(shared, members.iter());
+            let more = more || fit < members.len();
+            members.truncate(fit);
             Outcome::Members(query::Members {
                 members,
                 more,
@@ -222,13 +317,27 @@ async fn messages(
     };
     content::open_messages(&*node.keys, &mut found).await?;
     let push_bytes = shared.gateway.limits.push_text_bytes;
-    let messages: Vec<view::Message> = found
+    let mut messages: Vec<view::Message> = found
         .iter()
         .map(|message| translate::message(message, push_bytes))
         .collect();
+    // What is cut off is what lies farthest from where the page was asked from.
+    let all = messages.len();
+    let fit = match page {
+        Page::After(_) => {
+            let fit = fitting(shared, messages.iter());
+            messages.truncate(fit);
+            fit
+        }
+        Page::Latest | Page::Before(_) => {
+            let fit = fitting(shared, messages.iter().rev());
+            messages.drain(..all - fit);
+            fit
+        }
+    };
     Ok(query::Messages {
         messages,
-        more,
+        more: more || fit < all,
         position,
     })
 }

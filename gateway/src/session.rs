@@ -64,6 +64,8 @@ pub struct Gateway {
     pub metrics: Metrics,
     logins: Semaphore,
     pub(crate) queries: Semaphore,
+    /// The last position that a command was accepted at on this node: reads include it.
+    pub(crate) accepted: AtomicU64,
     open: Mutex<Open>,
     random: Arc<dyn ring::rand::SecureRandom + Send + Sync>,
 }
@@ -82,9 +84,7 @@ struct Open {
 pub(crate) struct Shared {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) outgoing: Outgoing,
-    encoding: Encoding,
-    /// The last position this session's commands were accepted at: its reads include it.
-    pub(crate) seen: AtomicU64,
+    pub(crate) encoding: Encoding,
     user: std::sync::OnceLock<UserId>,
 }
 
@@ -123,6 +123,7 @@ impl Gateway {
             queries: Semaphore::new(limits.queries),
             limits,
             metrics: Metrics::default(),
+            accepted: AtomicU64::new(0),
             open: Mutex::default(),
             random,
         })
@@ -166,7 +167,6 @@ impl Gateway {
             gateway: self.clone(),
             outgoing: Outgoing::new(self.limits.outgoing_bytes),
             encoding,
-            seen: AtomicU64::new(0),
             user: std::sync::OnceLock::new(),
         });
         open.connections.insert(id, shared.clone());
@@ -313,6 +313,10 @@ impl Session {
 
     /// Handles one frame.
     pub async fn receive(&mut self, bytes: Bytes) {
+        if self.shared.outgoing.is_closing() {
+            // What came behind the frame that ended the session has no effect.
+            return;
+        }
         self.heard = Instant::now();
         let gateway = self.shared.gateway.clone();
         gateway.metrics.frames_in.fetch_add(1, Ordering::Relaxed);
@@ -416,6 +420,7 @@ impl Session {
                             command,
                             id: Some(command_id),
                             happened_ms: None,
+                            known: shared.gateway.accepted.load(Ordering::Relaxed),
                             reply: Box::new(move |answer| reply_to.answer(id, answer)),
                         });
                         return None;
@@ -464,7 +469,7 @@ impl Session {
                 Ok(shared.pong(0))
             }
             Request::MarkRead(command::MarkRead { conversation, seq }) => {
-                match query::mark_read(&shared, user, &conversation, seq) {
+                match query::mark_read(&shared, user, &conversation, seq).await {
                     Ok(()) if id == 0 => return,
                     Ok(()) => Ok(shared.pong(0)),
                     Err(failure) => Err(failure),
@@ -473,7 +478,7 @@ impl Session {
             Request::Typing(command::Typing {
                 conversation,
                 active,
-            }) => match query::typing(&shared, user, &conversation, active) {
+            }) => match query::typing(&shared, user, &conversation, active).await {
                 Ok(()) if id == 0 => return,
                 Ok(()) => Ok(shared.pong(0)),
                 Err(failure) => Err(failure),
@@ -668,15 +673,18 @@ impl Session {
         gateway.metrics.resumed[usize::from(reset.is_some())].fetch_add(1, Ordering::Relaxed);
         if let Some((reason, mut views, more, unread_total, blocked)) = reset {
             content::open_conversations(&*node.keys, &mut views).await?;
-            windows.extend(views.iter().map(|view| (view.id, view.last_seq)));
+            let mut conversations = views
+                .iter()
+                .map(|view| translate::conversation(view, limits.push_text_bytes))
+                .collect();
+            let cut = query::fit_conversations(&self.shared, &mut conversations);
+            let shown = views.iter().take(conversations.len());
+            windows.extend(shown.map(|view| (view.id, view.last_seq)));
             frames.push(Body::Reset(frame::Reset {
                 reason: reason.to_owned(),
                 cursor: Some(at),
-                conversations: views
-                    .iter()
-                    .map(|view| translate::conversation(view, limits.push_text_bytes))
-                    .collect(),
-                more,
+                conversations,
+                more: more || cut,
                 unread_total,
                 blocked: blocked.iter().map(ToString::to_string).collect(),
             }));
@@ -754,7 +762,9 @@ impl Shared {
     fn answer(&self, id: u64, answer: Answer) {
         match &answer {
             Answer::Accepted(accepted) => {
-                self.seen.fetch_max(accepted.position, Ordering::Relaxed);
+                self.gateway
+                    .accepted
+                    .fetch_max(accepted.position, Ordering::Relaxed);
                 self.gateway
                     .metrics
                     .accepted

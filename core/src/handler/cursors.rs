@@ -1,10 +1,12 @@
 //! Read and delivered cursors on their way to the log: coalesced to at most one event per member
 //! and conversation per second.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
-use super::{Handler, Submission};
+use super::{Answer, Handler, Submission};
 use crate::domain::{Command, ConversationCommand, ConversationId, UserId};
 
 /// Shortest time between two events of one member in one conversation, milliseconds.
@@ -42,7 +44,7 @@ impl Cursors {
     }
 
     /// Submits what is due. `all`: everything, at a shutdown.
-    pub fn flush(&self, now_ms: u64, all: bool, handler: &Handler) {
+    pub fn flush(self: &Arc<Self>, now_ms: u64, all: bool, handler: &Handler) {
         let mut due = Vec::new();
         self.moved.lock().retain(|(conversation, user), moved| {
             let rested = now_ms >= moved.written_ms + INTERVAL_MS;
@@ -56,14 +58,29 @@ impl Cursors {
         });
         for (conversation, actor, read, delivered) in due {
             let command = ConversationCommand::MoveCursors { read, delivered };
+            let (cursors, user) = (self.clone(), actor.clone());
             handler.submit(Submission {
                 actor,
                 command: Command::Conversation(conversation, command),
                 id: None,
                 happened_ms: None,
-                // A refusal means that the member has left meanwhile: nothing is owed.
-                reply: Box::new(|_| {}),
+                known: 0,
+                reply: Box::new(move |answer| {
+                    // A refusal means that the member has left meanwhile: nothing is owed.
+                    if let Answer::Unavailable(_) = answer {
+                        cursors.again((conversation, user), read, delivered);
+                    }
+                }),
             });
         }
+    }
+
+    /// What could not be written is to be written later.
+    fn again(&self, member: (ConversationId, UserId), read: u64, delivered: u64) {
+        let mut moved = self.moved.lock();
+        let entry = moved.entry(member).or_default();
+        entry.read = entry.read.max(read);
+        entry.delivered = entry.delivered.max(delivered);
+        entry.waiting = true;
     }
 }

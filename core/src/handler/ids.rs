@@ -41,7 +41,21 @@ impl Ids {
         CommandId(self.derive(b"command", &all))
     }
 
+    /// A secret for something else that has to stay the same through restarts.
+    pub fn secret(&self, purpose: &str) -> [u8; 32] {
+        let tag = self.tag(b"secret", &[purpose.as_bytes()]);
+        tag.as_ref().try_into().expect("a SHA-256 tag has 32 bytes")
+    }
+
     fn derive(&self, label: &[u8], parts: &[&[u8]]) -> Uuid {
+        let tag = self.tag(label, parts);
+        let bytes: [u8; 16] = tag.as_ref()[..16]
+            .try_into()
+            .expect("a SHA-256 tag has 32 bytes");
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    }
+
+    fn tag(&self, label: &[u8], parts: &[&[u8]]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(label);
         for part in parts {
@@ -49,11 +63,7 @@ impl Ids {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
         }
-        let tag = context.sign();
-        let bytes: [u8; 16] = tag.as_ref()[..16]
-            .try_into()
-            .expect("a SHA-256 tag has 32 bytes");
-        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+        context.sign()
     }
 }
 

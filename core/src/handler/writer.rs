@@ -243,7 +243,9 @@ impl Writer {
                     .users
                     .entry(submission.actor.clone())
                     .or_insert_with_key(|id| User::new(id.clone()));
-                self.parts.projections.reached(self.fence.0).await;
+                // A conversation that is muted stands in another stream, of another shard perhaps.
+                let known = submission.known.max(self.fence.0);
+                self.parts.projections.reached(known).await;
                 let loaded = load::user(&self.parts.projections.read(), user, command);
                 loaded.map(|()| user.decide(&self.parts.config.limits, command.clone()))
             }

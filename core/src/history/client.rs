@@ -20,6 +20,8 @@ pub(crate) struct Client {
     places: BTreeMap<ConversationId, Held>,
     /// A block changed: everything is to be fetched anew.
     stale: bool,
+    /// Messages came in these, which are not held.
+    strange: BTreeSet<ConversationId>,
     /// The last change applied, or what the state was taken at.
     pub(crate) cursor: (u64, u32),
 }
@@ -91,6 +93,7 @@ impl Client {
             blocked: viewer.blocked.iter().cloned().collect(),
             places,
             stale: false,
+            strange: BTreeSet::new(),
             cursor: (rows.cursor(), u32::MAX),
         }
     }
@@ -117,12 +120,10 @@ impl Client {
             what => {
                 let id = change.conversation.ok_or("a change of no conversation")?;
                 let Some(held) = self.places.get_mut(&id) else {
-                    let message = matches!(what, What::MessagePosted(_)) && !self.stale;
-                    return if message {
-                        Err(format!("{id} is not shown"))
-                    } else {
-                        Ok(())
-                    };
+                    if matches!(what, What::MessagePosted(_)) {
+                        self.strange.insert(id);
+                    }
+                    return Ok(());
                 };
                 if held.left && !self.stale {
                     return Err(format!("told of {what:?} after leaving"));
@@ -138,6 +139,9 @@ impl Client {
         if self.stale {
             *self = fresh.clone();
             return Ok(());
+        }
+        if !self.strange.is_empty() {
+            return Err(format!("{} got messages in {:?}", self.user, self.strange));
         }
         for (id, held) in &mut self.places {
             if held.fetch {
@@ -278,9 +282,9 @@ impl Held {
                 if *member_count > TICKS_MEMBERS {
                     view.cursors.clear();
                 }
-                self.members
-                    .iter_mut()
-                    .for_each(|members| drop(members.insert(user.clone())));
+                if let Some(members) = &mut self.members {
+                    members.insert(user.clone());
+                }
             }
             What::MemberLeft { user: gone, .. } if gone == user => {
                 view.role = None;
@@ -292,9 +296,9 @@ impl Held {
                 self.fetch |= view.member_count > TICKS_MEMBERS && *member_count <= TICKS_MEMBERS;
                 view.member_count = *member_count;
                 view.cursors.retain(|cursor| cursor.user != *user);
-                self.members
-                    .iter_mut()
-                    .for_each(|members| drop(members.remove(user)));
+                if let Some(members) = &mut self.members {
+                    members.remove(user);
+                }
             }
             What::RoleChanged { user: whose, role } if whose == user => view.role = Some(*role),
             What::RoleChanged { .. } => {}

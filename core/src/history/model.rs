@@ -266,12 +266,6 @@ impl Model {
             .map_or(Vec::new(), |place| place.present().cloned().collect())
     }
 
-    /// The cursors of a member, past or present: (read, delivered).
-    pub(crate) fn cursors(&self, user: &UserId, id: ConversationId) -> Option<(u64, u64)> {
-        let member = self.places.get(&id)?.members.get(user)?;
-        Some((member.read, member.delivered))
-    }
-
     /// The messages somebody may see; `None` for who was never a member.
     pub(crate) fn messages(&self, user: &UserId, id: ConversationId) -> Option<Vec<MessageView>> {
         let place = self.places.get(&id)?;

@@ -163,13 +163,7 @@ impl Play {
             }
         }
         self.position += 1;
-        let record = Record {
-            position: Position(self.position),
-            shard: Shard(0),
-            id: Uuid::from_u128(u128::from(self.position)),
-            payload: Commit::encode(recorded_ms(self.position), &batches),
-        };
-        Some(Commit::decode(&record).expect("it has just been encoded"))
+        Some(commit(self.position, &batches))
     }
 
     /// Plays everything.
@@ -330,6 +324,32 @@ impl Play {
                 unreachable!("commands to a user's own stream")
             }
         }
+    }
+}
+
+/// A commit of batches, encoded and read again, as from a log.
+pub(crate) fn commit(position: u64, batches: &[Batch]) -> Commit {
+    let record = Record {
+        position: Position(position),
+        shard: Shard(0),
+        id: Uuid::from_u128(u128::from(position)),
+        payload: Commit::encode(recorded_ms(position), batches),
+    };
+    Commit::decode(&record).expect("it has just been encoded")
+}
+
+/// What somebody caused in one stream, without a command.
+pub(crate) fn batch(stream: Stream, actor: &str, events: Vec<Event>) -> Batch {
+    Batch {
+        stream,
+        actor: UserId::new(actor).expect("a user id"),
+        command: None,
+        happened_ms: None,
+        correlation: None,
+        causation: None,
+        first_index: 0,
+        events,
+        poison: None,
     }
 }
 

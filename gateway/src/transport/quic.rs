@@ -1,12 +1,20 @@
 //! Raw QUIC: one stream, opened by the client, carries delimited frames both ways.
 
-use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::ready,
+    net::{SocketAddr, UdpSocket},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use quinn::{
-    Connection, Endpoint, Incoming, RecvStream, SendStream, VarInt,
+    Connection, Endpoint, EndpointConfig, Incoming, RecvStream, SendStream, TokioRuntime, VarInt,
     crypto::rustls::{HandshakeData, QuicServerConfig},
 };
+use quinn_proto::HashedConnectionIdGenerator;
+use ring::hmac;
 use tidings_protocol::{
     CloseCode,
     codec::delimited::{self, FrameError},
@@ -21,6 +29,10 @@ use crate::{
 
 /// A connection without any packet for so long is gone. Clients keep theirs alive.
 const IDLE: Duration = Duration::from_secs(90);
+
+/// Shortest time between two resets of connections that an earlier process had: after a crash all its
+/// clients are to learn of it soon.
+const RESET_INTERVAL: Duration = Duration::from_micros(100);
 
 /// Bytes the client may send ahead of being read.
 const RECEIVE_WINDOW: u32 = 256 * 1024;
@@ -42,7 +54,12 @@ pub fn listen(
         .send_window(SEND_BUFFER as u64)
         .max_idle_timeout(Some(VarInt::from_u32(IDLE.as_millis() as u32).into()));
     config.transport_config(Arc::new(transport));
-    let endpoint = Endpoint::server(config, address)?;
+    let endpoint = Endpoint::new(
+        resets(&gateway),
+        Some(config),
+        UdpSocket::bind(address)?,
+        Arc::new(TokioRuntime),
+    )?;
     let accepting = endpoint.clone();
     tokio::spawn(async move {
         while let Some(incoming) = accepting.accept().await {
@@ -50,6 +67,21 @@ pub fn listen(
         }
     });
     Ok(endpoint)
+}
+
+/// After a crash nobody tells the clients. Their next packets are answered with a reset, which they
+/// believe because it is made with the secret of the process that they knew. Without it they would
+/// wait for two heartbeats.
+fn resets(gateway: &Gateway) -> EndpointConfig {
+    let ids = &gateway.node.ids;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &ids.secret("QUIC resets"));
+    let [a, b, c, d, e, f, g, h, ..] = ids.secret("QUIC connection ids");
+    let connection_ids = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let mut config = EndpointConfig::new(Arc::new(key));
+    config
+        .cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(connection_ids)))
+        .min_reset_interval(RESET_INTERVAL);
+    config
 }
 
 async fn accept(gateway: Arc<Gateway>, incoming: Incoming) {
@@ -95,8 +127,7 @@ async fn accept(gateway: Arc<Gateway>, incoming: Incoming) {
                 frames: Vec::new(),
                 close: Some((code, last)),
             };
-            let _ = tokio::time::timeout(LINGER, finish(&connection, &mut send, batch)).await;
-            return;
+            return finish(&connection, &mut send, batch).await;
         }
     };
     let frame_bytes = gateway.limits.frame_bytes;
@@ -123,7 +154,8 @@ async fn run(
     frame_bytes: usize,
 ) {
     let mut buffer = BytesMut::new();
-    let mut readable = true;
+    // Whether the buffer may hold a whole frame.
+    let mut waiting = false;
     // Kept over frames and moved only when it rings: setting a timer anew for each frame costs more
     // than ringing once too early.
     let mut clock = pin!(tokio::time::sleep_until(session.deadline()));
@@ -136,44 +168,48 @@ async fn run(
             batch = outgoing.next() => {
                 outgoing.sent(batch.frames.len());
                 if batch.close.is_some() {
-                    let _ = tokio::time::timeout(LINGER, finish(connection, send, batch)).await;
-                    return;
+                    return finish(connection, send, batch).await;
                 }
                 let mut chunks = chunks(batch.frames);
-                let written = tokio::select! {
-                    written = send.write_all_chunks(&mut chunks) => written,
-                    () = outgoing.cut() => {
-                        let last = outgoing.next().await;
-                        let _ = tokio::time::timeout(LINGER, finish(connection, send, last)).await;
-                        return;
-                    }
-                };
-                if written.is_err() {
-                    return;
-                }
-            }
-            chunk = receive.read_chunk(frame_bytes, true), if readable => match chunk {
-                Ok(Some(chunk)) => {
-                    buffer.extend_from_slice(&chunk.bytes);
+                let written = {
+                    let mut writing = pin!(send.write_all_chunks(&mut chunks));
                     loop {
-                        match delimited::read(&mut buffer, frame_bytes) {
-                            Ok(Some(frame)) => session.receive(frame).await,
-                            Ok(None) => break,
-                            Err(error) => {
-                                let code = match error {
-                                    FrameError::TooLarge { .. } => CloseCode::TooLarge,
-                                    FrameError::Length => CloseCode::Protocol,
-                                };
-                                session.unreadable(code, &error.to_string());
-                                readable = false;
-                                break;
+                        tokio::select! {
+                            biased;
+                            written = &mut writing => break Some(written),
+                            // A write can be stuck. Then the cut ends it, or the clock: who does not
+                            // read is not heard either.
+                            () = outgoing.cut() => break None,
+                            () = &mut clock => {
+                                session.check_time();
+                                clock.as_mut().reset(session.deadline());
+                                if outgoing.is_closing() {
+                                    break None;
+                                }
                             }
                         }
                     }
-                    if buffer.is_empty() {
-                        // An idle connection holds no buffer.
-                        buffer = BytesMut::new();
+                };
+                match written {
+                    Some(Ok(())) => {}
+                    Some(Err(_)) => return,
+                    None => {
+                        let last = outgoing.next().await;
+                        return finish(connection, send, last).await;
                     }
+                }
+            }
+            () = ready(()), if waiting => {
+                waiting = take(&mut buffer, session, outgoing, frame_bytes).await;
+                if buffer.is_empty() {
+                    // An idle connection holds no buffer.
+                    buffer = BytesMut::new();
+                }
+            }
+            chunk = receive.read_chunk(frame_bytes, true), if !outgoing.is_closing() => match chunk {
+                Ok(Some(chunk)) => {
+                    buffer.extend_from_slice(&chunk.bytes);
+                    waiting = true;
                 }
                 // The client has said all it will: the connection has no more use.
                 Ok(None) | Err(_) => {
@@ -189,7 +225,33 @@ async fn run(
     }
 }
 
-/// Sends what is left and the last frame, waits until the client has them, closes.
+/// Handles the frames in the buffer, but no more while much waits to be sent: answers to many
+/// questions in one packet would be more than a client is ever sent without reading. True when some
+/// are left.
+async fn take(
+    buffer: &mut BytesMut,
+    session: &mut Session,
+    outgoing: &Outgoings,
+    frame_bytes: usize,
+) -> bool {
+    while !outgoing.is_filling() {
+        match delimited::read(buffer, frame_bytes) {
+            Ok(Some(frame)) => session.receive(frame).await,
+            Ok(None) => return false,
+            Err(error) => {
+                let code = match error {
+                    FrameError::TooLarge { .. } => CloseCode::TooLarge,
+                    FrameError::Length => CloseCode::Protocol,
+                };
+                session.unreadable(code, &error.to_string());
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// Sends what is left and the last frame, waits a while for the client to have them, closes.
 async fn finish(connection: &Connection, send: &mut SendStream, batch: Batch) {
     let mut frames = batch.frames;
     let mut code = VarInt::from_u32(0);
@@ -199,10 +261,14 @@ async fn finish(connection: &Connection, send: &mut SendStream, batch: Batch) {
         code = VarInt::from_u32(close.code().into());
         reason = close.as_str();
     }
-    if send.write_all_chunks(&mut chunks(frames)).await.is_ok() && send.finish().is_ok() {
-        // Closing at once would throw away what is still on its way.
-        let _ = send.stopped().await;
-    }
+    let delivered = async {
+        if send.write_all_chunks(&mut chunks(frames)).await.is_ok() && send.finish().is_ok() {
+            // Closing at once would throw away what is still on its way.
+            let _ = send.stopped().await;
+        }
+    };
+    // Also a client that does not read any more learns the code.
+    let _ = tokio::time::timeout(LINGER, delivered).await;
     connection.close(code, reason.as_bytes());
 }
 

@@ -68,8 +68,7 @@ async fn serve(
                 frames: Vec::new(),
                 close: Some((code, last)),
             };
-            let _ = tokio::time::timeout(LINGER, send(&mut socket, encoding, batch)).await;
-            return;
+            return finish(&mut socket, encoding, batch).await;
         }
     };
     drop(gateway);
@@ -94,28 +93,36 @@ async fn run(
         tokio::select! {
             biased;
             batch = outgoing.next() => {
-                let closing = batch.close.is_some();
                 outgoing.sent(batch.frames.len());
-                let sent = async {
-                    let sent = send(socket, encoding, batch).await;
-                    if closing {
-                        // Reads the rest, so that the close is not lost to a reset.
-                        while let Some(Ok(_)) = socket.recv().await {}
+                if batch.close.is_some() {
+                    return finish(socket, encoding, batch).await;
+                }
+                let sent = {
+                    let mut sending = pin!(send(socket, encoding, batch));
+                    loop {
+                        tokio::select! {
+                            biased;
+                            sent = &mut sending => break Some(sent),
+                            // A write can be stuck. Then the cut ends it, or the clock: who does not
+                            // read is not heard either.
+                            () = outgoing.cut() => break None,
+                            () = &mut clock => {
+                                session.check_time();
+                                clock.as_mut().reset(session.deadline());
+                                if outgoing.is_closing() {
+                                    break None;
+                                }
+                            }
+                        }
                     }
-                    sent
                 };
-                // A write can be stuck: then only the cut ends it.
-                let done = tokio::select! {
-                    done = sent => done,
-                    () = outgoing.cut(), if !closing => {
+                match sent {
+                    Some(Ok(())) => {}
+                    Some(Err(_)) => return,
+                    None => {
                         let last = outgoing.next().await;
-                        let _ = tokio::time::timeout(LINGER, send(socket, encoding, last)).await;
-                        return;
+                        return finish(socket, encoding, last).await;
                     }
-                    () = tokio::time::sleep(LINGER), if closing => return,
-                };
-                if closing || done.is_err() {
-                    return;
                 }
             }
             message = socket.next() => match message {
@@ -151,6 +158,17 @@ async fn run(
             }
         }
     }
+}
+
+/// Sends what is left and the close, and waits a while for the client's.
+async fn finish(socket: &mut WebSocket, encoding: Encoding, batch: Batch) {
+    let finished = async {
+        if send(socket, encoding, batch).await.is_ok() {
+            // Reads the rest, so that the close is not lost to a reset.
+            while let Some(Ok(_)) = socket.recv().await {}
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, finished).await;
 }
 
 async fn send(socket: &mut WebSocket, encoding: Encoding, batch: Batch) -> Result<(), axum::Error> {

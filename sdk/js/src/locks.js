@@ -24,6 +24,7 @@ export function webLocks(manager) {
       });
       return () => cancel.abort();
     },
+    held: async () => ((await manager.query()).held ?? []).map(({ name }) => name ?? ''),
   };
 }
 
@@ -38,6 +39,7 @@ export const noLocks = {
     task().catch(() => {});
     return () => {};
   },
+  held: async () => [],
 };
 
 /** @returns {TabLocks} */

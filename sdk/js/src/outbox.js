@@ -20,7 +20,9 @@ const INTERNAL_TRIES = 10;
 const STALE_MS = 24 * 3600 * 1000;
 /** Nor does it take ids of the future, which a clock that runs ahead makes before the first connection. */
 const FUTURE_MS = 10_000;
-/** How often to look for what other tabs left behind. */
+/** A tab holds a lock of this name and its own for as long as it lives. */
+const LOCK = 'tidings.outbox.';
+/** How often to look for other tabs and for what they left behind. */
 const SCAN_MS = 30_000;
 
 /**
@@ -294,15 +296,19 @@ export class Outbox {
     this.#scanTimer = this.#by.clock.setTimeout(() => void this.#scan(), SCAN_MS);
     await this.#hold();
     const stored = await this.#guard(this.#by.storage.load());
+    const held = await this.#guard(this.#by.locks.held());
     if (!this.#online) return;
+    // Tabs that have left something, and those that live and may yet.
+    const owners = new Set(held?.filter((name) => name.startsWith(LOCK)).map((name) => name.slice(LOCK.length)));
     for (const entry of stored ?? []) {
       if (!this.#isMine(entry)) continue;
-      const { owner } = entry;
-      if (owner === this.#owner) {
-        if (this.#reopened) this.#take(entry);
-      } else if (!this.#watched.has(owner)) {
-        this.#watched.set(owner, this.#by.locks.whenGone(lockName(owner), () => this.#adopt(owner)));
-      }
+      owners.add(entry.owner);
+      if (entry.owner === this.#owner && this.#reopened) this.#take(entry);
+    }
+    owners.delete(this.#owner);
+    for (const owner of owners) {
+      if (this.#watched.has(owner)) continue;
+      this.#watched.set(owner, this.#by.locks.whenGone(LOCK + owner, () => this.#adopt(owner)));
     }
     this.#reopened = false;
   }
@@ -356,7 +362,7 @@ export class Outbox {
 
   #hold() {
     // Before anything is written: an entry whose owner holds no lock is anybody's.
-    this.#held ??= this.#by.locks.hold(lockName(this.#owner));
+    this.#held ??= this.#by.locks.hold(LOCK + this.#owner);
     return this.#held;
   }
 
@@ -399,9 +405,4 @@ export class Outbox {
 function laneOf(request) {
   const [body] = Object.values(request);
   return 'conversation' in body ? body.conversation : 'user';
-}
-
-/** @param {string} owner */
-function lockName(owner) {
-  return `tidings.outbox.${owner}`;
 }

@@ -12,11 +12,13 @@ import { defaultDevice } from './device.js';
 import { Emitter } from './emitter.js';
 import { TidingsError, refused } from './error.js';
 import { Fetching } from './fetching.js';
+import { onForeground } from './foreground.js';
 import { defaultLocks } from './locks.js';
 import { Marks } from './marks.js';
 import { Outbox } from './outbox.js';
 import { Pending } from './pending.js';
 import { Queries } from './queries.js';
+import { Renewal } from './renewal.js';
 import { IndexedDbStorage } from './storage/indexeddb.js';
 import { MemoryStorage } from './storage/memory.js';
 import { Store } from './store.js';
@@ -25,9 +27,6 @@ import { uuidv7Maker } from './uuid.js';
 import { kindOf, messageFromWire } from './wire.js';
 
 const VERSION = '0.1.0';
-/** A token is renewed this long before it expires, or after four fifths of a short life. */
-const RENEW_MS = 60_000;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * @typedef {import('../types/wire.js').Request} Request
@@ -55,8 +54,6 @@ export class Session {
   #toCome = 0;
   /** @type {import('../types/wire.js').Cursor | null} */
   #welcomeCursor = null;
-  /** @type {unknown} */
-  #renewTimer = null;
   /** @type {Set<string>} */
   #changed = new Set();
   #listChanged = false;
@@ -105,6 +102,7 @@ export class Session {
       onError: (error) => this.emitter.emit('error', error),
     });
     this.pending = new Pending(this.outbox);
+    this.renewal = new Renewal(this.#clock, () => this.serverNow(), options.getToken, this.calls);
     this.fetching = new Fetching(this.store, this.queries, (error) => this.emitter.emit('error', error));
     this.typing = new TypingOthers(this.#clock, (id) => this.changed(id, false));
     this.acks = new Acks(this.#clock, ({ position, index }) => this.connection.send({ id: 0, request: { ack: { position, index } } }));
@@ -153,7 +151,8 @@ export class Session {
         resolve();
       }
     });
-    this.#hook();
+    this.#unhook();
+    this.#unhook = onForeground(() => this.connection.retryNow());
     this.connection.start();
     return started;
   }
@@ -234,7 +233,7 @@ export class Session {
     this.#offsetMs = welcome.now_ms ? welcome.now_ms - this.#clock.now() : 0;
     this.#welcomeCursor = welcome.cursor;
     this.#toCome = welcome.resumed ? welcome.replayed : -1;
-    this.#renewBefore(welcome.token_expires_ms);
+    this.renewal.before(welcome.token_expires_ms);
     if (this.#toCome === 0) this.#whole();
   }
 
@@ -306,8 +305,7 @@ export class Session {
     this.outbox.offline();
     this.acks.drop();
     this.typing.clear();
-    if (this.#renewTimer !== null) this.#clock.clearTimeout(this.#renewTimer);
-    this.#renewTimer = null;
+    this.renewal.stop();
   }
 
   /** @param {import('../types/index.js').OutboxEntry} entry */
@@ -320,45 +318,5 @@ export class Session {
     this.state = state;
     if (state.state === 'closed') this.queries.rejectAll(state.error);
     this.emitter.emit('connection', state);
-  }
-
-  /** @param {number} expiresMs by the server's clock; 0 for never */
-  #renewBefore(expiresMs) {
-    if (this.#renewTimer !== null) this.#clock.clearTimeout(this.#renewTimer);
-    this.#renewTimer = null;
-    if (!expiresMs) return;
-    const left = expiresMs - this.serverNow();
-    const wait = Math.max(left - RENEW_MS, left * 0.8, 1_000);
-    if (wait > LONGEST_TIMER_MS) return;
-    this.#renewTimer = this.#clock.setTimeout(() => void this.#renew(), wait);
-  }
-
-  async #renew() {
-    try {
-      const token = await this.#options.getToken({ refresh: true });
-      this.calls.call({ renew_token: { token } }, ({ pong }) => {
-        if (pong) this.#renewBefore(pong.token_expires_ms);
-      });
-    } catch {
-      // The server closes the connection when the token expires, and then it is asked for again.
-    }
-  }
-
-  /** The page coming back or the network returning is a reason not to wait. */
-  #hook() {
-    this.#unhook();
-    const page = globalThis.document;
-    if (!page || typeof globalThis.addEventListener !== 'function') return;
-    const online = () => this.connection.retryNow();
-    const visible = () => {
-      if (page.visibilityState === 'visible') this.connection.retryNow();
-    };
-    globalThis.addEventListener('online', online);
-    page.addEventListener('visibilitychange', visible);
-    this.#unhook = () => {
-      globalThis.removeEventListener('online', online);
-      page.removeEventListener('visibilitychange', visible);
-      this.#unhook = () => {};
-    };
   }
 }

@@ -314,6 +314,7 @@ function sharedLocks() {
       if (!held.has(name)) queueMicrotask(() => void gone(name));
       return () => waiting.delete(name);
     },
+    held: async () => [...held],
   };
 }
 
@@ -342,6 +343,22 @@ test('a tab leaves living tabs their commands, and takes over those of one that 
   await settled();
   assert.deepEqual(heir.texts(), ['a1', 'a2']);
   assert.deepEqual(other.texts(), []);
+});
+
+test('a tab that had nothing to leave yet is watched too', async () => {
+  const storage = new MemoryStorage();
+  const locks = sharedLocks();
+  const first = setUp({ storage, locks });
+  await first.outbox.online('alice');
+  const second = setUp({ storage, locks, clock: first.clock });
+  await second.outbox.online('alice');
+  first.lose();
+  first.outbox.add(post('a', 'written later'));
+  await settled();
+  assert.deepEqual(second.texts(), []);
+  await first.outbox.close();
+  await settled();
+  assert.deepEqual(second.texts(), ['written later']);
 });
 
 test('what a tab left that was never seen alive is found by and by', async () => {

@@ -348,6 +348,8 @@ export interface TabLocks {
   hold(name: string): Promise<() => void>;
   /** Runs `task` once the name's holder is gone (at once if there is none), one tab at a time. The result cancels. */
   whenGone(name: string, task: () => Promise<void>): () => void;
+  /** Names held at present, by this tab and others. */
+  held(): Promise<string[]>;
 }
 
 export interface Clock {

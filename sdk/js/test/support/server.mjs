@@ -40,6 +40,7 @@ export class Server {
     const args = ['demo', '--port', String(this.port), '--address', '127.0.0.1', '--data', join(this.#folder, 'data')];
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
+    process.once('exit', () => child.kill('SIGKILL'));
     let said = '';
     child.stderr.on('data', (text) => (said += text));
     const exited = once(child, 'exit').then(([code]) => {
@@ -80,9 +81,10 @@ const DEADLINE_MS = 20_000;
  * Waits for a condition, never for a time.
  * @param {() => unknown} condition
  * @param {string} what
+ * @param {number} [withinMs]
  */
-export async function until(condition, what) {
-  const deadline = Date.now() + DEADLINE_MS;
+export async function until(condition, what, withinMs = DEADLINE_MS) {
+  const deadline = Date.now() + withinMs;
   for (;;) {
     const value = await condition();
     if (value) return value;

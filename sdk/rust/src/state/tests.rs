@@ -686,6 +686,41 @@ fn a_count_that_is_ahead_of_its_event_is_not_changed_twice() {
     assert_eq!((unread(&state), state.unread_total()), (3, 3));
 }
 
+fn retracted(position: u64, seq: u64, author: &str) -> Event {
+    let retraction = MessageRetracted {
+        seq,
+        author: author.into(),
+        countable: true,
+    };
+    let kind = Some(Kind::MessageRetracted(retraction));
+    Event {
+        kind,
+        ..posted(position, seq, author)
+    }
+}
+
+#[test]
+fn a_retraction_counts_once_and_only_where_the_message_had_counted() {
+    let (world, _) = with_posts(3);
+    let mut reset = world.reset(1);
+    // Counted when 4 and 5 had happened too, which come as events all the same.
+    reset.conversations[0].as_of = 5;
+    let mut state = State::new(ME);
+    state.apply_reset(&reset);
+    let unread = |state: &State| (state.conversations()[0].view().unread, state.unread_total());
+    assert_eq!(unread(&state), (3, 3));
+    state.apply_event(&retracted(5, 1, "ann"));
+    assert_eq!(unread(&state), (3, 3));
+    state.apply_event(&retracted(6, 2, "ann"));
+    assert_eq!(unread(&state), (2, 2));
+
+    // What a blocked user wrote is not part of the count.
+    reset.blocked = vec!["ann".into()];
+    state.apply_reset(&reset);
+    state.apply_event(&retracted(7, 2, "ann"));
+    assert_eq!(unread(&state), (3, 3));
+}
+
 #[test]
 fn pages_fill_holes() {
     let (world, mut state) = with_posts(100);

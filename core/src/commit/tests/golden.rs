@@ -1,0 +1,229 @@
+//! Stored commits of every kind and schema that was ever written, kept in `core/golden/` and read
+//! for ever. `UPDATE_GOLDEN=1` adds what is missing; it never changes what is there.
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn folder() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "golden"].iter().collect()
+}
+
+/// Every kind and schema the program reads, found by asking it.
+fn known() -> BTreeSet<Schema> {
+    let all = (0..256).flat_map(|kind| (0..16).map(move |schema| Schema { kind, schema }));
+    let reads = |schema: &Schema| match decode_event(*schema, &[], &Bytes::new()) {
+        Ok(_) => true,
+        Err(why) => !why.contains("newer version"),
+    };
+    all.filter(reads).collect()
+}
+
+/// Events of a kind in its present schema: every form that it has.
+fn samples(kind: u16) -> Vec<Event> {
+    let sealed = |text: &str| Content::Sealed(Bytes::copy_from_slice(text.as_bytes()));
+    let (seq, reaction) = (70_000, "🎉".to_owned());
+    let direct = Kind::Direct {
+        pair: (user("ann"), user("bób")),
+        context: "listing 4".to_owned(),
+    };
+    let group = |history_from_start| Kind::Group {
+        history_from_start,
+        max_members: 10_000,
+    };
+    let started = |kind, title: &str| Event::ConversationStarted {
+        kind,
+        title: title.to_owned(),
+    };
+    let joined = |role| Event::MemberJoined {
+        user: user("bób"),
+        role,
+    };
+    let changed = |role| Event::RoleChanged {
+        user: user("bób"),
+        role,
+    };
+    let roles = [Role::Member, Role::Moderator, Role::Owner];
+    match kind {
+        1 => vec![
+            started(direct, ""),
+            started(group(false), "Gärten"),
+            started(group(true), ""),
+        ],
+        2 => roles.map(joined).to_vec(),
+        3 => vec![Event::MemberLeft { user: user("bób") }],
+        4 => vec![Event::MemberRemoved { user: user("bób") }],
+        5 => roles.map(changed).to_vec(),
+        6 => vec![Event::TitleChanged {
+            title: "Gärten".to_owned(),
+        }],
+        10 => vec![
+            Event::MessagePosted {
+                seq,
+                countable_seq: 69_999,
+                content: sealed("a sealed text"),
+                reply_to: 300,
+                mentions: vec![user("ann"), user("bób")],
+            },
+            Event::MessagePosted {
+                seq: 1,
+                countable_seq: 0,
+                content: sealed(""),
+                reply_to: 0,
+                mentions: vec![],
+            },
+        ],
+        11 => vec![Event::MessageEdited {
+            seq,
+            content: sealed("another"),
+            mentions: vec![user("ann")],
+        }],
+        12 => vec![Event::MessageRetracted {
+            seq,
+            author: user("bób"),
+            countable_seq: 69_999,
+        }],
+        13 => vec![Event::ReactionAdded { seq, reaction }],
+        14 => vec![Event::ReactionRemoved { seq, reaction }],
+        20 => vec![Event::ReadUpTo { seq }],
+        21 => vec![Event::DeliveredUpTo { seq }],
+        30 => [true, false]
+            .map(|muted| Event::ConversationMuted {
+                conversation: conversation(),
+                muted,
+            })
+            .to_vec(),
+        31 => vec![Event::UserBlocked { user: user("bób") }],
+        32 => vec![Event::UserUnblocked { user: user("bób") }],
+        _ => panic!("kind {kind} has no example here: add one"),
+    }
+}
+
+/// A stored commit with the samples of a kind: one batch with a full envelope, one with a bare one.
+fn example(kind: u16) -> Bytes {
+    let events = samples(kind);
+    let stream = match kind {
+        30.. => Stream::User(user("ann")),
+        _ => Stream::Conversation(conversation()),
+    };
+    let bare = Batch {
+        command: None,
+        happened_ms: None,
+        correlation: None,
+        causation: None,
+        events: events[..1].to_vec(),
+        ..full(stream.clone(), vec![])
+    };
+    Commit::encode(1_750_000_000_000, &[full(stream, events), bare])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Bytes {
+    let digit = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
+    (0..text.len()).step_by(2).map(digit).collect()
+}
+
+/// What a commit says, as text.
+fn said(commit: &Commit) -> Value {
+    let batch = |batch: &Batch| {
+        let Batch {
+            stream,
+            actor,
+            command,
+            happened_ms,
+            correlation,
+            causation,
+            ..
+        } = batch;
+        assert_eq!(batch.poison, None);
+        json!({
+            "envelope": format!(
+                "{stream:?} {actor:?} {command:?} {happened_ms:?} {correlation:?} {causation:?}"
+            ),
+            "events": batch.events.iter().map(|event| format!("{event:?}")).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "recorded_ms": commit.recorded_ms,
+        "batches": commit.batches.iter().map(batch).collect::<Vec<_>>(),
+    })
+}
+
+fn read(schema: Schema) -> Option<Value> {
+    let name = format!("{}-{}.json", schema.kind, schema.schema);
+    let text = fs::read_to_string(folder().join(name)).ok()?;
+    Some(serde_json::from_str(&text).expect("a golden is JSON"))
+}
+
+#[test]
+fn every_schema_ever_written_is_read() {
+    for schema in known() {
+        let Schema {
+            kind,
+            schema: number,
+        } = schema;
+        let golden = read(schema).unwrap_or_else(|| {
+            let asked = std::env::var_os("UPDATE_GOLDEN").is_some();
+            assert!(
+                asked,
+                "no golden of kind {kind} schema {number}: UPDATE_GOLDEN=1 adds it"
+            );
+            let bytes = example(kind);
+            let commit = decoded(bytes.clone());
+            let written = schema_of(&commit.batches[0].events[0]);
+            assert_eq!(written, schema, "the old form can no longer be written");
+            let name = format!("{:?}", commit.batches[0].events[0]);
+            let name = name.split([' ', '{']).next().expect("a name");
+            let golden = json!({ "name": name, "hex": hex(&bytes), "says": said(&commit) });
+            let mut text = serde_json::to_string_pretty(&golden).expect("JSON");
+            text.push('\n');
+            let path = folder().join(format!("{kind}-{number}.json"));
+            fs::write(path, text).expect("the golden is written");
+            golden
+        });
+        let bytes = unhex(golden["hex"].as_str().expect("text"));
+        let commit = decoded(bytes.clone());
+        assert_eq!(said(&commit), golden["says"], "kind {kind} schema {number}");
+        let events = commit.batches.iter().flat_map(|batch| &batch.events);
+        for event in events {
+            assert_eq!(schema_of(event).kind, kind);
+        }
+        if schema_of(&commit.batches[0].events[0]) == schema {
+            assert_eq!(
+                hex(&Commit::encode(commit.recorded_ms, &commit.batches)),
+                hex(&bytes),
+                "kind {kind} is written otherwise: that is a new schema"
+            );
+            assert_eq!(
+                hex(&example(kind)),
+                hex(&bytes),
+                "the golden has every form"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_that_was_written_is_forgotten() {
+    let names = fs::read_dir(folder()).expect("the goldens").map(|entry| {
+        let name = entry
+            .expect("an entry")
+            .file_name()
+            .into_string()
+            .expect("text");
+        let numbers = name
+            .strip_suffix(".json")
+            .and_then(|name| name.split_once('-'));
+        let (kind, schema) = numbers.expect(&name);
+        Schema {
+            kind: kind.parse().expect("a kind"),
+            schema: schema.parse().expect("a schema"),
+        }
+    });
+    assert_eq!(names.collect::<BTreeSet<_>>(), known());
+}

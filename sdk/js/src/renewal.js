@@ -1,0 +1,54 @@
+/** Renews the token of a session before it expires, so that no connection is lost over it. */
+
+/** This long before, or after four fifths of a short life. */
+const AHEAD_MS = 60_000;
+const SOONEST_MS = 1_000;
+/** Timers cannot wait longer. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+export class Renewal {
+  #clock;
+  #serverNow;
+  #getToken;
+  #calls;
+  /** @type {unknown} */
+  #timer = null;
+
+  /**
+   * @param {import('../types/index.js').Clock} clock
+   * @param {() => number} serverNow
+   * @param {import('../types/index.js').Options['getToken']} getToken
+   * @param {import('./calls.js').Calls} calls
+   */
+  constructor(clock, serverNow, getToken, calls) {
+    this.#clock = clock;
+    this.#serverNow = serverNow;
+    this.#getToken = getToken;
+    this.#calls = calls;
+  }
+
+  /** @param {number} expiresMs by the server's clock; 0 for never */
+  before(expiresMs) {
+    this.stop();
+    if (!expiresMs) return;
+    const left = expiresMs - this.#serverNow();
+    const wait = Math.max(left - AHEAD_MS, left * 0.8, SOONEST_MS);
+    if (wait <= LONGEST_MS) this.#timer = this.#clock.setTimeout(() => void this.#renew(), wait);
+  }
+
+  stop() {
+    if (this.#timer !== null) this.#clock.clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  async #renew() {
+    try {
+      const token = await this.#getToken({ refresh: true });
+      this.#calls.call({ renew_token: { token } }, ({ pong }) => {
+        if (pong) this.before(pong.token_expires_ms);
+      });
+    } catch {
+      // The server closes the connection when the token expires, and then it is asked for again.
+    }
+  }
+}
