@@ -44,6 +44,22 @@ async function onPage(query, body, options) {
   }
 }
 
+/** How many commands a browser keeps under a name. */
+const kept = (page, name) =>
+  page.evaluate(
+    (database) =>
+      new Promise((resolve, reject) => {
+        const opening = indexedDB.open(database);
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const counting = opening.result.transaction('outbox').objectStore('outbox').count();
+          counting.onsuccess = () => resolve(counting.result);
+          opening.result.close();
+        };
+      }),
+    name,
+  );
+
 /** The number of somebody's first message. */
 async function firstOf(conversation, author) {
   while (await conversation.loadOlder());
@@ -214,6 +230,7 @@ test('a tab that closes leaves what it could not send to another', { skip }, asy
       await left.write(text);
       await left.row(text).getByRole('img', { name: 'Sending' }).waitFor(SHORT);
     }
+    await until(async () => (await kept(page, 'tidings-console-bob')) === 2, 'both are kept');
     // The living tab keeps its own; the other one has nothing to show.
     assert.equal(await there.row('Left behind').count(), 0);
     await page.close();

@@ -160,9 +160,18 @@ impl Outgoing {
         if state.close.is_some() {
             return;
         }
-        if code == CloseCode::Slow || state.held {
+        if code == CloseCode::Slow {
             state.frames.clear();
             state.bytes = 0;
+        } else if state.held {
+            // Of what happens nothing is told before the opening; why it is refused is.
+            let mut dropped = 0;
+            state.frames.retain(|frame| {
+                let event = frame.position != 0;
+                dropped += if event { frame.bytes.len() } else { 0 };
+                !event
+            });
+            state.bytes -= dropped;
         }
         state.close = Some((code, last));
         drop(state);

@@ -46,8 +46,12 @@ use crate::{
 /// How long a session waits for projections that are behind its cursor.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
-/// Requests refused for their rate after which the connection is closed.
+/// Requests refused for their rate after which the connection is closed, less those forgiven.
 const STRIKES: u32 = 500;
+
+/// Refusals forgiven for each request that is let through: who stays below ten times the limit is
+/// slowed down only.
+const FORGIVEN: u32 = 10;
 
 /// Longest device id, in bytes.
 const DEVICE_BYTES: usize = 64;
@@ -361,7 +365,7 @@ impl Session {
             };
             return self.shared.refuse(frame.id, failure);
         }
-        self.strikes = 0;
+        self.strikes = self.strikes.saturating_sub(FORGIVEN);
         let ClientFrame {
             id,
             command_id,

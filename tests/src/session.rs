@@ -120,29 +120,7 @@ impl Raw {
 
     /// Reads until the connection ends.
     pub async fn closed(&mut self) -> Closed {
-        let (mut closing, mut refusals) = (None, Vec::new());
-        loop {
-            match within("the connection ends", self.receiver.recv()).await {
-                Ok(ServerFrame {
-                    body: Some(Body::Closing(last)),
-                }) => closing = Some(last),
-                Ok(ServerFrame {
-                    body: Some(Body::Reply(reply)),
-                }) => {
-                    if let Some(Outcome::Error(error)) = reply.outcome {
-                        refusals.push(error);
-                    }
-                }
-                Ok(_) => {}
-                Err(disconnect) => {
-                    return Closed {
-                        closing,
-                        disconnect,
-                        refusals,
-                    };
-                }
-            }
-        }
+        closed(&mut self.receiver).await
     }
 
     /// Says hello, and waits for what follows it.
@@ -349,6 +327,33 @@ impl Session {
         Raw {
             sender: self.sender,
             receiver: self.receiver,
+        }
+    }
+}
+
+/// Reads until the connection ends.
+pub async fn closed(receiver: &mut Receiver) -> Closed {
+    let (mut closing, mut refusals) = (None, Vec::new());
+    loop {
+        match within("the connection ends", receiver.recv()).await {
+            Ok(ServerFrame {
+                body: Some(Body::Closing(last)),
+            }) => closing = Some(last),
+            Ok(ServerFrame {
+                body: Some(Body::Reply(reply)),
+            }) => {
+                if let Some(Outcome::Error(error)) = reply.outcome {
+                    refusals.push(error);
+                }
+            }
+            Ok(_) => {}
+            Err(disconnect) => {
+                return Closed {
+                    closing,
+                    disconnect,
+                    refusals,
+                };
+            }
         }
     }
 }

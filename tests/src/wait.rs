@@ -17,10 +17,7 @@ pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 }
 
 /// Looks again and again until there is something; panics when it does not come.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    mut look: impl FnMut() -> F,
-) -> T {
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     within(what, async {
         loop {
             if let Some(found) = look().await {
@@ -34,10 +31,10 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
 
 /// Asks again and again for a value until it is as it should be; panics with the last value when
 /// that does not come.
-pub async fn becomes<T: PartialEq + std::fmt::Debug, F: Future<Output = T>>(
+pub async fn becomes<T: PartialEq + std::fmt::Debug>(
     what: &str,
     expected: &T,
-    mut ask: impl FnMut() -> F,
+    mut ask: impl AsyncFnMut() -> T,
 ) {
     let mut last = None;
     let asking = async {

@@ -41,6 +41,8 @@ pub struct World {
     pub data: PathBuf,
     /// Port of the server, TCP and UDP.
     pub port: u16,
+    /// Whether development tokens are accepted.
+    pub development: bool,
     limits: String,
     messages: String,
 }
@@ -74,6 +76,7 @@ impl World {
             log,
             log_servers,
             port: free_port(),
+            development: false,
             limits: GENEROUS.to_owned(),
             messages: String::new(),
         }
@@ -146,10 +149,11 @@ impl World {
             )
         };
         let text = format!(
-            "data = {:?}\nport = {}\n[log]\n{log}[auth]\ndevelopment = true\n\
+            "data = {:?}\nport = {}\n[log]\n{log}[auth]\ndevelopment = {}\n\
              [[auth.secrets]]\nsecret = {:?}\n[limits]\n{}[messages]\n{}",
             self.data.display(),
             self.port,
+            self.development,
             token::SECRET,
             self.limits,
             self.messages,

@@ -162,7 +162,8 @@ impl ConversationCommand {
         use ConversationCommand as C;
         let mut needs = Needs::default();
         match self {
-            C::StartDirect { .. } | C::CreateGroup { .. } => {}
+            C::StartDirect { pair, .. } => needs.blocked = Some(other(pair, actor)),
+            C::CreateGroup { .. } => {}
             C::Join | C::Leave { .. } | C::SetTitle { .. } | C::MoveCursors { .. } => {}
             C::AddMembers { users } => needs.members.extend(users.iter().cloned()),
             C::RemoveMember { user } | C::SetRole { user, .. } => needs.members.push(user.clone()),
@@ -174,11 +175,7 @@ impl ConversationCommand {
                     needs.messages.push(*reply_to);
                 }
                 if let Some(Kind::Direct { pair, .. }) = kind {
-                    needs.blocked = Some(if pair.0 == *actor {
-                        pair.1.clone()
-                    } else {
-                        pair.0.clone()
-                    });
+                    needs.blocked = Some(other(pair, actor));
                 }
             }
             C::Edit { seq, mentions, .. } => {
@@ -192,6 +189,14 @@ impl ConversationCommand {
             }
         }
         needs
+    }
+}
+
+fn other(pair: &(UserId, UserId), actor: &UserId) -> UserId {
+    if pair.0 == *actor {
+        pair.1.clone()
+    } else {
+        pair.0.clone()
     }
 }
 

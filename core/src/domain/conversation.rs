@@ -172,6 +172,14 @@ impl Conversation {
                 "a context has at most 128 bytes and no control characters".to_owned(),
             ));
         }
+        if context.blocked {
+            let peer = if pair.0 == *context.actor {
+                pair.1
+            } else {
+                pair.0
+            };
+            return Err(Refusal::BlockedByYou(peer));
+        }
         if self.head.is_some() {
             return Ok(Vec::new());
         }

@@ -205,7 +205,11 @@ impl Held {
                 mentions,
                 ..
             } => self.change(*seq, |message| {
-                message.text = text.clone();
+                // One that was taken back since has none left, which a later change says.
+                message.text = match text {
+                    Text::Retracted => Text::Open(String::new()),
+                    text => text.clone(),
+                };
                 message.mentions.clone_from(mentions);
                 message.edited_ms = change.at_ms;
             }),

@@ -208,28 +208,24 @@ impl EventLog for JetStream {
     }
 
     async fn last(&self, lane: Lane, shard: Shard) -> Result<Position, ReadError> {
-        let stream = self.shared.stream(lane);
-        let subject = self.shared.subject(lane, shard);
-        match self.shared.api.last_of(&stream, &subject).await {
-            Ok(message) => Ok(message.map_or(Position::START, |m| Position(m.sequence))),
-            Err(error) => Err(ReadError::Unavailable(format!("{stream}: {error}"))),
-        }
+        let shared = &*self.shared;
+        let (stream, subject) = (shared.stream(lane), shared.subject(lane, shard));
+        let asking = insist(shared.config.patience, || {
+            shared.api.last_of(&stream, &subject)
+        });
+        let last = asking.await.map_err(|e| unavailable(&stream, e))?;
+        Ok(last.map_or(Position::START, |message| Position(message.sequence)))
     }
 
     async fn head(&self, lane: Lane) -> Result<Position, ReadError> {
-        let stream = self.shared.stream(lane);
-        let unavailable = |error| ReadError::Unavailable(format!("{stream}: {error}"));
-        let last = self
-            .shared
-            .api
-            .info(&stream)
-            .await
-            .map_err(unavailable)?
-            .state
-            .last_sequence;
+        let shared = &*self.shared;
+        let stream = shared.stream(lane);
+        let asking = insist(shared.config.patience, || shared.api.info(&stream));
+        let info = asking.await.map_err(|e| unavailable(&stream, e))?;
+        let last = info.state.last_sequence;
         match lane {
             Lane::Journal => Ok(Position(last)),
-            Lane::Presence => Ok(self.shared.presence.without_marker(last)),
+            Lane::Presence => Ok(shared.presence.without_marker(last)),
         }
     }
 
@@ -237,4 +233,8 @@ impl EventLog for JetStream {
         let tail = tail::JetStreamTail::open(self.shared.clone(), lane, after).await?;
         Ok(Box::new(tail))
     }
+}
+
+fn unavailable(stream: &str, error: ApiError) -> ReadError {
+    ReadError::Unavailable(format!("{stream}: {error}"))
 }

@@ -300,7 +300,8 @@ impl Since<'_> {
             .map_or(row.member_count, |left| left.member_count);
         Ok(match event {
             Event::MessageEdited { seq, .. } if !hidden(seq) => {
-                // The row has the latest text: an older edit in between need not be shown.
+                // The row has the latest text: an older edit in between need not be shown. Where it was
+                // taken back since there is none, and that follows.
                 match read::message(self.rows, self.viewer, id, seq)? {
                     Some(message) => Some(What::MessageEdited {
                         seq,

@@ -1,3 +1,5 @@
+//! Certificates: own files, development ones, renewal.
+
 use std::{
     fs,
     io::{Read, Write},

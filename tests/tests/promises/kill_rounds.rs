@@ -99,8 +99,9 @@ async fn lot(mut world: World, rounds: usize, victims: &[Victim], random: &mut R
     let fleet = Fleet::muster(&urls).await;
     let mut histories = BTreeMap::new();
     fleet.go();
+    let first = random.usize(..victims.len());
     for round in 0..rounds {
-        let victim = *random.choice(victims).unwrap();
+        let victim = victims[(first + round) % victims.len()];
         fleet
             .until_promised(fleet.promised() + random.usize(1..150))
             .await;

@@ -29,4 +29,7 @@ macro_rules! on_both_logs {
     };
 }
 
+mod a_message;
+mod authorisation;
+mod hostile;
 mod kill_rounds;

@@ -1,3 +1,5 @@
+//! Whole files: the sample, odd ones, arbitrary bytes.
+
 use std::io::{self, BufReader, Cursor, Read};
 
 use proptest::prelude::*;

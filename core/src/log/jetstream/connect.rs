@@ -43,12 +43,14 @@ pub(super) async fn connect(config: Config, epoch: Uuid) -> Result<JetStream, Co
     let info = existing_or_new(&api, &wanted, config.patience).await?;
     streams::check(&info.config, &wanted)?;
     let marker = streams::marker(&config.prefix);
-    let presence = Presence::open(&api, wanted, marker, identity.epoch)
-        .await
-        .map_err(|e| ConnectError::Unavailable {
-            patience: config.patience,
-            reason: e.to_string(),
-        })?;
+    // A stream that has just been made may have no leader yet.
+    let presence = insist(config.patience, || {
+        Presence::open(&api, wanted.clone(), marker.clone(), identity.epoch)
+    });
+    let presence = presence.await.map_err(|e| ConnectError::Unavailable {
+        patience: config.patience,
+        reason: e.to_string(),
+    })?;
 
     let warnings = sync_warnings(&config).await;
     let turns = || (0..identity.shards).map(|_| Mutex::new(None)).collect();

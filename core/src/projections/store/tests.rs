@@ -1,3 +1,5 @@
+//! The store against a model, and across crashes.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Bound;

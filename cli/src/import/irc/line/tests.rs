@@ -1,3 +1,5 @@
+//! Lines of every shape, and of none.
+
 use super::*;
 
 fn content(text: &str) -> Content {

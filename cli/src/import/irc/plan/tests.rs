@@ -1,3 +1,5 @@
+//! Plans made of hand-made files and of the sample.
+
 use proptest::prelude::*;
 
 use super::super::tests::{log, read, samples};

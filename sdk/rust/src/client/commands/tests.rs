@@ -1,3 +1,5 @@
+//! What becomes of commands.
+
 use std::sync::{Arc, Mutex};
 
 use tidings_protocol::{command, frame};
