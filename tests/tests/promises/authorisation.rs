@@ -296,8 +296,11 @@ const ROWS: &[Row] = &[
     ),
 ];
 
+/// A request about no conversation: its name, the request of a user, its answer.
+type Own = (&'static str, fn(&str) -> Request, &'static str);
+
 /// Requests that are about no conversation: everybody may.
-const OWN: &[(&str, fn(&str) -> Request, &str)] = &[
+const OWN: &[Own] = &[
     ("ping", |_| ask::ping(), "pong"),
     ("ack", |_| ask::ack(1, 0), "pong"),
     ("renew_token", |who| ask::renew(&token::of(who)), "pong"),
@@ -515,7 +518,8 @@ async fn a_direct_conversation_is_between_two(world: World) {
     let mut eve = Session::open(&server, Way::QuicProtobuf, "eve").await;
     let direct = ann.start(ask::direct("ben")).await;
     ann.command(ask::post(direct, "between us")).await;
-    let requests: [(fn(Uuid) -> Request, &str); 16] = [
+    type About = (fn(Uuid) -> Request, &'static str);
+    let requests: [About; 16] = [
         (|id| ask::add(id, &["carl"]), "wrong_kind"),
         (|id| ask::remove(id, "ben"), "wrong_kind"),
         (|id| ask::leave(id), "wrong_kind"),

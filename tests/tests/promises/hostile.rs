@@ -2,10 +2,7 @@
 //!
 //! In every test a bystander on the same server goes on as if nothing were.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fastrand::Rng;
@@ -789,12 +786,9 @@ async fn who_is_stuck_with_little_to_read_is_given_up_too() {
     // A client whose window is so small that less than the queue holds fills it.
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
-    let stream: TcpStream = within(
-        "a connection",
-        socket.connect(SocketAddr::from(server.http)),
-    )
-    .await
-    .unwrap();
+    let stream: TcpStream = within("a connection", socket.connect(server.http))
+        .await
+        .unwrap();
     let mut request = format!("ws://{}/v1/ws", server.http)
         .into_client_request()
         .unwrap();
