@@ -601,7 +601,11 @@ impl Session {
         let gateway = &self.shared.gateway;
         let (node, limits) = (&gateway.node, &gateway.limits);
         let epoch = node.log.identity().epoch;
-        let known = hello.cursor.as_ref().filter(|cursor| cursor.position > 0);
+        // Position 0 is a place like any other: a session may have begun before the first event.
+        let known = hello
+            .cursor
+            .as_ref()
+            .filter(|cursor| !cursor.epoch.is_empty());
         let mut reason = match known {
             None => Some("first"),
             Some(cursor) if id::from_wire(&cursor.epoch) != Some(epoch) => Some("epoch"),

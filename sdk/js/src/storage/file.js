@@ -21,7 +21,23 @@ export class FileStorage {
   async load() {
     await mkdir(this.#folder, { recursive: true });
     const names = (await readdir(this.#folder)).filter((name) => name.endsWith('.json'));
-    return Promise.all(names.map(async (name) => JSON.parse(await readFile(join(this.#folder, name), 'utf8'))));
+    const entries = await Promise.all(names.map((name) => this.#read(name)));
+    return entries.filter((entry) => entry !== null);
+  }
+
+  /**
+   * An entry that is answered while the folder is read is gone, which is as good as never listed.
+   *
+   * @param {string} name
+   * @returns {Promise<OutboxEntry | null>}
+   */
+  async #read(name) {
+    try {
+      return JSON.parse(await readFile(join(this.#folder, name), 'utf8'));
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code === 'ENOENT') return null;
+      throw error;
+    }
   }
 
   /** @param {OutboxEntry} entry */
