@@ -255,6 +255,11 @@ impl Writer {
             Ok(Err(refusal)) => return refuse(submission, refusal),
             Ok(Ok(events)) => events,
         };
+        if events.is_empty() && !round.batches.is_empty() {
+            // What makes it so already may be in this very round, and so not be durable yet.
+            round.agree(submission);
+            return Decided::Taken;
+        }
         if events.is_empty() {
             let conversation = match &stream {
                 Stream::Conversation(id) => Some(*id),
@@ -511,3 +516,6 @@ fn unavailable(submission: Submission, error: &ReadError) -> Decided {
     ));
     Decided::Answered
 }
+
+#[cfg(test)]
+mod tests;

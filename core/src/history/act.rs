@@ -13,8 +13,10 @@ pub(crate) const PLACES: usize = 6;
 /// One thing somebody tries.
 #[derive(Clone, Debug)]
 pub(crate) struct Act {
-    /// Index of who, in [`USERS`].
+    /// Index of who, in [`USERS`], or among the present members.
     pub(crate) who: usize,
+    /// Whether it is one of the present members, if there are any.
+    pub(crate) by_member: bool,
     /// Number of the conversation, below [`PLACES`].
     pub(crate) place: usize,
     /// What.
@@ -106,9 +108,13 @@ pub(crate) fn places() -> impl Iterator<Item = ConversationId> {
 pub(crate) fn acts(
     count: impl Into<prop::collection::SizeRange>,
 ) -> impl Strategy<Value = Vec<Act>> {
-    let act = (0..USERS.len(), 0..PLACES, deed(), prop::bool::weighted(0.4));
-    let act = act.prop_map(|(who, place, deed, ends_commit)| Act {
+    let who = (0..USERS.len(), prop::bool::weighted(0.8));
+    // Most of it in three of them, so that they grow.
+    let place = prop_oneof![5 => Just(0), 1 => Just(1), 1 => Just(2), 5 => Just(3), 5 => Just(4), 1 => Just(5)];
+    let act = (who, place, deed(), prop::bool::weighted(0.4));
+    let act = act.prop_map(|((who, by_member), place, deed, ends_commit)| Act {
         who,
+        by_member,
         place,
         deed,
         ends_commit,

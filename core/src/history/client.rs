@@ -205,8 +205,10 @@ impl Held {
                 mentions,
                 ..
             } => self.change(*seq, |message| {
-                // One that was taken back since has none left, which a later change says.
                 message.text = match text {
+                    // What has been taken back stays so, whatever an older change says.
+                    _ if message.text == Text::Retracted => return,
+                    // One that was taken back since has none left, which a later change says.
                     Text::Retracted => Text::Open(String::new()),
                     text => text.clone(),
                 };

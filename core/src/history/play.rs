@@ -86,6 +86,7 @@ impl Play {
             let deed = Deed::Start;
             play.act(&Act {
                 who: 0,
+                by_member: false,
                 place: number,
                 deed,
                 ends_commit: false,
@@ -102,8 +103,16 @@ impl Play {
     /// Tries an act; what it leads to waits for the next commit.
     pub(crate) fn act(&mut self, act: &Act) {
         self.acted += 1;
-        let actor = user(act.who);
         let id = place(act.place);
+        let members = if act.by_member {
+            self.model.roster(id)
+        } else {
+            Vec::new()
+        };
+        let actor = match members.len() {
+            0 => user(act.who),
+            count => members[act.who % count].clone(),
+        };
         let (stream, events) = match self.user_command(&actor, id, &act.deed) {
             Some(command) => (Stream::User(actor.clone()), self.ask_user(&actor, command)),
             None => {

@@ -562,6 +562,13 @@ pub fn messages(
         Page::Before(seq) => (0, seq, true),
         Page::After(seq) => (seq.saturating_add(1), u64::MAX, false),
     };
+    let Some(row) = row(rows, id)? else {
+        return Ok(None);
+    };
+    if peer(&row.kind, &viewer.user).is_some_and(|peer| viewer.blocks(peer)) {
+        let within = (from, to.min(row.last_seq + 1));
+        return own_messages(rows, viewer, id, &member, within, reverse, limit).map(Some);
+    }
     let mut found: Vec<MessageView> = Vec::new();
     let mut more = false;
     // Interval by interval, so that a gap costs nothing however long it is.
@@ -616,6 +623,53 @@ pub fn messages(
         found.reverse();
     }
     Ok(Some((found, more)))
+}
+
+/// A page of the viewer's own messages with `from <= seq < to`: all that can be seen in a direct
+/// conversation with a user they block. They are found by their author, so that it does not matter
+/// how many the other one sends.
+fn own_messages(
+    rows: &dyn Rows,
+    viewer: &Viewer,
+    id: ConversationId,
+    member: &rows::Member,
+    (from, to): (u64, u64),
+    reverse: bool,
+    limit: usize,
+) -> Result<(Vec<MessageView>, bool), ReadError> {
+    if from >= to {
+        return Ok((Vec::new(), false));
+    }
+    let before = |seq: u64| unread::countable_up_to(rows, id, seq.saturating_sub(1));
+    let first = rows::author(id, &viewer.user, before(from)? + 1);
+    let end = rows::author(id, &viewer.user, before(to)? + 1);
+    let mut own = Vec::new();
+    let mut failed = None;
+    rows.scan(Table::Authors, &first, &end, reverse, &mut |_, value| {
+        match rows::decode::<rows::Author>(Table::Authors, value) {
+            Ok(row) => own.push(row.seq),
+            Err(error) => failed = Some(error),
+        }
+        if failed.is_some() || own.len() > limit {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let more = own.len() > limit;
+    own.truncate(limit);
+    if reverse {
+        own.reverse();
+    }
+    let mut found = Vec::with_capacity(own.len());
+    for seq in own {
+        if let Some(value) = rows.get(Table::Messages, &rows::message(id, seq))? {
+            found.extend(visible_message(rows, viewer, id, member, seq, &value)?);
+        }
+    }
+    Ok((found, more))
 }
 
 /// A page of present members in order of user id, and whether there are more.

@@ -38,7 +38,11 @@ fn by_author(
 }
 
 /// Countable messages up to and including message `seq`.
-fn countable_up_to(rows: &dyn Rows, id: ConversationId, seq: u64) -> Result<u64, ReadError> {
+pub(super) fn countable_up_to(
+    rows: &dyn Rows,
+    id: ConversationId,
+    seq: u64,
+) -> Result<u64, ReadError> {
     if seq == 0 {
         return Ok(0);
     }

@@ -207,6 +207,25 @@ fn an_event_of_the_future_poisons_its_batch_from_there_on() {
 }
 
 #[test]
+fn an_event_of_the_future_parks_only_its_stream() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let identity = crate::log::Identity { epoch: Uuid::nil(), shards: 1 };
+    let rows = crate::projections::Projections::open(folder.path(), identity).expect("opens");
+    let blocks = |who: &str| {
+        let blocked = vec![Event::UserBlocked { user: user("eve") }];
+        Batch { actor: user(who), ..full(Stream::User(user(who)), blocked) }
+    };
+    let commit = decoded(with_future_event(&[blocks("ann"), blocks("bob")], 0));
+    assert_eq!(rows.apply(&[commit]).expect("folds").len(), 1);
+    assert_eq!(rows.parked(), [Stream::User(user("ann"))]);
+    let blocked_by = |who: &str| {
+        let viewer = crate::projections::read::Viewer::load(&rows.read(), &user(who));
+        viewer.expect("read").blocked.len()
+    };
+    assert_eq!((blocked_by("ann"), blocked_by("bob")), (0, 1));
+}
+
+#[test]
 fn a_schema_of_the_future_is_refused_and_so_is_a_payload_with_more_in_it() {
     let payload = encode_payload(&Event::ReadUpTo { seq: 4 });
     let read =

@@ -36,6 +36,7 @@ impl<'v> Pair<'v> {
             let deed = deed.clone();
             self.play.act(&Act {
                 who: *who,
+                by_member: false,
                 place: *place,
                 deed,
                 ends_commit: false,

@@ -12,7 +12,7 @@ use crate::{
     },
     history::play::{batch, commit},
     projections::{
-        read::Viewer,
+        read::{Page, Viewer},
         resume::{Resume, since},
         rows::Rows,
     },
@@ -212,6 +212,13 @@ fn what_a_blocked_user_sends_is_not_read_one_by_one() {
     assert_eq!(
         (view.last_seq, view.unread, view.activity_position),
         (1, 0, 1)
+    );
+    assert!(counted.touched.get() < 20, "{} rows", counted.touched.get());
+    counted.touched.set(0);
+    let page = read::messages(&counted, &viewer, place(1), Page::Latest, 10).expect("read");
+    assert_eq!(
+        page.map(|(messages, more)| (messages.len(), more)),
+        Some((1, false))
     );
     assert!(counted.touched.get() < 20, "{} rows", counted.touched.get());
     // A resume does not go through all of them either.

@@ -109,6 +109,7 @@ fn folded(acts: &[(usize, usize, Deed)]) -> (TempDir, Projections) {
     let (folder, projections) = empty();
     let act = |(who, place, deed): &(usize, usize, Deed)| Act {
         who: *who,
+        by_member: false,
         place: *place,
         deed: deed.clone(),
         ends_commit: true,
