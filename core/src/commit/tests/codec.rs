@@ -209,11 +209,17 @@ fn an_event_of_the_future_poisons_its_batch_from_there_on() {
 #[test]
 fn an_event_of_the_future_parks_only_its_stream() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let identity = crate::log::Identity { epoch: Uuid::nil(), shards: 1 };
+    let identity = crate::log::Identity {
+        epoch: Uuid::nil(),
+        shards: 1,
+    };
     let rows = crate::projections::Projections::open(folder.path(), identity).expect("opens");
     let blocks = |who: &str| {
         let blocked = vec![Event::UserBlocked { user: user("eve") }];
-        Batch { actor: user(who), ..full(Stream::User(user(who)), blocked) }
+        Batch {
+            actor: user(who),
+            ..full(Stream::User(user(who)), blocked)
+        }
     };
     let commit = decoded(with_future_event(&[blocks("ann"), blocks("bob")], 0));
     assert_eq!(rows.apply(&[commit]).expect("folds").len(), 1);
