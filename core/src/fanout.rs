@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
 
 use crate::{
     commit::{Batch, Commit},
@@ -76,6 +77,8 @@ pub struct Fanout {
     audiences: Mutex<HashMap<ConversationId, Arc<Audience>>>,
     /// Who blocks a user, of users lately active. Written and emptied like the audiences.
     blockers: Mutex<HashMap<UserId, Arc<[UserId]>>>,
+    /// Position of the last commit that all sessions have been told of.
+    told: watch::Sender<u64>,
     projections: Arc<Projections>,
     keys: Arc<dyn KeyStore>,
 }
@@ -116,6 +119,7 @@ impl Fanout {
             next: std::sync::atomic::AtomicU64::new(0),
             audiences: Mutex::default(),
             blockers: Mutex::default(),
+            told: watch::Sender::new(projections.cursor()),
             projections,
             keys,
         }
@@ -216,6 +220,22 @@ impl Fanout {
 
     /// Tells everyone concerned of a commit that has just been folded.
     pub async fn commit(&self, commit: &Commit) -> Result<(), ReadError> {
+        let told = self.tell_all(commit).await;
+        self.told.send_replace(commit.position.0);
+        told
+    }
+
+    /// Waits until the sessions have been told of everything up to a position. What they are answered
+    /// after that, they can tell from what they were told before it.
+    pub async fn told(&self, position: u64) {
+        if *self.told.borrow() < position {
+            let mut told = self.told.subscribe();
+            // The sender is ours: it outlives the wait.
+            let _ = told.wait_for(|told| *told >= position).await;
+        }
+    }
+
+    async fn tell_all(&self, commit: &Commit) -> Result<(), ReadError> {
         for (index, batch, event) in commit.events() {
             if self.projections.is_parked(&batch.stream) {
                 // What is not folded cannot be read, so nobody is told of it either.

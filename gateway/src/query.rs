@@ -273,11 +273,14 @@ pub(crate) async fn answer(
             Outcome::Receipts(translate::receipts(&receipts))
         }
         Request::GetUnread(_) => {
-            let rows = node.projections.read();
-            let viewer = Viewer::load(&rows, user)?;
-            Outcome::Unread(query::Unread {
-                total: read::unread_total(&rows, &viewer)?,
-            })
+            let (total, position) = {
+                let rows = node.projections.read();
+                let viewer = Viewer::load(&rows, user)?;
+                (read::unread_total(&rows, &viewer)?, rows.cursor())
+            };
+            // An event that is in the total comes before it: else it would be added once more.
+            node.fanout.told(position).await;
+            Outcome::Unread(query::Unread { total })
         }
         _ => {
             return Err(Failure::new(

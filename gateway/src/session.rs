@@ -623,6 +623,10 @@ impl Session {
                 reason = Some("ahead");
             }
         }
+        // What was acknowledged on this node before is shown, as by any other read. If that takes long,
+        // it follows.
+        let accepted = gateway.accepted.load(Ordering::Relaxed);
+        let _ = tokio::time::timeout(CATCH_UP, node.projections.reached(accepted)).await;
         let mut changes = Vec::new();
         let (position, reset) = {
             let rows = node.projections.read();

@@ -5,6 +5,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::Server;
+
 /// The body of `GET <base><path>`; `None` when there is no answer.
 pub async fn get(base: &str, path: &str) -> Option<String> {
     let host = base.strip_prefix("http://")?;
@@ -15,4 +17,15 @@ pub async fn get(base: &str, path: &str) -> Option<String> {
     stream.read_to_string(&mut text).await.ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     head.contains(" 200 ").then(|| body.to_owned())
+}
+
+/// A number on a server's metrics page.
+pub async fn metric(server: &Server, name: &str) -> u64 {
+    let page = get(&format!("http://{}", server.http), "/metrics").await;
+    let page = page.expect("the server answers");
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    let value = line.unwrap_or_else(|| panic!("no {name} in {page}"));
+    value.parse().expect("a number")
 }

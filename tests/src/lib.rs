@@ -3,6 +3,7 @@
 //! promised. They return data; what it is to be is said in the tests.
 
 pub mod ask;
+pub mod disk;
 pub mod fleet;
 pub mod history;
 pub mod http;

@@ -77,6 +77,10 @@ impl View {
             if held != *view {
                 differ(format!("conversation {id}"), &held, view);
             }
+            if view.role.is_empty() {
+                // Who has left is told nothing more, also not of what happens to messages they had.
+                continue;
+            }
             let holes = conversation.holes();
             for (seq, message) in messages {
                 match conversation.messages().get(seq) {
@@ -102,5 +106,14 @@ fn comparable(view: &Conversation) -> Conversation {
     view.cursors
         .retain(|cursor| cursor.read_seq > 0 || cursor.delivered_seq > 0);
     view.cursors.sort_by(|a, b| a.user.cmp(&b.user));
+    if view.role.is_empty()
+        && let Some(last) = &mut view.last_message
+    {
+        *last = Message {
+            seq: last.seq,
+            author: last.author.clone(),
+            ..Message::default()
+        };
+    }
     view
 }

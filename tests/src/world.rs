@@ -61,6 +61,13 @@ impl World {
         World::of(folder, Log::JetStream(nats), servers)
     }
 
+    /// The same, with the nats-server's files in a folder of the test's.
+    pub async fn jetstream_in(folder: &Path) -> World {
+        let nats = Nats::start(folder).await;
+        let servers = vec![nats.url()];
+        World::of(temporary(), Log::JetStream(nats), servers)
+    }
+
     /// With a log on three nats-servers, each record on all of them.
     pub async fn replicated() -> World {
         let folder = temporary();

@@ -1,9 +1,10 @@
-//! The repository's own tasks: `cargo xtask setup | check | test | ci | bench`.
+//! The repository's own tasks: `cargo xtask setup | check | test | ci | bench | kill-rounds | power-cut`.
 //!
 //! `test` is what `.ci/run` calls, and `check` is the one definition of "checked". Nothing here is part of the product.
 
 mod bench;
 mod check;
+mod rounds;
 mod setup;
 mod steps;
 mod test;
@@ -22,7 +23,11 @@ usage: cargo xtask <task>
   check                 formatting, lints, licences of dependencies, types of the JavaScript SDK
   test [--only PART]    setup, check and every test; PART is check, rust, js or browser
   ci                    the same as test
-  bench [KIND ARGS..]   measure a release build and keep the result; without KIND, say how";
+  bench [KIND ARGS..]   measure a release build and keep the result; without KIND, say how
+  kill-rounds           kill servers under load and check what is left: [--rounds N] [--log embedded|jetstream|replicated]
+                        [--seed S], 200 rounds on each log if not said otherwise
+  power-cut             the same with the power cut, which needs the right to mount: [--rounds N]
+                        [--log embedded|jetstream] [--seed S], 20 rounds";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -44,6 +49,12 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ["test" | "ci"] => Ok(test::run(&workspace, None)),
         ["test", "--only", part] => Ok(test::run(&workspace, Some(part.parse()?))),
         ["bench", rest @ ..] => bench::run(&workspace, rest).map(|()| ExitCode::SUCCESS),
+        ["kill-rounds", rest @ ..] => {
+            rounds::run(&workspace, rounds::Kind::Kill, rest).map(|()| ExitCode::SUCCESS)
+        }
+        ["power-cut", rest @ ..] => {
+            rounds::run(&workspace, rounds::Kind::PowerCut, rest).map(|()| ExitCode::SUCCESS)
+        }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)

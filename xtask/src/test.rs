@@ -78,7 +78,7 @@ fn install(workspace: &Workspace, only: Option<Part>) -> Result<Outcome> {
 
 /// Builds the server and the tests in one go. The selection is the one nextest makes: with another (`-p tidings-cli`, or no
 /// tests) cargo would resolve other features for shared dependencies, and build those twice.
-fn build(workspace: &Workspace) -> Result<Outcome> {
+pub(crate) fn build(workspace: &Workspace) -> Result<Outcome> {
     run_in_view(workspace.cargo().args([
         "build",
         "--workspace",

@@ -235,7 +235,7 @@ impl Writer {
         }
         let decided = match &submission.command {
             Command::Conversation(id, command) => {
-                self.conversation_events(*id, &submission.actor, command)
+                self.conversation_events(*id, &submission.actor, command, submission.known)
                     .await
             }
             Command::User(command) => {
@@ -306,6 +306,7 @@ impl Writer {
         id: ConversationId,
         actor: &UserId,
         command: &ConversationCommand,
+        known: u64,
     ) -> Result<Result<Vec<Event>, Refusal>, ReadError> {
         let projections = &self.parts.projections;
         let conversation = self.aggregates.entry(id);
@@ -319,7 +320,15 @@ impl Writer {
         }
         // Blocks stand in another stream, with a fence of its own: as of now is all that can be had.
         let blocked = match &needs.blocked {
-            Some(peer) => self.blocks.look_up(projections, actor, peer)?,
+            Some(peer) => {
+                let mut blocked = self.blocks.look_up(projections, actor, peer)?;
+                if blocked && projections.cursor() < known {
+                    // Unblocked just now, perhaps: nobody is refused what they know to be allowed.
+                    projections.reached(known).await;
+                    blocked = self.blocks.look_up(projections, actor, peer)?;
+                }
+                blocked
+            }
             None => false,
         };
         let context = Context {

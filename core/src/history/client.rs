@@ -20,7 +20,7 @@ pub(crate) struct Client {
     places: BTreeMap<ConversationId, Held>,
     /// A block changed: everything is to be fetched anew.
     stale: bool,
-    /// Messages came in these, which are not held.
+    /// There was news of messages in these that the user does not see.
     strange: BTreeSet<ConversationId>,
     /// The last change applied, or what the state was taken at.
     pub(crate) cursor: (u64, u32),
@@ -128,6 +128,9 @@ impl Client {
                 if held.left && !self.stale {
                     return Err(format!("told of {what:?} after leaving"));
                 }
+                if held.hides(what) {
+                    self.strange.insert(id);
+                }
                 held.apply(change, &self.user, &self.blocked);
             }
         }
@@ -141,7 +144,10 @@ impl Client {
             return Ok(());
         }
         if !self.strange.is_empty() {
-            return Err(format!("{} got messages in {:?}", self.user, self.strange));
+            return Err(format!(
+                "{} was told too much in {:?}",
+                self.user, self.strange
+            ));
         }
         for (id, held) in &mut self.places {
             if held.fetch {
@@ -180,6 +186,19 @@ impl Held {
             left: false,
             counted_to: view.as_of,
             view: view.clone(),
+        }
+    }
+
+    /// Whether it is about a message that the user does not see.
+    fn hides(&self, what: &What) -> bool {
+        match what {
+            What::MessageEdited { seq, .. }
+            | What::MessageRetracted { seq, .. }
+            | What::ReactionAdded { seq, .. }
+            | What::ReactionRemoved { seq, .. } => {
+                *seq >= self.known_from && !self.messages.contains_key(seq)
+            }
+            _ => false,
         }
     }
 

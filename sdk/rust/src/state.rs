@@ -155,11 +155,17 @@ impl State {
             (Some(Kind::UserUnblocked(who)), _) => {
                 self.blocked.remove(&who.user);
                 self.want_everything();
+                // What they had begun meanwhile was not shown at all.
+                self.wants.list();
             }
             (Some(Kind::ConversationAdded(view)), Some(id)) => {
                 if !self.conversations.contains_key(&id) && view.unread > 0 {
                     // A return: some of these may be part of the total already.
                     self.wants.unread_total();
+                }
+                if let Some(held) = self.conversations.get_mut(&id) {
+                    // Of what was changed between leaving and coming back nobody was told.
+                    held.forget_messages();
                 }
                 self.insert(id, Conversation::new(view, at));
             }
@@ -246,10 +252,18 @@ impl State {
         };
         let fresh = Conversation::new(view, self.at());
         match self.conversations.entry(id) {
-            Entry::Occupied(_) => self.insert(id, fresh),
-            // Its unread messages are part of the total already.
+            Entry::Occupied(held) => {
+                // Whether the total had the same is not known: the two were counted at different times.
+                let corrected = held.get().counted() != fresh.counted();
+                self.insert(id, fresh);
+                if corrected {
+                    self.wants.unread_total();
+                }
+            }
+            // Its unread messages are part of the total already, but for those not told of yet.
             Entry::Vacant(place) => {
                 place.insert(fresh);
+                self.wants.unread_total();
             }
         }
         self.wants.fetched(id);
@@ -270,7 +284,14 @@ impl State {
     }
 
     /// Takes in a page of `list_conversations`: those not held yet.
-    pub fn apply_conversations(&mut self, page: &query::Conversations) {
+    pub fn apply_conversations(
+        &mut self,
+        asked: &query::ListConversations,
+        page: &query::Conversations,
+    ) {
+        if asked.before == 0 {
+            self.wants.listed();
+        }
         let behind = page.position < self.at().0;
         for view in &page.conversations {
             let Some(id) = id::from_wire(&view.id) else {
@@ -281,6 +302,11 @@ impl State {
             }
             let conversation = Conversation::new(view, (page.position, u32::MAX));
             self.conversations.insert(id, conversation);
+            if page.position > self.at().0 {
+                // Of its unread messages some may have been told to nobody yet: they are not part of
+                // the total.
+                self.wants.unread_total();
+            }
             if behind {
                 // Events after the page was made may have passed unnoticed.
                 self.wants.conversation(id);

@@ -27,6 +27,17 @@ on_both_logs! {
     history_is_paged_both_ways,
 }
 
+/// With three servers the log has many shards, and what one command did another looks at across them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jetstream_replicated_reads_include_what_was_acknowledged_before() {
+    reads_include_what_was_acknowledged_before(World::replicated().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jetstream_replicated_what_is_acknowledged_is_durable() {
+    what_is_acknowledged_is_durable(World::replicated().await).await;
+}
+
 /// A client as a web page writes it: a WebSocket and JSON, no code of ours.
 struct Browser(WebSocketStream<MaybeTlsStream<TcpStream>>);
 

@@ -13,7 +13,8 @@ use tidings_protocol::{
     frame::{Cursor, Outcome},
 };
 use tidings_tests::{
-    Server, Session, Way, World, ask, eventually, history, http,
+    Server, Session, Way, World, ask, eventually, history,
+    http::{self, metric},
     session::{self, Closed, Raw},
     token, wait, within,
 };
@@ -671,19 +672,6 @@ async fn who_says_nothing_is_given_up() {
         }
     });
     futures_util::future::join_all(each).await;
-}
-
-/// A number on the metrics page.
-async fn metric(server: &Server, name: &str) -> u64 {
-    let page = http::get(&format!("http://{}", server.http), "/metrics")
-        .await
-        .unwrap();
-    let line = page
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {name} in {page}"))
-        .parse()
-        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

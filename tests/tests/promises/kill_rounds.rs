@@ -75,28 +75,36 @@ async fn jetstream_replicated_kill_rounds() {
     }
 }
 
-/// The rounds asked for in `TIDINGS_ROUNDS`, or `usual`, in lots.
-fn lots(usual: usize) -> Vec<usize> {
-    let rounds = match env::var("TIDINGS_ROUNDS") {
+/// The rounds asked for in `TIDINGS_ROUNDS`, or `usual`.
+pub(crate) fn rounds(usual: usize) -> usize {
+    match env::var("TIDINGS_ROUNDS") {
         Ok(text) => text.parse().expect("TIDINGS_ROUNDS is a number"),
         Err(_) => usual,
-    };
+    }
+}
+
+/// The rounds, in lots.
+fn lots(usual: usize) -> Vec<usize> {
+    let rounds = rounds(usual);
     (0..rounds)
         .step_by(LOT)
         .map(|done| LOT.min(rounds - done))
         .collect()
 }
 
-async fn lot(mut world: World, rounds: usize, victims: &[Victim], random: &mut Rng) {
-    let mut server = world.start().await;
-    // Several transports and encodings.
+/// Addresses of a fleet's clients: several transports and encodings.
+pub(crate) fn urls(server: &Server) -> Vec<String> {
     let ways = [
         Way::WebSocketProtobuf,
         Way::QuicProtobuf,
         Way::WebSocketJson,
     ];
-    let urls: Vec<_> = (0..6).map(|n| ways[n % 3].url(&server)).collect();
-    let fleet = Fleet::muster(&urls).await;
+    (0..6).map(|n| ways[n % 3].url(server)).collect()
+}
+
+async fn lot(mut world: World, rounds: usize, victims: &[Victim], random: &mut Rng) {
+    let mut server = world.start().await;
+    let fleet = Fleet::muster(&urls(&server)).await;
     let mut histories = BTreeMap::new();
     fleet.go();
     let first = random.usize(..victims.len());
@@ -175,7 +183,7 @@ async fn leader(world: &World) -> String {
 }
 
 /// What is on disk passes every check there is.
-fn sound(world: &World) {
+pub(crate) fn sound(world: &World) {
     for tool in [["log", "verify"], ["projections", "audit"]] {
         let output = world.tool(&tool);
         assert!(
@@ -189,7 +197,11 @@ fn sound(world: &World) {
 }
 
 /// Reads what was added to the histories, and holds it against what was promised before.
-async fn check(fleet: &Fleet, server: &Server, histories: &mut BTreeMap<Uuid, Vec<Message>>) {
+pub(crate) async fn check(
+    fleet: &Fleet,
+    server: &Server,
+    histories: &mut BTreeMap<Uuid, Vec<Message>>,
+) {
     let account = fleet.account();
     for conversation in &fleet.conversations {
         let known = histories.entry(*conversation).or_default();
@@ -213,7 +225,11 @@ fn kept(account: &Account, conversation: Uuid, history: &[Message]) {
 
 /// At the end: whole histories are what was read piece by piece, and every client's view is what a
 /// new one is shown.
-async fn whole(fleet: &Fleet, server: &Server, mut histories: BTreeMap<Uuid, Vec<Message>>) {
+pub(crate) async fn whole(
+    fleet: &Fleet,
+    server: &Server,
+    mut histories: BTreeMap<Uuid, Vec<Message>>,
+) {
     check(fleet, server, &mut histories).await;
     for (conversation, known) in &histories {
         let member = fleet.member_of(*conversation);

@@ -31,5 +31,10 @@ macro_rules! on_both_logs {
 
 mod a_message;
 mod authorisation;
+mod disconnects;
+mod drain;
 mod hostile;
 mod kill_rounds;
+mod power_cut;
+mod stale_writer;
+mod tokens;

@@ -136,6 +136,11 @@ impl Server {
         );
     }
 
+    /// Its process id while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// The server's name in its cluster.
     pub fn name(&self) -> &str {
         &self.name

@@ -26,6 +26,8 @@ use session::Session;
 
 /// Instructions taken at once before anything is sent.
 const BATCH: usize = 256;
+/// Conversations fetched where some may not be held: the most a page has.
+const LISTED: u32 = 100;
 /// After something the state wants could not be fetched.
 const FETCH_AGAIN: Duration = Duration::from_secs(1);
 
@@ -357,7 +359,9 @@ impl Driver {
     fn take_in(&mut self, request: &Request, outcome: &Outcome) {
         let mut state = self.state();
         match (request, outcome) {
-            (_, Outcome::Conversations(page)) => state.apply_conversations(page),
+            (Request::ListConversations(asked), Outcome::Conversations(page)) => {
+                state.apply_conversations(asked, page);
+            }
             (_, Outcome::Conversation(view)) => state.apply_conversation(view),
             (Request::ListMessages(asked), Outcome::Messages(page)) => {
                 state.apply_messages(asked, page);
@@ -399,6 +403,10 @@ impl Driver {
                     Request::GetConversation(query::GetConversation { conversation })
                 }
                 Ask::UnreadTotal => Request::GetUnread(query::GetUnread {}),
+                Ask::Conversations => Request::ListConversations(query::ListConversations {
+                    before: 0,
+                    limit: LISTED,
+                }),
             };
             self.queries.ask(request, None, now + self.query_timeout);
         }

@@ -25,6 +25,9 @@ pub struct Conversation {
     as_of: At,
     /// `unread` includes every event up to this position, and no later one.
     counted_to: u64,
+    /// Since the view was made messages before the last one may have come into sight.
+    #[serde(default)]
+    unsure: bool,
 }
 
 /// Whose view it is.
@@ -53,6 +56,7 @@ impl Conversation {
             known,
             as_of,
             counted_to,
+            unsure: false,
         }
     }
 
@@ -85,11 +89,13 @@ impl Conversation {
         }
         self.view = fresh.view;
         (self.as_of, self.counted_to) = (fresh.as_of, fresh.counted_to);
+        self.unsure = false;
     }
 
     pub(super) fn forget_messages(&mut self) {
         self.messages.clear();
         self.known.clear();
+        self.unsure = true;
     }
 
     pub(super) fn trim(&mut self, keep: usize) {
@@ -169,7 +175,11 @@ impl Conversation {
             return true;
         }
         // Every message this user may see comes as an event, in order: what was skipped is hidden.
-        self.known.add(view.last_seq + 1, message.seq);
+        let from = match self.unsure {
+            true => message.seq,
+            false => view.last_seq + 1,
+        };
+        self.known.add(from, message.seq);
         let others = message.author != context.user && !context.blocked.contains(&message.author);
         view.unread += u64::from(message.countable && others && event.position > self.counted_to);
         view.last_seq = message.seq;

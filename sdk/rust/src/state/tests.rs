@@ -510,6 +510,14 @@ impl World {
                             total: self.total(),
                         });
                     }
+                    Ask::Conversations => {
+                        let page = query::Conversations {
+                            conversations: self.reset(100).conversations,
+                            more: false,
+                            position: self.position,
+                        };
+                        state.apply_conversations(&query::ListConversations::default(), &page);
+                    }
                 }
             }
         }
@@ -801,4 +809,55 @@ fn a_stub_is_filled_unless_it_was_edited_meanwhile() {
         (held(&state).stub, held(&state).text.as_str()),
         (false, "long")
     );
+}
+
+#[test]
+fn what_a_blocked_user_began_appears_when_they_are_unblocked() {
+    let mut world = World::new(1);
+    world.blocked.insert("ann".into());
+    let mut state = State::new(ME);
+    state.apply_reset(&world.reset(1));
+    // Begun by ann while she was blocked: nobody told.
+    world.talks.push(world.talks[0].clone());
+    let unblock = Step::Block {
+        who: 1,
+        blocked: false,
+    };
+    state.apply_event(&world.step(&unblock).unwrap());
+    world.answer(&mut state);
+    assert_eq!(shown(&state), shown_fresh(&world));
+}
+
+#[test]
+fn who_comes_back_has_what_was_changed_meanwhile() {
+    let (mut world, mut state) = with_posts(3);
+    let (asked, page) = (
+        query::ListMessages {
+            conversation: talk_id(0),
+            ..Default::default()
+        },
+        query::Messages {
+            messages: (1..=3).map(|seq| world.message(0, seq)).collect(),
+            more: false,
+            position: world.position,
+        },
+    );
+    state.apply_messages(&asked, &page);
+    // While one is away nothing is told.
+    world.step(&Step::Edit { talk: 0, seq: 1 }).unwrap();
+    world.position += 1;
+    let event = Event {
+        kind: Some(Kind::ConversationAdded(world.view(0))),
+        ..posted(world.position, 0, ME)
+    };
+    state.apply_event(&event);
+    let conversation = state.conversations()[0];
+    assert_eq!(conversation.holes(), [(1, 2)]);
+    assert_eq!(conversation.messages()[&3], world.message(0, 3));
+}
+
+fn shown_fresh(world: &World) -> Vec<view::Conversation> {
+    let mut fresh = State::new(ME);
+    fresh.apply_reset(&world.reset(100));
+    shown(&fresh)
 }

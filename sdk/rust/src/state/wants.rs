@@ -13,6 +13,9 @@ use uuid::Uuid;
 pub struct Wants {
     conversations: BTreeMap<Uuid, Want>,
     total: Option<Want>,
+    /// The latest conversations, of which some may not be held.
+    #[serde(default)]
+    list: Option<Want>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,12 +42,13 @@ impl Want {
 pub(crate) enum Ask {
     Conversation(Uuid),
     UnreadTotal,
+    Conversations,
 }
 
 impl Wants {
     /// Nothing is wanted: the state is exact.
     pub fn is_empty(&self) -> bool {
-        self.conversations.is_empty() && self.total.is_none()
+        self.conversations.is_empty() && self.total.is_none() && self.list.is_none()
     }
 
     /// What is to be asked now; from here on it counts as being asked.
@@ -57,6 +61,11 @@ impl Wants {
                 asks.push(Ask::Conversation(*id));
             }
         }
+        if self.list == Some(Want::Open) {
+            self.list = Some(asked);
+            asks.push(Ask::Conversations);
+        }
+        // Last: then it includes whatever the others' answers include.
         if self.total == Some(Want::Open) {
             self.total = Some(asked);
             asks.push(Ask::UnreadTotal);
@@ -70,6 +79,7 @@ impl Wants {
             .values_mut()
             .for_each(|want| *want = Want::Open);
         self.total = self.total.map(|_| Want::Open);
+        self.list = self.list.map(|_| Want::Open);
     }
 
     pub(super) fn conversation(&mut self, id: Uuid) {
@@ -94,6 +104,14 @@ impl Wants {
 
     pub(super) fn unread_total(&mut self) {
         self.total.get_or_insert(Want::Open).touch();
+    }
+
+    pub(super) fn list(&mut self) {
+        self.list.get_or_insert(Want::Open).touch();
+    }
+
+    pub(super) fn listed(&mut self) {
+        self.list = self.list.and_then(Want::answered);
     }
 
     pub(super) fn total_touched(&mut self) {
