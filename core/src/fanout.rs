@@ -22,7 +22,7 @@ use crate::{
     },
     keys::KeyStore,
     projections::{
-        Projections, ReadError, Table,
+        Projections, ReadError, Snapshot, Table,
         read::{self, MessageView, Text, Viewer},
         resume::{Change, What, sealed_text},
         rows::{self, Rows},
@@ -60,6 +60,8 @@ pub trait Session: Send + Sync {
     fn typing(&self, typing: &Arc<Typing>);
     /// Something may have been missed: the session is to be closed so that its client resumes.
     fn interrupt(&self);
+    /// What was put aside for it may go: see [`Fanout::wake_when_told`].
+    fn wake(&self);
 }
 
 /// A session and the number of its registration.
@@ -77,6 +79,9 @@ pub struct Fanout {
     audiences: Mutex<HashMap<ConversationId, Arc<Audience>>>,
     /// Who blocks a user, of users lately active. Written and emptied like the audiences.
     blockers: Mutex<HashMap<UserId, Arc<[UserId]>>>,
+    /// Whom a user blocks, of users lately active, as the rows have it.
+    blocked: Mutex<HashMap<UserId, Arc<[UserId]>>>,
+    answered: Mutex<Answered>,
     /// Position of the last commit that all sessions have been told of.
     told: watch::Sender<u64>,
     projections: Arc<Projections>,
@@ -91,6 +96,14 @@ struct Audience {
 
 /// Audiences and lists of blockers kept.
 const KEPT: usize = 100_000;
+
+/// Sessions with an answer put aside.
+#[derive(Default)]
+struct Answered {
+    /// Position of what was answered, the tick it was put aside at, and whose it is.
+    waiting: Vec<(u64, u64, Arc<dyn Session>)>,
+    ticks: u64,
+}
 
 /// Ends a session's registration when dropped.
 pub struct Registration {
@@ -119,6 +132,8 @@ impl Fanout {
             next: std::sync::atomic::AtomicU64::new(0),
             audiences: Mutex::default(),
             blockers: Mutex::default(),
+            blocked: Mutex::default(),
+            answered: Mutex::default(),
             told: watch::Sender::new(projections.cursor()),
             projections,
             keys,
@@ -145,6 +160,7 @@ impl Fanout {
     pub fn interrupt(&self) {
         self.audiences.lock().clear();
         self.blockers.lock().clear();
+        self.blocked.lock().clear();
         for (_, session) in self.sessions.read().values().flatten() {
             session.interrupt();
         }
@@ -192,6 +208,54 @@ impl Fanout {
         Ok(())
     }
 
+    /// Wakes a session once it has been told of everything up to a position, or a moment later if
+    /// that takes long. Who posts a message is so sent the answer and the event in one piece: two
+    /// would cost as much again as the delivery to the other side.
+    pub fn wake_when_told(&self, position: u64, session: Arc<dyn Session>) {
+        let mut answered = self.answered.lock();
+        if *self.told.borrow() < position {
+            let tick = answered.ticks;
+            answered.waiting.push((position, tick, session));
+            return;
+        }
+        drop(answered);
+        session.wake();
+    }
+
+    /// Wakes the sessions that have waited since the call before: an answer waits for a projector that
+    /// is busy, not for one that has to catch up.
+    pub fn wake_overdue(&self) {
+        let mut answered = self.answered.lock();
+        answered.ticks += 1;
+        if answered.waiting.is_empty() {
+            return;
+        }
+        let now = answered.ticks;
+        let overdue = answered
+            .waiting
+            .extract_if(.., |(_, tick, _)| *tick + 1 < now);
+        let overdue: Vec<_> = overdue.collect();
+        drop(answered);
+        for (_, _, session) in overdue {
+            session.wake();
+        }
+    }
+
+    fn wake_told(&self, position: u64) {
+        let mut answered = self.answered.lock();
+        if answered.waiting.is_empty() {
+            return;
+        }
+        let told = answered
+            .waiting
+            .extract_if(.., |(of, _, _)| *of <= position);
+        let told: Vec<_> = told.collect();
+        drop(answered);
+        for (_, _, session) in told {
+            session.wake();
+        }
+    }
+
     /// To be called before commits are folded: keeps the audiences that they change as they are now.
     pub fn prepare(&self, commits: &[Commit]) -> Result<(), ReadError> {
         let mut audiences = self.audiences.lock();
@@ -204,7 +268,17 @@ impl Fanout {
             blockers.clear();
         }
         drop(blockers);
+        let mut blocked = self.blocked.lock();
+        if blocked.len() > KEPT {
+            blocked.clear();
+        }
         for (_, batch, event) in commits.iter().flat_map(Commit::events) {
+            if let (Stream::User(user), Event::UserBlocked { .. } | Event::UserUnblocked { .. }) =
+                (&batch.stream, event)
+            {
+                // Read anew from the rows that these commits will have changed.
+                blocked.remove(user);
+            }
             let changes = matches!(
                 event,
                 Event::MemberJoined { .. } | Event::MemberLeft { .. } | Event::MemberRemoved { .. }
@@ -222,6 +296,7 @@ impl Fanout {
     pub async fn commit(&self, commit: &Commit) -> Result<(), ReadError> {
         let told = self.tell_all(commit).await;
         self.told.send_replace(commit.position.0);
+        self.wake_told(commit.position.0);
         told
     }
 
@@ -607,8 +682,9 @@ impl Fanout {
         if member.read_seq == row.last_seq {
             return Ok(Some((0, rows.cursor())));
         }
-        let viewer = Viewer::load(&rows, user)?;
-        let left = unread::in_conversation(&rows, id, &row, user, &member, &viewer.blocked)?;
+        let blocked = self.blocked(&rows, user)?;
+        let own_after = |read| self.projections.own_after(id, user, read);
+        let left = unread::in_conversation(&rows, id, &row, user, &member, &blocked, own_after)?;
         Ok(Some((left, rows.cursor())))
     }
 
@@ -655,6 +731,16 @@ impl Fanout {
         let blockers: Arc<[UserId]> = load_blockers(&self.projections.read(), user)?.into();
         self.blockers.lock().insert(user.clone(), blockers.clone());
         Ok(blockers)
+    }
+
+    /// Whom a user blocks.
+    fn blocked(&self, rows: &Snapshot<'_>, user: &UserId) -> Result<Arc<[UserId]>, ReadError> {
+        if let Some(blocked) = self.blocked.lock().get(user) {
+            return Ok(blocked.clone());
+        }
+        let blocked: Arc<[UserId]> = Viewer::load(rows, user)?.blocked.into();
+        self.blocked.lock().insert(user.clone(), blocked.clone());
+        Ok(blocked)
     }
 
     fn change_audience(&self, id: ConversationId, change: impl FnOnce(&mut Vec<UserId>)) {

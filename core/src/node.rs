@@ -86,13 +86,14 @@ impl Node {
         })?);
         threads.push(spawn("cursors", {
             let (handler, cursors, clock) = (handler.clone(), cursors.clone(), parts.clock.clone());
-            let health = health.clone();
+            let (health, fanout) = (health.clone(), fanout.clone());
             move || async move {
                 let mut tick =
                     tokio::time::interval(Duration::from_millis(handler::cursors::FLUSH_EVERY_MS));
                 while !health.stopping.load(Ordering::Relaxed) {
                     tick.tick().await;
                     cursors.flush(clock.now_ms(), false, &handler);
+                    fanout.wake_overdue();
                 }
             }
         })?);

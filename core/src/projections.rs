@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::{
     commit::Commit,
-    domain::{Event, Stream},
+    domain::{ConversationId, Event, Stream, UserId},
     log::{Identity, Position},
 };
 
@@ -31,7 +31,7 @@ pub use fold::Parked;
 pub use store::{Direction, FlushError, OpenError, Snapshot, Store, Table};
 
 /// Version of the rows and of how they are folded. A change of either is a new version, and so a rebuild.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Memory of rows not yet on disk above which folding waits for the flush, in bytes.
 const OVERLAY_BYTES: usize = 256 << 20;
@@ -171,6 +171,12 @@ impl Projections {
     /// Whether so much is folded and not on disk that folding should wait.
     pub fn is_behind_on_disk(&self) -> bool {
         self.store.overlay_bytes() > OVERLAY_BYTES
+    }
+
+    /// How many countable messages of a user come after a countable seq, if that is remembered. For the
+    /// projector's thread, where nothing is folded meanwhile.
+    pub fn own_after(&self, id: ConversationId, user: &UserId, read: u64) -> Option<u64> {
+        self.kept.lock().own_after(id, user, read)
     }
 
     /// The store, for audits.

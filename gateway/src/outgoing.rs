@@ -35,6 +35,8 @@ struct State {
     bytes: usize,
     /// Until the session is open, live frames wait here and nothing is sent.
     held: bool,
+    /// Whoever sends has been told that there is something, and has not come for it yet.
+    woken: bool,
     close: Option<(CloseCode, Bytes)>,
     unacknowledged: VecDeque<((u64, u32), ConversationId, u64)>,
 }
@@ -64,6 +66,7 @@ impl Outgoing {
                 frames: VecDeque::new(),
                 bytes: 0,
                 held: true,
+                woken: false,
                 close: None,
                 unacknowledged: VecDeque::new(),
             }),
@@ -85,13 +88,29 @@ impl Outgoing {
         if let Some((conversation, seq)) = message {
             state.remember(at, conversation, seq);
         }
-        self.push(state, frame, at.0)
+        self.push(state, frame, at.0, true)
     }
 
     /// Adds a reply. False when the queue is full: the caller cuts the connection.
     #[must_use]
     pub fn reply(&self, frame: Bytes) -> bool {
-        self.push(self.state.lock(), frame, 0)
+        self.push(self.state.lock(), frame, 0, true)
+    }
+
+    /// Adds a reply that goes with what comes next, or at [`Outgoing::wake`]. False when the queue is
+    /// full: the caller cuts the connection.
+    #[must_use]
+    pub fn reply_aside(&self, frame: Bytes) -> bool {
+        self.push(self.state.lock(), frame, 0, false)
+    }
+
+    /// Sends what was put aside.
+    pub fn wake(&self) {
+        let mut state = self.state.lock();
+        if !state.frames.is_empty() && state.to_be_woken() {
+            drop(state);
+            self.changed.notify_one();
+        }
     }
 
     fn push(
@@ -99,6 +118,7 @@ impl Outgoing {
         mut state: parking_lot::MutexGuard<'_, State>,
         bytes: Bytes,
         position: u64,
+        wake: bool,
     ) -> bool {
         if state.close.is_some() {
             return true;
@@ -112,7 +132,7 @@ impl Outgoing {
             position,
             counted: true,
         });
-        let wake = !state.held && state.frames.len() == 1;
+        let wake = wake && state.to_be_woken();
         drop(state);
         if wake {
             self.changed.notify_one();
@@ -124,7 +144,7 @@ impl Outgoing {
     pub fn volatile(&self, bytes: Bytes) {
         let state = self.state.lock();
         if !state.held && state.bytes + bytes.len() <= self.limit / 4 {
-            let _ = self.push(state, bytes, 0);
+            let _ = self.push(state, bytes, 0, true);
         }
     }
 
@@ -150,6 +170,7 @@ impl Outgoing {
             state.remember((position, u32::MAX), conversation, seq);
         }
         state.held = false;
+        state.woken = true;
         drop(state);
         self.changed.notify_one();
     }
@@ -202,6 +223,7 @@ impl Outgoing {
             let changed = self.changed.notified();
             {
                 let mut state = self.state.lock();
+                state.woken = false;
                 if !state.held && !state.frames.is_empty() || state.close.is_some() {
                     let mut batch = Batch {
                         frames: Vec::with_capacity(state.frames.len()),
@@ -255,6 +277,11 @@ impl Outgoing {
 }
 
 impl State {
+    /// Whether to wake whoever sends; after that it counts as done.
+    fn to_be_woken(&mut self) -> bool {
+        !self.held && !std::mem::replace(&mut self.woken, true)
+    }
+
     fn remember(&mut self, at: (u64, u32), conversation: ConversationId, seq: u64) {
         // The same conversation's message just before is covered by this one once both are acknowledged,
         // but may be acknowledged alone: both are kept.
@@ -262,5 +289,63 @@ impl State {
             self.unacknowledged.pop_front();
         }
         self.unacknowledged.push_back((at, conversation, seq));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn frame(text: &'static str) -> Bytes {
+        Bytes::from_static(text.as_bytes())
+    }
+
+    fn open() -> Outgoing {
+        let outgoing = Outgoing::new(100);
+        outgoing.open(Vec::new(), 0, Vec::new());
+        // The opening itself wakes.
+        assert!(outgoing.next().now_or_never().is_none());
+        outgoing
+    }
+
+    /// A sender that waits, as a transport does.
+    async fn taken(outgoing: &Outgoing, meanwhile: impl FnOnce()) -> Option<Vec<Bytes>> {
+        let mut next = std::pin::pin!(outgoing.next());
+        assert!(next.as_mut().now_or_never().is_none());
+        meanwhile();
+        next.now_or_never().map(|batch| batch.frames)
+    }
+
+    #[tokio::test]
+    async fn a_reply_put_aside_goes_with_what_comes_next() {
+        let outgoing = open();
+        let both = taken(&outgoing, || {
+            assert!(outgoing.reply_aside(frame("reply")));
+            assert!(outgoing.event(frame("event"), (1, 0), None));
+        });
+        assert_eq!(both.await, Some(vec![frame("reply"), frame("event")]));
+    }
+
+    #[tokio::test]
+    async fn a_reply_put_aside_waits_until_it_is_called_for() {
+        let outgoing = open();
+        let silent = taken(&outgoing, || assert!(outgoing.reply_aside(frame("reply"))));
+        assert_eq!(silent.await, None);
+        outgoing.wake();
+        let batch = outgoing.next().now_or_never().expect("woken");
+        assert_eq!(batch.frames, [frame("reply")]);
+        let nothing = taken(&outgoing, || outgoing.wake());
+        assert_eq!(nothing.await, None);
+    }
+
+    #[tokio::test]
+    async fn each_sender_is_woken_for_what_comes_after_it_has_taken() {
+        let outgoing = open();
+        for _ in 0..3 {
+            let one = taken(&outgoing, || assert!(outgoing.reply(frame("reply"))));
+            assert_eq!(one.await, Some(vec![frame("reply")]));
+        }
     }
 }

@@ -771,7 +771,11 @@ impl Shared {
         self.reply(id, failure.outcome());
     }
 
-    fn answer(&self, id: u64, answer: Answer) {
+    fn answer(self: &Arc<Shared>, id: u64, answer: Answer) {
+        let told_at = match &answer {
+            Answer::Accepted(accepted) => Some(accepted.position),
+            Answer::Refused(_) | Answer::Unavailable(_) => None,
+        };
         match &answer {
             Answer::Accepted(accepted) => {
                 self.gateway
@@ -784,16 +788,24 @@ impl Shared {
             }
             Answer::Refused(_) | Answer::Unavailable(_) => {}
         }
-        let accepted = matches!(answer, Answer::Accepted(_));
         let outcome = translate::answer(answer);
         if let Outcome::Error(error) = &outcome
             && let Some(code) = ErrorCode::from_name(&error.code)
         {
             self.gateway.metrics.refuse(code);
         }
-        // Without an id only failures are answered.
-        if id != 0 || !accepted {
-            self.reply(id, outcome);
+        match told_at {
+            None => self.reply(id, outcome),
+            // Without an id only failures are answered.
+            Some(_) if id == 0 => {}
+            Some(position) => {
+                let frame = self.encoding.encode(&ServerFrame::reply(id, outcome));
+                if !self.outgoing.reply_aside(frame) {
+                    return self.cut();
+                }
+                let fanout = &self.gateway.node.fanout;
+                fanout.wake_when_told(position, self.clone());
+            }
         }
     }
 
@@ -863,6 +875,10 @@ impl fanout::Session for Shared {
             })
         });
         self.outgoing.volatile(frame);
+    }
+
+    fn wake(&self) {
+        self.outgoing.wake();
     }
 
     fn interrupt(&self) {

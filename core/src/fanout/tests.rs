@@ -27,6 +27,7 @@ use crate::{
     projections::resume::{Resume, since},
 };
 
+mod answers;
 mod blocks;
 mod parked;
 mod ticks;
@@ -37,6 +38,7 @@ struct Recorder {
     changes: Mutex<Vec<Change>>,
     typing: Mutex<Vec<(UserId, bool)>>,
     interrupts: AtomicUsize,
+    wakes: AtomicUsize,
 }
 
 impl Recorder {
@@ -59,6 +61,10 @@ impl Session for Recorder {
 
     fn interrupt(&self) {
         self.interrupts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn wake(&self) {
+        self.wakes.fetch_add(1, Ordering::Relaxed);
     }
 }
 

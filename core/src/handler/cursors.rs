@@ -1,9 +1,9 @@
 //! Read and delivered cursors on their way to the log: coalesced to at most one event per member
 //! and conversation per second.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, hash_map::Entry};
 use parking_lot::Mutex;
 
 use super::{Answer, Handler, Submission};
@@ -12,14 +12,27 @@ use crate::domain::{Command, ConversationCommand, ConversationId, UserId};
 /// Shortest time between two events of one member in one conversation, milliseconds.
 const INTERVAL_MS: u64 = 1_000;
 
-/// How often [`Cursors::flush`] is to be called, milliseconds.
-pub const FLUSH_EVERY_MS: u64 = 100;
+/// How often [`Cursors::flush`] is to be called, milliseconds: often, so that they trickle into the log
+/// between the messages and nobody waits behind a heap of them.
+pub const FLUSH_EVERY_MS: u64 = 20;
 
 /// Cursors that have moved but are not in the log yet. They may be lost with the process: a client
 /// acknowledges and reads cumulatively, so the next one makes up for it.
 #[derive(Debug, Default)]
 pub struct Cursors {
-    moved: Mutex<HashMap<(ConversationId, UserId), Moved>>,
+    state: Mutex<State>,
+}
+
+type Member = (ConversationId, UserId);
+
+/// Every member in `moved` stands in exactly one of the queues.
+#[derive(Debug, Default)]
+struct State {
+    moved: HashMap<Member, Moved>,
+    /// Not written for a while: may be at once.
+    fresh: Vec<Member>,
+    /// Written lately, and when they may be again.
+    resting: VecDeque<(u64, Member)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,35 +41,63 @@ struct Moved {
     delivered: u64,
     /// Whether there is something to write.
     waiting: bool,
-    written_ms: u64,
+}
+
+impl State {
+    fn wait(&mut self, member: Member) -> &mut Moved {
+        let moved = match self.moved.entry(member) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                self.fresh.push(entry.key().clone());
+                entry.insert(Moved::default())
+            }
+        };
+        moved.waiting = true;
+        moved
+    }
 }
 
 impl Cursors {
     /// Notes that a member has read, or one of their devices received, up to a message (0: neither).
     pub fn moved(&self, conversation: ConversationId, user: &UserId, read: u64, delivered: u64) {
-        let mut moved = self.moved.lock();
-        let entry = moved.entry((conversation, user.clone())).or_default();
-        if read > entry.read || delivered > entry.delivered.max(entry.read) {
-            entry.read = entry.read.max(read);
-            entry.delivered = entry.delivered.max(delivered);
-            entry.waiting = true;
+        let mut state = self.state.lock();
+        let member = (conversation, user.clone());
+        let known = state.moved.get(&member).copied().unwrap_or_default();
+        if read > known.read || delivered > known.delivered.max(known.read) {
+            let moved = state.wait(member);
+            moved.read = known.read.max(read);
+            moved.delivered = known.delivered.max(delivered);
         }
     }
 
     /// Submits what is due. `all`: everything, at a shutdown.
     pub fn flush(self: &Arc<Self>, now_ms: u64, all: bool, handler: &Handler) {
         let mut due = Vec::new();
-        self.moved.lock().retain(|(conversation, user), moved| {
-            let rested = now_ms >= moved.written_ms + INTERVAL_MS;
-            if moved.waiting && (rested || all) {
-                due.push((*conversation, user.clone(), moved.read, moved.delivered));
-                moved.waiting = false;
-                moved.written_ms = now_ms;
-                return true;
+        let mut state = self.state.lock();
+        let State {
+            moved,
+            fresh,
+            resting,
+        } = &mut *state;
+        let rested = resting.partition_point(|(until_ms, _)| all || *until_ms <= now_ms);
+        let rested = resting.drain(..rested).map(|(_, member)| member);
+        let mut written = Vec::new();
+        for member in rested.chain(fresh.drain(..)) {
+            let Entry::Occupied(mut entry) = moved.entry(member) else {
+                continue;
+            };
+            let cursor = entry.get_mut();
+            if !cursor.waiting {
+                entry.remove();
+                continue;
             }
-            moved.waiting || !rested
-        });
-        for (conversation, actor, read, delivered) in due {
+            cursor.waiting = false;
+            due.push((entry.key().clone(), cursor_of(entry.get())));
+            written.push((now_ms + INTERVAL_MS, entry.key().clone()));
+        }
+        resting.extend(written);
+        drop(state);
+        for ((conversation, actor), (read, delivered)) in due {
             let command = ConversationCommand::MoveCursors { read, delivered };
             let (cursors, user) = (self.clone(), actor.clone());
             handler.submit(Submission {
@@ -76,11 +117,17 @@ impl Cursors {
     }
 
     /// What could not be written is to be written later.
-    fn again(&self, member: (ConversationId, UserId), read: u64, delivered: u64) {
-        let mut moved = self.moved.lock();
-        let entry = moved.entry(member).or_default();
-        entry.read = entry.read.max(read);
-        entry.delivered = entry.delivered.max(delivered);
-        entry.waiting = true;
+    fn again(&self, member: Member, read: u64, delivered: u64) {
+        let mut state = self.state.lock();
+        let moved = state.wait(member);
+        moved.read = moved.read.max(read);
+        moved.delivered = moved.delivered.max(delivered);
     }
 }
+
+fn cursor_of(moved: &Moved) -> (u64, u64) {
+    (moved.read, moved.delivered)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Events to rows. A pure function of the log: nothing here could send or run anything.
 
-use std::ops::ControlFlow;
+use std::{collections::VecDeque, ops::ControlFlow};
 
 use hashbrown::{HashMap, HashSet, hash_map::Entry};
 use serde::Serialize;
@@ -48,8 +48,42 @@ pub struct Kept {
     /// The streams set aside so far.
     pub parked: HashSet<Stream>,
     conversations: HashMap<ConversationId, rows::Conversation>,
-    /// Countable messages of an author in a conversation.
-    ordinals: HashMap<(ConversationId, UserId), u64>,
+    ordinals: HashMap<(ConversationId, UserId), Ordinal>,
+}
+
+/// Countable messages of an author in a conversation.
+#[derive(Debug, Default)]
+struct Ordinal {
+    /// How many there are.
+    count: u64,
+    /// Countable seqs of the last few.
+    recent: VecDeque<u64>,
+}
+
+/// Countable seqs remembered of an author: enough for what they write between two times they read.
+const RECENT: usize = 32;
+
+impl Ordinal {
+    fn add(&mut self, countable_seq: u64) -> u64 {
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(countable_seq);
+        self.count += 1;
+        self.count
+    }
+
+    fn after(&self, read: u64) -> Option<u64> {
+        let complete = self.recent.len() as u64 == self.count;
+        let reaches_back = self.recent.front().is_some_and(|first| *first <= read);
+        (complete || reaches_back).then(|| {
+            self.recent
+                .iter()
+                .rev()
+                .take_while(|seq| **seq > read)
+                .count() as u64
+        })
+    }
 }
 
 impl Kept {
@@ -59,6 +93,11 @@ impl Kept {
             parked,
             ..Kept::default()
         }
+    }
+
+    /// How many countable messages of a user come after a countable seq, if that is remembered.
+    pub fn own_after(&self, id: ConversationId, user: &UserId, read: u64) -> Option<u64> {
+        self.ordinals.get(&(id, user.clone()))?.after(read)
     }
 }
 
@@ -295,27 +334,21 @@ impl<'t, 's> Fold<'t, 's> {
                 }
                 row.last_seq = *seq;
                 row.activity_position = at.0;
-                row.activity_ms = at_ms;
                 if *countable_seq != 0 {
                     row.last_countable_seq = *countable_seq;
                     let ordinal = match ordinals.entry((id, batch.actor.clone())) {
                         Entry::Occupied(entry) => entry.into_mut(),
                         Entry::Vacant(entry) => {
                             let found = super::unread::last_by(tx, id, &batch.actor, u64::MAX)?;
-                            entry.insert(found.map_or(0, |last| last.count))
+                            entry.insert(Ordinal {
+                                count: found.map_or(0, |last| last.count),
+                                recent: VecDeque::new(),
+                            })
                         }
                     };
-                    *ordinal += 1;
+                    let count = ordinal.add(*countable_seq);
                     let key = rows::author(id, &batch.actor, *countable_seq);
-                    put(
-                        tx,
-                        Table::Authors,
-                        key,
-                        &rows::Author {
-                            count: *ordinal,
-                            seq: *seq,
-                        },
-                    );
+                    put(tx, Table::Authors, key, &rows::Author { count, seq: *seq });
                 }
                 let command = batch.command.map(|command| command.id);
                 let message = rows::Message {
@@ -365,6 +398,7 @@ impl<'t, 's> Fold<'t, 's> {
                 message.retracted = true;
                 put(tx, Table::Messages, rows::message(id, *seq), &message);
                 if *countable_seq != 0 {
+                    row.retracted += 1;
                     put(
                         tx,
                         Table::Retracted,
@@ -455,13 +489,12 @@ impl<'t, 's> Fold<'t, 's> {
         let mut row = rows::Conversation {
             kind: kind.clone(),
             title: title.to_owned(),
-            started_ms: at_ms,
             last_seq: 0,
             last_countable_seq: 0,
+            retracted: 0,
             member_count: 0,
             owner_count: 0,
             activity_position: at.0,
-            activity_ms: at_ms,
             changed_position: at.0,
         };
         if let Kind::Direct { pair, .. } = kind {

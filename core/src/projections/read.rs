@@ -274,7 +274,15 @@ fn view(
         last_message,
         read_seq: member.read_seq,
         delivered_seq: member.delivered_seq,
-        unread: unread::in_conversation(rows, id, &row, &viewer.user, &member, &viewer.blocked)?,
+        unread: unread::in_conversation(
+            rows,
+            id,
+            &row,
+            &viewer.user,
+            &member,
+            &viewer.blocked,
+            |_| None,
+        )?,
         muted: muted.is_some_and(|row| row.muted),
         cursors,
         activity_position,
@@ -476,7 +484,15 @@ pub fn unread_total(rows: &dyn Rows, viewer: &Viewer) -> Result<u64, ReadError> 
         let (Some(row), Some(member)) = (row(rows, id)?, member(rows, id, &viewer.user)?) else {
             continue;
         };
-        total += unread::in_conversation(rows, id, &row, &viewer.user, &member, &viewer.blocked)?;
+        total += unread::in_conversation(
+            rows,
+            id,
+            &row,
+            &viewer.user,
+            &member,
+            &viewer.blocked,
+            |_| None,
+        )?;
     }
     Ok(total)
 }

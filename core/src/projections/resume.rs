@@ -398,7 +398,8 @@ impl Since<'_> {
         for (user, member) in moved {
             let unread = if user == self.viewer.user {
                 let blocked = &self.viewer.blocked;
-                let left = unread::in_conversation(self.rows, id, row, &user, &member, blocked)?;
+                let left =
+                    unread::in_conversation(self.rows, id, row, &user, &member, blocked, |_| None)?;
                 Some((left, self.as_of))
             } else {
                 None

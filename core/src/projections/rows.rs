@@ -107,20 +107,18 @@ pub struct Conversation {
     pub kind: Kind,
     /// A group's title.
     pub title: String,
-    /// When it began.
-    pub started_ms: u64,
     /// `seq` of the last message.
     pub last_seq: u64,
     /// Countable messages so far.
     pub last_countable_seq: u64,
+    /// Countable messages taken back.
+    pub retracted: u64,
     /// Present members.
     pub member_count: u32,
     /// Owners among them.
     pub owner_count: u32,
     /// Position of the last message (or of the start): what the list is sorted by.
     pub activity_position: u64,
-    /// Its time.
-    pub activity_ms: u64,
     /// Position of the last event of any kind.
     pub changed_position: u64,
 }

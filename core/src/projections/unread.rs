@@ -57,7 +57,8 @@ pub(super) fn countable_up_to(
     }
 }
 
-/// What is unread for a member. `blocked` are the users the reader blocks.
+/// What is unread for a member. `blocked` are the users the reader blocks; `own_after` says how many
+/// countable messages of the reader come after a countable seq, if that is known without looking.
 pub fn in_conversation(
     rows: &dyn Rows,
     id: ConversationId,
@@ -65,6 +66,7 @@ pub fn in_conversation(
     reader: &str,
     member: &rows::Member,
     blocked: &[UserId],
+    own_after: impl FnOnce(u64) -> Option<u64>,
 ) -> Result<u64, ReadError> {
     // Leaving reads everything, and rejoining starts at the present: the cursor is never before a gap.
     if member.role.is_none() || member.read_seq == conversation.last_seq {
@@ -88,11 +90,19 @@ pub fn in_conversation(
         )
         .collect();
     let mut excluded = 0;
+    let own_after = own_after(read);
     for author in &not_counted {
+        if let (Some(own), true) = (own_after, *author == reader) {
+            excluded += own;
+            continue;
+        }
         let total = by_author(rows, id, author, u64::MAX)?;
         if total > 0 {
             excluded += total - by_author(rows, id, author, read)?;
         }
+    }
+    if conversation.retracted == 0 {
+        return Ok(after - excluded);
     }
     let from = rows::retracted(id, read + 1);
     let to = rows::retracted(id, u64::MAX);

@@ -104,6 +104,7 @@ fn a_change_is_made_once_for_everyone() {
         }
         fn typing(&self, _: &Arc<Typing>) {}
         fn interrupt(&self) {}
+        fn wake(&self) {}
     }
 
     let vault = Vault::new();
