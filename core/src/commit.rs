@@ -155,7 +155,10 @@ impl Commit {
                 })
                 .collect(),
         };
-        let out = vec![FORMAT];
+        let events = stored.batches.iter().flat_map(|batch| &batch.events);
+        let payloads: usize = events.map(|event| event.payload.len() + 16).sum();
+        let mut out = Vec::with_capacity(64 + 128 * batches.len() + payloads);
+        out.push(FORMAT);
         // Plain structures written into memory: nothing can fail.
         postcard::to_extend(&stored, out)
             .expect("commits encode")

@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, ops::ControlFlow};
 
+use bytes::Bytes;
 use hashbrown::{HashMap, HashSet, hash_map::Entry};
 use serde::Serialize;
 
@@ -619,12 +620,12 @@ pub fn parked(rows: &dyn Rows) -> Result<Vec<Parked>, ReadError> {
     failed.map_or(Ok(found), Err)
 }
 
+/// Room for most rows: what they grow out of while they are encoded is not paid for once more.
+const ROW_BYTES: usize = 512;
+
 fn put<T: Serialize + ?Sized>(tx: &mut WriteTx<'_>, table: Table, key: impl AsRef<[u8]>, row: &T) {
-    tx.put(
-        table,
-        key.as_ref(),
-        postcard::to_allocvec(row).expect("rows encode"),
-    );
+    let encoded = postcard::to_extend(row, Vec::with_capacity(ROW_BYTES)).expect("rows encode");
+    tx.put(table, key.as_ref(), Bytes::copy_from_slice(&encoded));
 }
 
 fn change(tx: &mut WriteTx<'_>, key: Vec<u8>, batch: &Batch, at_ms: u64, event: &Event) {
@@ -695,7 +696,7 @@ fn need_posted(row: &rows::Conversation, seq: u64) -> Result<(), FoldError> {
     Ok(())
 }
 
-fn need_message(tx: &WriteTx<'_>, id: ConversationId, seq: u64) -> Result<bytes::Bytes, FoldError> {
+fn need_message(tx: &WriteTx<'_>, id: ConversationId, seq: u64) -> Result<Bytes, FoldError> {
     Rows::get(tx, Table::Messages, &rows::message(id, seq))?
         .ok_or_else(|| FoldError::Poison(format!("message {seq} does not exist")))
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::key::Key;
 
 /// Memory of a row beside its bytes: two handles, their share of a tree node, two allocations.
-const ROW_OVERHEAD: usize = 144;
+const ROW_OVERHEAD: usize = 176;
 
 /// The lower and the upper bound of a range of full keys.
 pub(super) type Bounds<'a> = (Bound<&'a Key>, Bound<&'a Key>);
