@@ -8,19 +8,28 @@
 //! The generator shares its machine with the server it measures, so it is one thread with hand-written
 //! framing (`transport`, `compose`, `scan`) instead of the SDK; what it costs itself is in the
 //! [`Report`], as is how late it was.
+//!
+//! CPU seconds depend on the machine and the moment. So a [`relay`] that does the least a server can
+//! do can be put under the same load in the same run: the ratio is what to compare.
 
+mod baseline;
 mod compose;
+pub mod floor;
+pub mod irc;
 mod ledger;
 mod metrics;
 mod options;
 mod plan;
 mod process;
 mod receipts;
+pub mod relay;
 mod report;
 mod run;
 mod scan;
 mod transport;
 
+pub use baseline::Baseline;
 pub use options::{Options, TransportKind};
+pub use process::children_cpu_seconds;
 pub use report::{Quantiles, Report};
 pub use run::{RunError, run};

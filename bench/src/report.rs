@@ -6,6 +6,8 @@ use std::fmt;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::baseline::Baseline;
+
 /// Above this, at the 99th percentile, the generator itself was too late for its figures to be
 /// trusted.
 const OVERRUN_MS: f64 = 5.0;
@@ -70,6 +72,13 @@ pub struct Report {
     pub violations: Vec<String>,
     /// Refusals and lost connections, by code.
     pub errors: BTreeMap<String, u64>,
+    /// What a bare relay came to under the same load; left out if none was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
+    /// How many times the relay's CPU time a message the server spent; left out with the baseline, or
+    /// if the run was too short to tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_ratio: Option<f64>,
 }
 
 /// A distribution of times in milliseconds.
@@ -148,12 +157,19 @@ impl fmt::Display for Report {
             "  {:<22} {:>9} {:>9} {:>9} {:>9}",
             "", "p50", "p99", "p99.9", "max"
         )?;
+        let relay = self.baseline.as_ref();
         let rows = [
-            ("sent to received", self.delivery_ms),
-            ("sent to acknowledged", self.ack_ms),
-            ("generator late", self.generator_late_ms),
+            ("sent to received", Some(self.delivery_ms)),
+            (
+                "  with the bare relay",
+                relay.map(|relay| relay.delivery_ms),
+            ),
+            ("sent to acknowledged", Some(self.ack_ms)),
+            ("  with the bare relay", relay.map(|relay| relay.ack_ms)),
+            ("generator late", Some(self.generator_late_ms)),
         ];
         for (name, q) in rows {
+            let Some(q) = q else { continue };
             let Quantiles {
                 p50,
                 p99,
@@ -169,6 +185,14 @@ impl fmt::Display for Report {
             ("server CPU", self.server_cpu_s_per_100k),
             ("nats CPU", self.nats_cpu_s_per_100k),
             ("generator CPU", self.generator_cpu_s_per_100k),
+            (
+                "bare relay's CPU",
+                relay.and_then(|relay| relay.server_cpu_s_per_100k),
+            ),
+            (
+                "  generator CPU then",
+                relay.and_then(|relay| relay.generator_cpu_s_per_100k),
+            ),
         ];
         for (name, seconds) in cpu {
             if let Some(seconds) = seconds {
@@ -179,6 +203,10 @@ impl fmt::Display for Report {
                     format!("{seconds:.2} s per 100,000 messages ({each:.1} us each)"),
                 )?;
             }
+        }
+        if let Some(ratio) = self.cpu_ratio {
+            let value = format!("{ratio:.2} times the bare relay's CPU a message");
+            line(f, "server to relay", value)?;
         }
         if let Some(after) = self.server_rss_kb {
             let before = self.server_rss_connected_kb.unwrap_or_default();
@@ -218,6 +246,10 @@ impl fmt::Display for Report {
                 "OVERRUN",
                 format!("{why}: latencies are not to be trusted"),
             )?;
+        }
+        if relay.is_some_and(|relay| relay.overrun) {
+            let why = "the generator was late with the bare relay";
+            line(f, "OVERRUN", format!("{why}: its latencies are no floor"))?;
         }
         Ok(())
     }

@@ -327,6 +327,8 @@ impl<'a, T: Transport> Run<'a, T> {
             in_order: violations.in_order(),
             violations: violations.lines(),
             errors: self.errors.clone(),
+            baseline: None,
+            cpu_ratio: None,
         };
         report.set_lateness(self.late.quantiles());
         report

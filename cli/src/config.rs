@@ -9,6 +9,12 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use tidings_gateway::{Limits, auth::AuthConfig, tls::TlsConfig};
 
+use crate::secrets::SecretsConfig;
+
+mod jetstream;
+
+pub(crate) use jetstream::JetStreamConfig;
+
 /// Everything a server can be told. Unknown keys are errors.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -31,8 +37,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Limits of the domain and pace of the writer.
     pub(crate) messages: MessagesConfig,
-    /// File of the operator key that wraps all content keys; made in the data folder if not given.
-    pub(crate) operator_key: Option<PathBuf>,
+    /// The secrets that all servers of a log share.
+    pub(crate) secrets: SecretsConfig,
 }
 
 impl Default for Config {
@@ -47,7 +53,7 @@ impl Default for Config {
             auth: AuthConfig::default(),
             limits: Limits::default(),
             messages: MessagesConfig::default(),
-            operator_key: None,
+            secrets: SecretsConfig::default(),
         }
     }
 }
@@ -60,41 +66,7 @@ pub(crate) enum LogConfig {
     #[default]
     Embedded,
     /// NATS JetStream.
-    JetStream(JetStreamConfig),
-}
-
-/// A log on NATS JetStream.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct JetStreamConfig {
-    /// Addresses of servers.
-    pub(crate) servers: Vec<String>,
-    /// Begins the name of every stream and subject.
-    pub(crate) prefix: String,
-    /// Copies of each record: 1 or 3.
-    pub(crate) replicas: usize,
-    /// Shards of a new log: 1 for one replica and 64 for three, unless given.
-    pub(crate) shards: Option<u16>,
-    /// Monitoring addresses, asked whether the servers sync every write.
-    pub(crate) monitor_urls: Vec<String>,
-    /// A credentials file.
-    pub(crate) credentials: Option<PathBuf>,
-    /// A token.
-    pub(crate) token: Option<String>,
-}
-
-impl Default for JetStreamConfig {
-    fn default() -> JetStreamConfig {
-        JetStreamConfig {
-            servers: vec!["nats://127.0.0.1:4222".to_owned()],
-            prefix: "tidings".to_owned(),
-            replicas: 1,
-            shards: None,
-            monitor_urls: Vec::new(),
-            credentials: None,
-            token: None,
-        }
-    }
+    JetStream(Box<JetStreamConfig>),
 }
 
 /// Limits of messages and groups, and the writer's pace.

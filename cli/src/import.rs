@@ -1,38 +1,20 @@
-//! `tidings import irc FILE...`: real chat logs become groups.
+//! `tidings import irc FILE...`: real chat logs become groups, in a folder or on a running server.
 
+mod deed;
+mod destination;
 mod irc;
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::BufReader,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::HashSet, fs, fs::File, io::BufReader, path::PathBuf};
 
 use anyhow::{Context as _, bail};
-use parking_lot::Mutex;
-use tidings_core::{
-    domain::{Command, CommandId, ConversationCommand, ConversationId, Refusal, UserId},
-    handler::{Answer, Submission},
-    node::Node,
-};
-use tokio::sync::Semaphore;
+use tidings_core::domain::UserId;
+use tidings_gateway::auth::{IMPORT_SCOPE, TokenSigner};
+use uuid::Uuid;
 
 use crate::{config::Place, server};
-use irc::plan::{Act, Plan, PlannedFile, Step};
-
-/// Steps on their way at a time.
-const IN_FLIGHT: usize = 20_000;
-
-/// What an empty line says: a message has text, so the blank is made visible.
-const BLANK: &str = "\u{2423}";
-
-/// Owner of imported groups.
-const IMPORTER: &str = "irc-import";
+use deed::{Answered, BLANK, Deed, Outcome, Summary};
+use destination::{Destination, Local, Pass, Remote};
+use irc::plan::{Plan, PlannedFile};
 
 /// Warnings printed for each file; all are counted.
 const WARNINGS: usize = 5;
@@ -40,7 +22,7 @@ const WARNINGS: usize = 5;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Import {
     /// IRC logs: channels become groups, nicks users, with their original times. Importing a file
-    /// again adds nothing. The server must not be running.
+    /// again adds nothing. Without --server no server may be running on the folder.
     Irc(Irc),
 }
 
@@ -48,18 +30,42 @@ pub(crate) enum Import {
 pub(crate) struct Irc {
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    remote: Server,
     /// Channel of files that do not name one.
     #[arg(long)]
     channel: Option<String>,
     /// Users who are added to every group, so that they can read it.
     #[arg(long = "member", value_name = "USER")]
     members: Vec<String>,
-    /// Most members a group may have.
-    #[arg(long, default_value_t = 100_000)]
-    max_members: u32,
+    /// Most members a group may have. If not given, 100000, or on a running server what that allows.
+    #[arg(long)]
+    max_members: Option<u32>,
     /// Log files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
+}
+
+/// A server that is running, and how it is asked.
+#[derive(Debug, clap::Args)]
+struct Server {
+    /// Import into a running server: http://HOST:PORT or https://HOST:PORT. Not together with --data
+    /// (nor TIDINGS_DATA). With --config and nothing else to be let in by, that file's first secret is
+    /// used.
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    server: Option<String>,
+    /// File with a token whose `scope` has `tidings:import`.
+    #[arg(long, value_name = "FILE", requires = "server", conflicts_with_all = ["secret", "dev"])]
+    token_file: Option<PathBuf>,
+    /// File with the server's HS256 secret, to make such tokens with.
+    #[arg(long, value_name = "FILE", requires = "server", conflicts_with = "dev")]
+    secret: Option<PathBuf>,
+    /// The server is a demo or accepts development tokens.
+    #[arg(long, requires = "server")]
+    dev: bool,
+    /// File with the certificates (PEM) to trust instead of the public authorities.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    ca: Option<PathBuf>,
 }
 
 impl Import {
@@ -73,11 +79,9 @@ impl Import {
 
 impl Irc {
     async fn run(self) -> anyhow::Result<bool> {
-        let members: Vec<UserId> = self
-            .members
-            .iter()
-            .map(|user| UserId::new(user))
-            .collect::<Result<_, _>>()?;
+        for user in &self.members {
+            UserId::new(user)?;
+        }
         let mut files = Vec::with_capacity(self.files.len());
         for path in &self.files {
             // With its folder, which may name the channel.
@@ -94,44 +98,17 @@ impl Irc {
             )?);
         }
         let plans = irc::plan::plan(files)?;
-        let mut config = self.place.load()?;
-        config.messages.group_members = config.messages.group_members.max(self.max_members);
         let started = std::time::Instant::now();
-        let (node, _) = server::node(&config).await?;
+        let destination = self.destination().await?;
         let mut total = Summary::default();
         for plan in &plans {
-            let channel = Channel::start(&node, plan, self.max_members, &members).await?;
-            let summary = channel.import(plan).await?;
-            total.add(&summary);
+            total.add(&self.import(&destination, plan).await?);
         }
-        let last = node.log.head(tidings_core::log::Lane::Journal).await?;
-        node.projections.reached(last.0).await;
+        destination.settle().await?;
         let seconds = started.elapsed().as_secs_f64();
-        tokio::task::spawn_blocking(move || node.stop()).await?;
+        destination.stop().await?;
         for plan in &plans {
-            let counts = plan.counts();
-            let left_out = counts.left_out;
-            println!(
-                "{}: {} nicks, {} of them writing ({} as spelt in the files), at most {} members at a time; \
-                 {} joins and {} leaves in the files; without a counterpart: {} untimed actions, {} modes, \
-                 {} topics, {} network lines; {} warnings; {} blank messages of {} shown as {BLANK}; \
-                 {} who stayed from one file to the next",
-                plan.channel,
-                counts.nicks,
-                counts.authors,
-                counts.written_nicks,
-                counts.most_members,
-                counts.joins,
-                counts.leaves,
-                left_out.untimed_actions,
-                left_out.modes,
-                left_out.topics,
-                left_out.network,
-                counts.warnings,
-                counts.blank_posts,
-                counts.posts,
-                counts.carried,
-            );
+            describe(plan);
         }
         println!(
             "imported {} messages ({} known already), {} joins, {} leaves, from {} files in {} channels; \
@@ -147,227 +124,220 @@ impl Irc {
         );
         Ok(total.refused == 0)
     }
-}
 
-/// What an import did.
-#[derive(Debug, Default)]
-struct Summary {
-    messages: u64,
-    known: u64,
-    joins: u64,
-    leaves: u64,
-    refused: u64,
-}
-
-impl Summary {
-    fn add(&mut self, other: &Summary) {
-        self.messages += other.messages;
-        self.known += other.known;
-        self.joins += other.joins;
-        self.leaves += other.leaves;
-        self.refused += other.refused;
-    }
-}
-
-/// A channel's group.
-struct Channel<'n> {
-    node: &'n Node,
-    conversation: ConversationId,
-    in_flight: Arc<Semaphore>,
-    counts: Arc<Counts>,
-}
-
-/// Answers as they come in, on the writer's thread.
-#[derive(Default)]
-struct Counts {
-    messages: AtomicU64,
-    known: AtomicU64,
-    joins: AtomicU64,
-    leaves: AtomicU64,
-    /// What was refused: why, and the first place it was.
-    refused: Mutex<BTreeMap<String, (u64, String)>>,
-    failed: Mutex<Option<String>>,
-}
-
-impl<'n> Channel<'n> {
-    /// Makes the group if there is none.
-    async fn start(
-        node: &'n Node,
-        plan: &Plan,
-        max_members: u32,
-        members: &[UserId],
-    ) -> anyhow::Result<Channel<'n>> {
-        let owner = UserId::new(IMPORTER)?;
-        let id = node.ids.command("import irc", &[plan.channel.as_bytes()]);
-        let conversation = node.ids.group(&owner, id);
-        let first_ms = plan
-            .files
-            .iter()
-            .flat_map(|file| &file.steps)
-            .map(|step| step.at_ms)
-            .min();
-        let create = ConversationCommand::CreateGroup {
-            title: plan.channel.clone(),
-            members: Vec::new(),
-            history_from_start: true,
-            max_members,
+    async fn destination(&self) -> anyhow::Result<Destination> {
+        let Some(url) = &self.remote.server else {
+            let config = self.place.load()?;
+            return Ok(Destination::Local(
+                Local::start(config, self.max_members).await?,
+            ));
         };
-        let command = Command::Conversation(conversation, create);
-        let happened_ms = first_ms.and_then(|ms| u64::try_from(ms).ok());
-        match node
-            .handler
-            .execute(owner.clone(), command, Some(id), happened_ms)
-            .await
-        {
-            Answer::Accepted(_) => {}
-            Answer::Refused(Refusal::CommandIdReused) => {
-                bail!(
-                    "{} was imported before with another --max-members: use the same",
-                    plan.channel
-                )
-            }
-            Answer::Refused(refusal) => {
-                bail!("the group of {} was refused: {refusal}", plan.channel)
-            }
-            Answer::Unavailable(why) => {
-                bail!("the group of {} cannot be made: {why}", plan.channel)
-            }
-        }
-        if !members.is_empty() {
-            let add = ConversationCommand::AddMembers {
-                users: members.to_vec(),
-            };
-            let command = Command::Conversation(conversation, add);
-            let names: Vec<&[u8]> = members.iter().map(|user| user.as_bytes()).collect();
-            let id = node.ids.command(
-                "import irc members",
-                &[&[plan.channel.as_bytes()], &names[..]].concat(),
-            );
-            if let Answer::Refused(refusal) = node
-                .handler
-                .execute(owner, command, Some(id), happened_ms)
-                .await
-            {
-                bail!(
-                    "the members could not be added to {}: {refusal}",
-                    plan.channel
-                );
-            }
-        }
-        Ok(Channel {
-            node,
-            conversation,
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
-            counts: Arc::default(),
-        })
+        let pass = self.pass()?;
+        let (url, ca) = (url.clone(), self.remote.ca.clone());
+        let connect = move || Remote::connect(&url, pass, ca.as_deref());
+        Ok(Destination::Remote(
+            tokio::task::spawn_blocking(connect).await??,
+        ))
     }
 
-    async fn import(self, plan: &Plan) -> anyhow::Result<Summary> {
+    fn pass(&self) -> anyhow::Result<Pass> {
+        let signer = |signer: TokenSigner| Pass::Signer(Box::new(signer.with_scope(IMPORT_SCOPE)));
+        let Server {
+            token_file,
+            secret,
+            dev,
+            ..
+        } = &self.remote;
+        if let Some(path) = token_file {
+            return Ok(Pass::File(path.clone()));
+        }
+        if let Some(path) = secret {
+            let secret =
+                fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            return Ok(signer(TokenSigner::new(secret.trim_ascii_end())));
+        }
+        if *dev {
+            return Ok(Pass::Development);
+        }
+        if self.place.config.is_some() {
+            return match TokenSigner::of(&self.place.load()?.auth)? {
+                Some(own) => Ok(signer(own)),
+                None => {
+                    bail!("the configuration has no secret to make a token with: use --token-file")
+                }
+            };
+        }
+        bail!("an import needs leave: give --token-file, --secret or --config, or --dev for a demo")
+    }
+
+    async fn import(&self, destination: &Destination, plan: &Plan) -> anyhow::Result<Summary> {
         let steps: usize = plan.files.iter().map(|file| file.steps.len()).sum();
         let bar = server::progress(steps as u64, "importing");
-        let mut summary = Summary::default();
-        for file in &plan.files {
+        let tell = |text: String| bar.suspend(|| eprintln!("{text}"));
+        let group = self.group(destination, plan, &tell).await?;
+        let mut channel = Channel {
+            destination,
+            group,
+            tell: &tell,
+            summary: Summary::default(),
+            batch: Vec::new(),
+        };
+        let carried = deed::carried(plan);
+        for (file, carried) in plan.files.iter().zip(carried) {
             for warning in file.warnings.iter().take(WARNINGS) {
-                bar.suspend(|| eprintln!("{}:{}: {}", file.name, warning.line, warning.text));
+                tell(format!("{}:{}: {}", file.name, warning.line, warning.text));
             }
-            if file.warnings.len() > WARNINGS {
-                bar.suspend(|| {
-                    eprintln!(
-                        "{}: {} more warnings",
-                        file.name,
-                        file.warnings.len() - WARNINGS
-                    )
-                });
+            if let Some(more @ 1..) = file.warnings.len().checked_sub(WARNINGS) {
+                tell(format!("{}: {more} more warnings", file.name));
             }
-            for step in &file.steps {
-                self.step(file, step).await?;
-                bar.inc(1);
+            let over = channel.over(plan, &carried).await?;
+            for at in 0..file.steps.len() {
+                if over.contains(&at) {
+                    bar.inc(1);
+                    continue;
+                }
+                channel.batch.push((file, at));
+                if channel.batch.len() >= channel.destination.batch() {
+                    bar.inc(channel.flush().await?);
+                }
             }
         }
-        let _all = self.in_flight.acquire_many(IN_FLIGHT as u32).await?;
+        bar.inc(channel.flush().await?);
+        let summary = channel.summary;
         bar.finish_and_clear();
-        if let Some(why) = self.counts.failed.lock().take() {
-            bail!("the import stopped: {why}. Nothing is half-done: run it again");
-        }
-        let counts = &self.counts;
-        for (why, (count, place)) in counts.refused.lock().iter() {
+        for (why, (count, place)) in &summary.why {
             eprintln!("{place}: refused: {why} ({count} times)");
-            summary.refused += count;
         }
-        summary.messages = counts.messages.load(Ordering::Relaxed);
-        summary.known = counts.known.load(Ordering::Relaxed);
-        summary.joins = counts.joins.load(Ordering::Relaxed);
-        summary.leaves = counts.leaves.load(Ordering::Relaxed);
         Ok(summary)
     }
 
-    async fn step(&self, file: &PlannedFile, step: &Step) -> anyhow::Result<()> {
-        let permit = self.in_flight.clone().acquire_owned().await?;
-        if let Some(why) = &*self.counts.failed.lock() {
-            bail!("the import stopped: {why}. Nothing is half-done: run it again");
+    /// Makes the channel's group if there is none.
+    async fn group(
+        &self,
+        destination: &Destination,
+        plan: &Plan,
+        tell: &dyn Fn(String),
+    ) -> anyhow::Result<Uuid> {
+        let channel = &plan.channel;
+        // The importer owns it, and is a member too.
+        let needs = plan.counts().most_members + 1 + self.members.len();
+        let needs = u32::try_from(needs).unwrap_or(u32::MAX);
+        let max_members = destination.max_members(self.max_members, needs);
+        let Answered { outcome, group } =
+            one(destination, deed::create(plan, max_members), tell).await?;
+        match outcome {
+            Outcome::Done | Outcome::Known => {}
+            // It has the cap it was made with, which nobody asked to be another.
+            Outcome::IdReused if self.max_members.is_none() => {}
+            Outcome::IdReused => bail!(
+                "{channel} was imported before with another --max-members: use the same, or none"
+            ),
+            Outcome::NotMember => bail!("the group of {channel} was refused"),
+            Outcome::Refused(why) => bail!(
+                "the group of {channel}, which needs room for {needs} members, was refused: {why} \
+                 (messages.group_members in its configuration)"
+            ),
         }
-        let key = file.key(step);
-        // A carried join only makes sure: as a rule there is nothing to count.
-        let (command, count): (_, fn(&Counts) -> Option<&AtomicU64>) = match &step.act {
-            Act::Join { carried: true } => (ConversationCommand::Join, |_| None),
-            Act::Join { carried: false } => {
-                (ConversationCommand::Join, |counts| Some(&counts.joins))
+        let group = group.context("the group has no id")?;
+        if !self.members.is_empty() {
+            let add = deed::add(plan, group, &self.members);
+            match one(destination, add, tell).await?.outcome {
+                Outcome::Done | Outcome::Known => {}
+                refused => bail!("the members could not be added to {channel}: {refused:?}"),
             }
-            Act::Leave { .. } => (ConversationCommand::Leave { force: true }, |counts| {
-                Some(&counts.leaves)
-            }),
-            Act::Post { text } => {
-                let blank = text.trim().is_empty();
-                let text = if blank {
-                    BLANK.to_owned()
-                } else {
-                    text.clone()
-                };
-                let post = ConversationCommand::Post {
-                    text,
-                    reply_to: 0,
-                    mentions: Vec::new(),
-                };
-                (post, |counts| Some(&counts.messages))
-            }
-        };
-        let leaving = matches!(step.act, Act::Leave { .. });
-        let posting = matches!(step.act, Act::Post { .. });
-        let counts = self.counts.clone();
-        let place = format!("{}:{}", file.name, step.line);
-        self.node.handler.submit(Submission {
-            actor: UserId::new(&irc::user_id(&step.nick))?,
-            command: Command::Conversation(self.conversation, command),
-            id: Some(self.command_id(&key)),
-            happened_ms: Some(u64::try_from(step.at_ms).unwrap_or(0)),
-            known: 0,
-            reply: Box::new(move |answer| {
-                match answer {
-                    Answer::Accepted(accepted) if accepted.duplicate => {
-                        if posting {
-                            counts.known.fetch_add(1, Ordering::Relaxed);
-                        }
-                    }
-                    Answer::Accepted(_) => {
-                        if let Some(count) = count(&counts) {
-                            count.fetch_add(1, Ordering::Relaxed);
-                        }
-                    }
-                    // Gone already, by an earlier run of the import.
-                    Answer::Refused(Refusal::NotMember) if leaving => {}
-                    Answer::Refused(refusal) => {
-                        let mut refused = counts.refused.lock();
-                        refused.entry(refusal.to_string()).or_insert((0, place)).0 += 1;
-                    }
-                    Answer::Unavailable(why) => *counts.failed.lock() = Some(why),
-                }
-                drop(permit);
-            }),
-        });
-        Ok(())
+        }
+        Ok(group)
+    }
+}
+
+async fn one(
+    destination: &Destination,
+    deed: Deed,
+    tell: &dyn Fn(String),
+) -> anyhow::Result<Answered> {
+    let answers = stopped(destination.carry_out(&[deed], tell).await)?;
+    answers.into_iter().next().context("there is no answer")
+}
+
+fn stopped<T>(done: anyhow::Result<T>) -> anyhow::Result<T> {
+    done.context("the import stopped; nothing is half-done, so run it again")
+}
+
+/// A channel on its way into its group.
+struct Channel<'c> {
+    destination: &'c Destination,
+    group: Uuid,
+    tell: &'c dyn Fn(String),
+    summary: Summary,
+    /// Steps to be handed over together.
+    batch: Vec<(&'c PlannedFile, usize)>,
+}
+
+impl Channel<'_> {
+    /// Of the carried joins of a file those that are for something that has been done already.
+    async fn over(
+        &mut self,
+        plan: &Plan,
+        carried: &[(usize, (usize, usize))],
+    ) -> anyhow::Result<HashSet<usize>> {
+        let mut over = HashSet::new();
+        for some in carried.chunks(self.destination.batch()) {
+            let probes: Vec<Deed> = some
+                .iter()
+                .map(|&(_, (file, at))| {
+                    let file = &plan.files[file];
+                    deed::probe(file, &file.steps[at], self.group)
+                })
+                .collect();
+            let answers = stopped(self.destination.carry_out(&probes, self.tell).await)?;
+            let done = some.iter().zip(answers);
+            over.extend(done.filter_map(|(&(at, _), answered)| {
+                (answered.outcome == Outcome::IdReused).then_some(at)
+            }));
+        }
+        Ok(over)
     }
 
-    fn command_id(&self, key: &str) -> CommandId {
-        self.node.ids.command("import irc", &[key.as_bytes()])
+    /// Hands over what waits; returns how many steps that was.
+    async fn flush(&mut self) -> anyhow::Result<u64> {
+        let batch = std::mem::take(&mut self.batch);
+        let deeds: Vec<Deed> = batch
+            .iter()
+            .map(|(file, at)| deed::step(file, &file.steps[*at], self.group))
+            .collect();
+        let answers = stopped(self.destination.carry_out(&deeds, self.tell).await)?;
+        for ((file, at), answered) in batch.into_iter().zip(answers) {
+            let step = &file.steps[at];
+            let place = || format!("{}:{}", file.name, step.line);
+            self.summary.count(&step.act, answered.outcome, place);
+        }
+        Ok(deeds.len() as u64)
     }
+}
+
+/// Says what a channel's files hold.
+fn describe(plan: &Plan) {
+    let counts = plan.counts();
+    let left_out = counts.left_out;
+    println!(
+        "{}: {} nicks, {} of them writing ({} as spelt in the files), at most {} members at a time; \
+         {} joins and {} leaves in the files; without a counterpart: {} untimed actions, {} modes, \
+         {} topics, {} network lines; {} warnings; {} blank messages of {} shown as {BLANK}; \
+         {} who stayed from one file to the next",
+        plan.channel,
+        counts.nicks,
+        counts.authors,
+        counts.written_nicks,
+        counts.most_members,
+        counts.joins,
+        counts.leaves,
+        left_out.untimed_actions,
+        left_out.modes,
+        left_out.topics,
+        left_out.network,
+        counts.warnings,
+        counts.blank_posts,
+        counts.posts,
+        counts.carried,
+    );
 }

@@ -1,4 +1,6 @@
-//! `tidings log verify|tail|stats`.
+//! `tidings log verify|tail|stats|new-epoch`.
+
+mod new_epoch;
 
 use std::collections::BTreeMap;
 
@@ -9,17 +11,20 @@ use tidings_core::{
 
 use crate::{
     config::{Config, LogConfig, Place},
-    server::{self, Storage},
+    server,
 };
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Log {
-    /// Reads every record and checks it.
+    /// Reads every record and checks it. The server may be running.
     Verify(Place),
-    /// Prints events as they stand in the log, a line each.
+    /// Prints events as they stand in the log, a line each. The server may be running.
     Tail(Tail),
-    /// Counts records, events and bytes.
+    /// Counts records, events and bytes. The server may be running.
     Stats(Place),
+    /// Begins another history, for a log that was restored from a backup or has lost its end. No
+    /// server may be running.
+    NewEpoch(new_epoch::NewEpoch),
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,6 +46,7 @@ impl Log {
             Log::Verify(place) => verify(&place.load()?).await,
             Log::Tail(tail) => tail.run().await,
             Log::Stats(place) => stats(&place.load()?).await,
+            Log::NewEpoch(new_epoch) => new_epoch.run().await,
         }
     }
 }
@@ -67,11 +73,8 @@ async fn verify(config: &Config) -> anyhow::Result<bool> {
             "files: {} segments, {} records, {} bytes, all checksums right",
             report.segments, report.records, report.bytes
         );
-        if report.torn.is_some() && report.records == 0 {
-            return Ok(true);
-        }
     }
-    let Storage { log, .. } = server::storage(config).await?;
+    let log = server::log_to_read(config).await?;
     let mut seen = Seen::default();
     let unreadable = each(&*log, Position::START, &mut |commit| seen.count(commit)).await?;
     println!(
@@ -91,7 +94,7 @@ async fn verify(config: &Config) -> anyhow::Result<bool> {
 }
 
 async fn stats(config: &Config) -> anyhow::Result<bool> {
-    let Storage { log, .. } = server::storage(config).await?;
+    let log = server::log_to_read(config).await?;
     let mut seen = Seen::default();
     let unreadable = each(&*log, Position::START, &mut |commit| seen.count(commit)).await?;
     let identity = log.identity();
@@ -110,7 +113,7 @@ async fn stats(config: &Config) -> anyhow::Result<bool> {
 impl Tail {
     async fn run(self) -> anyhow::Result<bool> {
         let config = self.place.load()?;
-        let Storage { log, .. } = server::storage(&config).await?;
+        let log = server::log_to_read(&config).await?;
         let head = log.head(Lane::Journal).await?;
         let after = Position(self.after.unwrap_or(head.0.saturating_sub(20)));
         let unreadable = each(&*log, after, &mut print).await?;

@@ -6,6 +6,7 @@ mod demo;
 mod import;
 mod log;
 mod projections;
+mod secrets;
 mod serve;
 mod server;
 
@@ -33,6 +34,9 @@ enum Cli {
     /// Looks at the log.
     #[command(subcommand)]
     Log(log::Log),
+    /// Makes the secrets that all servers of a log share.
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// Looks after the projections.
     #[command(subcommand)]
     Projections(projections::Command),
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
             Cli::Import(import) => import.run().await,
             Cli::Bench(bench) => tokio::task::spawn_blocking(move || bench.run()).await?,
             Cli::Log(log) => log.run().await,
+            Cli::Secrets(secrets) => secrets.run(),
             Cli::Projections(projections) => projections.run().await,
         }
     });

@@ -2,7 +2,7 @@
 
 use tidings_core::{
     log::Lane,
-    projections::{Projections, Table, audit, rebuild},
+    projections::{Projections, Table, audit, rebuild, store},
 };
 
 use crate::{
@@ -16,7 +16,8 @@ pub(crate) enum Command {
     List(Place),
     /// Folds the log afresh and compares every row. The server must not be running.
     Audit(Place),
-    /// Builds all rows anew from the log. The server must not be running.
+    /// Builds all rows anew from the log, beside the present ones, which stay until all is done. The
+    /// server may be running: it takes the new ones at its next start.
     Rebuild(Place),
 }
 
@@ -79,11 +80,12 @@ async fn audit(place: Place) -> anyhow::Result<bool> {
 
 async fn rebuild(place: Place) -> anyhow::Result<bool> {
     let config = place.load()?;
-    let Storage { log, .. } = server::storage(&config).await?;
+    let log = server::log_to_read(&config).await?;
     let head = log.head(Lane::Journal).await?;
     let root = config.data.join("projections");
     std::fs::create_dir_all(&root)?;
     let old = rebuild::current(&root);
+    let in_use = store::is_open(&old);
     let started = std::time::Instant::now();
     let (projections, events) = server::rebuild_projections(&root, &log, head).await?;
     let seconds = started.elapsed().as_secs_f64();
@@ -93,5 +95,8 @@ async fn rebuild(place: Place) -> anyhow::Result<bool> {
         events as f64 / seconds.max(0.001),
         old.file_name().unwrap_or_default().to_string_lossy(),
     );
+    if in_use {
+        println!("the server that is running takes them at its next start");
+    }
     Ok(projections.parked().is_empty())
 }

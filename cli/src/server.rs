@@ -1,17 +1,16 @@
 //! The composition root: which parts a server is made of, and in which order they start and stop.
 
-use std::{
-    fs, io::Write as _, net::SocketAddr, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc,
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use tidings_core::{
     clock::{Clock as _, SystemClock},
     handler::{self, Parts, ids::Ids},
-    keys::{self, KeyStore, seal::OperatorKey},
-    log::{self, Lane, Position, SharedLog, embedded::Embedded, jetstream::JetStream},
+    keys::{self, KeyStore},
+    log::{
+        self, EventLog as _, Lane, Position, SharedLog, embedded::Embedded, jetstream::JetStream,
+    },
     node::Node,
     projections::{OpenError, Projections, rebuild},
 };
@@ -24,13 +23,19 @@ use tidings_gateway::{
 };
 use uuid::Uuid;
 
-use crate::config::{Config, LogConfig};
+use crate::{
+    config::{Config, JetStreamConfig, LogConfig},
+    secrets::Secrets,
+};
 
 /// The console page and the SDK it uses.
 static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// Randomness of the system.
 pub(crate) type Random = Arc<dyn ring::rand::SecureRandom + Send + Sync>;
+
+/// Positions that a rebuild may leave to be folded at the next start.
+const SMALL_GAP: u64 = 1_000;
 
 /// The log and its keys, opened.
 pub(crate) struct Storage {
@@ -60,64 +65,61 @@ pub(crate) async fn storage(config: &Config) -> anyhow::Result<Storage> {
     let random: Random = Arc::new(ring::rand::SystemRandom::new());
     fs::create_dir_all(&config.data)
         .with_context(|| format!("cannot make {}", config.data.display()))?;
-    let ids = Ids::new(&ids_secret(&config.data.join("ids.secret"), &*random)?);
-    let operator_path = config
-        .operator_key
-        .clone()
-        .unwrap_or_else(|| config.data.join("operator.key"));
     match &config.log {
         LogConfig::Embedded => {
             let options = log::embedded::Options::new(uuid(&*random), uuid(&*random));
-            let log = Embedded::open_or_create(&config.data.join("log"), &options)?;
-            let keys_folder = config.data.join("keys");
-            let operator = if config.operator_key.is_some() || keys::embedded::exists(&keys_folder)
-            {
-                OperatorKey::load(&operator_path)?
-            } else {
-                OperatorKey::load_or_generate(&operator_path, &*random)?
-            };
-            let keys = keys::embedded::Embedded::open(&keys_folder, operator, random.clone())?;
+            let log = Embedded::open_or_create(&config.data.join("log"), &options);
+            let log = log.map_err(|error| match error {
+                log::embedded::OpenError::Lost { .. } => anyhow::Error::from(error)
+                    .context("if it is to go on from there, run `tidings log new-epoch` first"),
+                error => error.into(),
+            })?;
+            let folder = config.data.join("keys");
+            let is_new = log.head(Lane::Journal).await?.0 == 0 && !keys::embedded::exists(&folder);
+            let Secrets { operator, ids } =
+                Secrets::load(&config.secrets, &config.data, is_new, &*random)?;
+            let keys = keys::embedded::Embedded::open(&folder, operator, random.clone())?;
             Ok(Storage {
                 log: Arc::new(log),
+                ids: ids.check(&keys).await?,
                 keys: Arc::new(keys),
-                ids,
                 random,
             })
         }
         LogConfig::JetStream(settings) => {
-            let auth = match (&settings.credentials, &settings.token) {
-                (None, None) => log::jetstream::Auth::None,
-                (Some(file), None) => log::jetstream::Auth::Credentials(file.clone()),
-                (None, Some(token)) => log::jetstream::Auth::Token(token.clone()),
-                (Some(_), Some(_)) => {
-                    bail!("log.credentials and log.token exclude each other: set one")
-                }
-            };
-            let connection = log::jetstream::Config {
-                servers: settings.servers.clone(),
-                auth,
-                prefix: settings.prefix.clone(),
-                replicas: settings.replicas,
-                shards: settings.shards,
-                monitor_urls: settings.monitor_urls.clone(),
-                ..log::jetstream::Config::default()
-            };
-            let log = JetStream::connect(connection, uuid(&*random)).await?;
-            for warning in log.warnings() {
-                tracing::warn!("{warning}");
-            }
-            let operator = if config.operator_key.is_some() {
-                OperatorKey::load(&operator_path)?
-            } else {
-                OperatorKey::load_or_generate(&operator_path, &*random)?
-            };
+            let log = jetstream(settings, &random).await?;
+            let is_new = !keys::jetstream::exists(&log).await?;
+            let Secrets { operator, ids } =
+                Secrets::load(&config.secrets, &config.data, is_new, &*random)?;
             let keys = keys::jetstream::JetStream::open(&log, operator, random.clone()).await?;
             Ok(Storage {
                 log: Arc::new(log),
+                ids: ids.check(&keys).await?,
                 keys: Arc::new(keys),
-                ids,
                 random,
             })
+        }
+    }
+}
+
+async fn jetstream(settings: &JetStreamConfig, random: &Random) -> anyhow::Result<JetStream> {
+    let log = JetStream::connect(settings.connection()?, uuid(&**random)).await?;
+    for warning in log.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(log)
+}
+
+/// The log alone, to be read: beside a server that has it open, too.
+pub(crate) async fn log_to_read(config: &Config) -> anyhow::Result<SharedLog> {
+    match &config.log {
+        LogConfig::Embedded => {
+            let folder = config.data.join("log");
+            Ok(Arc::new(log::embedded::Reading::open(&folder)?))
+        }
+        LogConfig::JetStream(settings) => {
+            let random: Random = Arc::new(ring::rand::SystemRandom::new());
+            Ok(Arc::new(jetstream(settings, &random).await?))
         }
     }
 }
@@ -142,13 +144,13 @@ pub(crate) async fn projections(
         }
         Err(error) => return Err(error.into()),
     };
-    if projections.cursor() > head.0 {
-        tracing::warn!(
-            "the projections are ahead of the log, which must have been restored: they are built anew"
-        );
-        drop(projections);
-        return Ok(Arc::new(rebuild_projections(&root, log, head).await?.0));
-    }
+    ensure!(
+        projections.cursor() <= head.0,
+        "this server has seen the log up to position {}, and now it ends at {head}: it was restored from \
+         a backup, or has lost its end; run `tidings log new-epoch` once, with every server stopped, so \
+         that no client goes on from a position that will hold something else",
+        projections.cursor(),
+    );
     let bar = progress(head.0 - projections.cursor(), "folding the log");
     let from = projections.cursor();
     rebuild::fold(&**log, &projections, head, &mut |position, _| {
@@ -164,9 +166,9 @@ pub(crate) async fn projections(
 pub(crate) async fn rebuild_projections(
     root: &Path,
     log: &SharedLog,
-    head: Position,
+    mut head: Position,
 ) -> anyhow::Result<(Projections, usize)> {
-    let folder = rebuild::next(root);
+    let folder = rebuild::next(root)?;
     let green = Projections::open(&folder, log.identity())?;
     let bar = progress(head.0, "rebuilding the projections");
     let mut folded = 0;
@@ -174,7 +176,15 @@ pub(crate) async fn rebuild_projections(
         bar.set_position(position.0);
         folded += events;
     };
-    rebuild::fold(&**log, &green, head, &mut tell).await?;
+    loop {
+        rebuild::fold(&**log, &green, head, &mut tell).await?;
+        // The log may have grown meanwhile: little is left to whoever opens this next.
+        let now = log.head(Lane::Journal).await?;
+        if now.0 <= head.0 + SMALL_GAP {
+            break;
+        }
+        head = now;
+    }
     bar.finish_and_clear();
     drop(green);
     rebuild::switch(root, &folder).context("cannot switch to the new projections")?;
@@ -307,39 +317,13 @@ pub(crate) async fn asked_to_stop() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A random id, of the system's randomness.
+pub(crate) fn random_uuid() -> Uuid {
+    uuid(&ring::rand::SystemRandom::new())
+}
+
 fn uuid(random: &dyn ring::rand::SecureRandom) -> Uuid {
     let mut bytes = [0; 16];
     random.fill(&mut bytes).expect("the system has randomness");
     uuid::Builder::from_random_bytes(bytes).into_uuid()
-}
-
-/// The secret that derived ids depend on: made once, never changed.
-fn ids_secret(path: &Path, random: &dyn ring::rand::SecureRandom) -> anyhow::Result<[u8; 32]> {
-    match fs::read(path) {
-        Ok(bytes) => match bytes.try_into() {
-            Ok(secret) => return Ok(secret),
-            Err(_) => bail!(
-                "{} is to have 32 bytes: restore it from a backup",
-                path.display()
-            ),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
-    let mut secret = [0; 32];
-    random.fill(&mut secret).expect("the system has randomness");
-    let new = path.with_extension("new");
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(&secret)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    if let Some(folder) = path.parent() {
-        fs::File::open(folder)?.sync_all()?;
-    }
-    Ok(secret)
 }

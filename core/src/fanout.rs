@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
@@ -24,7 +24,7 @@ use crate::{
     projections::{
         Projections, ReadError, Snapshot, Table,
         read::{self, MessageView, Text, Viewer},
-        resume::{Change, What, sealed_text},
+        resume::{Change, JOINED, What, sealed_text},
         rows::{self, Rows},
         unread,
     },
@@ -92,6 +92,54 @@ pub struct Fanout {
 struct Audience {
     members: Vec<UserId>,
     direct: bool,
+}
+
+/// Members who join by one command, on the way to being told of. Told one by one they would cost a
+/// frame for each pair of members.
+struct Joining<'c> {
+    id: ConversationId,
+    batch: &'c Batch,
+    /// Who was there before.
+    earlier: Arc<Audience>,
+    /// Who is there now.
+    known: HashSet<UserId>,
+    users: Vec<UserId>,
+    /// Those of `earlier` who are among the new ones, where it was read too late to know.
+    except: Vec<UserId>,
+    at: (u64, u32),
+    at_ms: u64,
+}
+
+impl<'c> Joining<'c> {
+    fn new(id: ConversationId, batch: &'c Batch, earlier: Arc<Audience>) -> Joining<'c> {
+        Joining {
+            id,
+            batch,
+            known: earlier.members.iter().cloned().collect(),
+            earlier,
+            users: Vec::new(),
+            except: Vec::new(),
+            at: (0, 0),
+            at_ms: 0,
+        }
+    }
+
+    fn tell(&mut self, fanout: &Fanout) {
+        if self.users.is_empty() {
+            return;
+        }
+        let change = Change {
+            at: self.at,
+            conversation: Some(self.id),
+            actor: self.batch.actor.clone(),
+            at_ms: self.at_ms,
+            what: What::MembersJoined {
+                users: std::mem::take(&mut self.users),
+                member_count: self.known.len() as u32,
+            },
+        };
+        fanout.tell(&self.earlier.members, &self.except, change);
+    }
 }
 
 /// Audiences and lists of blockers kept.
@@ -311,6 +359,7 @@ impl Fanout {
     }
 
     async fn tell_all(&self, commit: &Commit) -> Result<(), ReadError> {
+        let mut joining: Option<Joining<'_>> = None;
         for (index, batch, event) in commit.events() {
             if self.projections.is_parked(&batch.stream) {
                 // What is not folded cannot be read, so nobody is told of it either.
@@ -318,6 +367,21 @@ impl Fanout {
             }
             let at = (commit.position.0, index);
             let at_ms = commit.at_ms(batch);
+            if let (Stream::Conversation(id), Event::MemberJoined { user, .. }) =
+                (&batch.stream, event)
+            {
+                let mut run = match joining.take() {
+                    Some(run) if std::ptr::eq(run.batch, batch) => run,
+                    other => {
+                        self.tell_joined(other);
+                        Joining::new(*id, batch, self.audience(*id)?)
+                    }
+                };
+                self.joined(&mut run, user, at, at_ms).await?;
+                joining = Some(run);
+                continue;
+            }
+            self.tell_joined(joining.take());
             match &batch.stream {
                 Stream::Conversation(id) => {
                     self.conversation_event(*id, batch, at, at_ms, event)
@@ -326,7 +390,37 @@ impl Fanout {
                 Stream::User(user) => self.user_event(user, at, at_ms, event),
             }
         }
+        self.tell_joined(joining);
         Ok(())
+    }
+
+    /// Shows a new member the conversation; those who were there before are told of all together.
+    async fn joined(
+        &self,
+        run: &mut Joining<'_>,
+        user: &UserId,
+        at: (u64, u32),
+        at_ms: u64,
+    ) -> Result<(), ReadError> {
+        if run.known.insert(user.clone()) {
+            // A large group may gain a thousand in one commit: added in place, not reloaded.
+            self.change_audience(run.id, |members| members.push(user.clone()));
+        } else {
+            run.except.push(user.clone());
+        }
+        self.added(run.id, user, run.batch, at, at_ms).await?;
+        (run.at, run.at_ms) = (at, at_ms);
+        run.users.push(user.clone());
+        if run.users.len() == JOINED {
+            run.tell(self);
+        }
+        Ok(())
+    }
+
+    fn tell_joined(&self, joining: Option<Joining<'_>>) {
+        if let Some(mut run) = joining {
+            run.tell(self);
+        }
     }
 
     fn user_event(&self, user: &UserId, at: (u64, u32), at_ms: u64, event: &Event) {
@@ -378,15 +472,6 @@ impl Fanout {
             }
             // A group's members join by events of their own.
             Event::ConversationStarted { .. } => return Ok(()),
-            Event::MemberJoined { user, .. } => {
-                // A large group may gain a thousand in one commit: added in place, not reloaded.
-                self.change_audience(id, |members| {
-                    if !members.contains(user) {
-                        members.push(user.clone());
-                    }
-                });
-                self.added(id, user, batch, at, at_ms).await?;
-            }
             Event::MemberLeft { user } | Event::MemberRemoved { user } => {
                 self.change_audience(id, |members| members.retain(|member| member != user));
             }
@@ -502,14 +587,6 @@ impl Fanout {
                 self.tell(std::slice::from_ref(user), &[], change(what.clone()));
                 self.tick(&audience, user, change(what));
             }
-            Event::MemberJoined { user, .. } => {
-                let member_count = audience.members.len() as u32;
-                let what = What::MemberJoined {
-                    user: user.clone(),
-                    member_count,
-                };
-                self.tell(&audience.members, std::slice::from_ref(user), change(what));
-            }
             Event::MemberLeft { user } | Event::MemberRemoved { user } => {
                 let what = What::MemberLeft {
                     user: user.clone(),
@@ -536,7 +613,9 @@ impl Fanout {
                     }),
                 );
             }
-            Event::ConversationStarted { .. }
+            // Told of by `joined`.
+            Event::MemberJoined { .. }
+            | Event::ConversationStarted { .. }
             | Event::ConversationMuted { .. }
             | Event::UserBlocked { .. }
             | Event::UserUnblocked { .. } => {}

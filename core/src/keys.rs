@@ -103,6 +103,10 @@ pub trait KeyStore: Send + Sync + 'static {
     /// The states of `ids`, in order.
     async fn get(&self, ids: &[KeyId]) -> Result<Vec<KeyState>, KeyError>;
 
+    /// What was recorded first under `name`, durably and for every node: `value`, if nothing was.
+    /// Names are short, of letters, and there are few of them.
+    async fn recorded(&self, name: &str, value: &[u8]) -> Result<Bytes, KeyError>;
+
     /// Destroys keys, durably. Unknown ones are marked as destroyed too.
     async fn destroy(&self, ids: &[KeyId]) -> Result<(), KeyError>;
 }

@@ -1,6 +1,7 @@
 //! The core of Tidings: log, domain, projections, fan-out. No sockets, no frames.
 //!
-//! The modules stand in reading order.
+//! To be read in this order: `domain`, `commit`, `log`, `keys`, `content`, `handler`, `projections`,
+//! `fanout`, `node`.
 
 pub mod domain;
 

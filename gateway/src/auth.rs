@@ -41,6 +41,19 @@ pub struct Identity {
     pub expires_ms: Option<u64>,
     /// Until when it is honoured: `expires_ms` and the leeway. A session ends here unless renewed.
     pub honoured_until_ms: Option<u64>,
+    /// What it allows beyond being the user: names separated by spaces (OAuth's `scope`).
+    pub scope: String,
+}
+
+/// The scope of an operator's token, which may import conversations in anyone's name. Users' tokens
+/// must not carry it. Its name begins with ours, for issuers may serve other programs as well.
+pub const IMPORT_SCOPE: &str = "tidings:import";
+
+impl Identity {
+    /// Whether the token allows something beyond being the user.
+    pub fn allows(&self, scope: &str) -> bool {
+        self.scope.split(' ').any(|allowed| allowed == scope)
+    }
 }
 
 /// Why a token was refused. The messages may be shown to clients: they never hold the token.
@@ -179,6 +192,8 @@ impl Authenticator {
                 user: claims::user(user)?,
                 expires_ms: None,
                 honoured_until_ms: None,
+                // Who can be anyone can be the operator.
+                scope: IMPORT_SCOPE.to_owned(),
             });
         }
         let claims = self.verify(token, now_ms)?;

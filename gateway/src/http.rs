@@ -1,4 +1,4 @@
-//! HTTP: the WebSocket endpoint, health, metrics, the console page, development tokens.
+//! HTTP: the WebSocket endpoint, imports, health, metrics, the console page, development tokens.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    import,
     session::Gateway,
     transport::{
         tcp::{Listener, Peer},
@@ -43,6 +44,7 @@ pub fn router(
 ) -> Router {
     let mut router = Router::new()
         .route("/v1/ws", get(websocket::upgrade))
+        .merge(import::routes())
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics));

@@ -12,6 +12,7 @@ pub mod transport;
 pub mod auth;
 pub mod config;
 pub mod http;
+mod import;
 pub mod metrics;
 pub mod tls;
 

@@ -107,7 +107,7 @@ impl Outgoing {
     /// Sends what was put aside.
     pub fn wake(&self) {
         let mut state = self.state.lock();
-        if !state.frames.is_empty() && state.to_be_woken() {
+        if !state.frames.is_empty() && state.take_wake() {
             drop(state);
             self.changed.notify_one();
         }
@@ -132,7 +132,7 @@ impl Outgoing {
             position,
             counted: true,
         });
-        let wake = wake && state.to_be_woken();
+        let wake = wake && state.take_wake();
         drop(state);
         if wake {
             self.changed.notify_one();
@@ -278,7 +278,7 @@ impl Outgoing {
 
 impl State {
     /// Whether to wake whoever sends; after that it counts as done.
-    fn to_be_woken(&mut self) -> bool {
+    fn take_wake(&mut self) -> bool {
         !self.held && !std::mem::replace(&mut self.woken, true)
     }
 

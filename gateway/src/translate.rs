@@ -16,7 +16,9 @@ use tidings_core::{
 use tidings_protocol::{
     ErrorCode, command, event, frame,
     frame::{Outcome, Request},
-    id, query, view,
+    id,
+    import::{ImportCommand, ImportRequest},
+    query, view,
 };
 
 /// A refusal on its way to the client.
@@ -187,6 +189,79 @@ pub fn command(
     Ok(Some(command))
 }
 
+/// An imported command, ready for the handler.
+#[derive(Debug)]
+pub(crate) struct Imported {
+    pub(crate) actor: UserId,
+    pub(crate) command: Command,
+    pub(crate) conversation: ConversationId,
+    pub(crate) id: CommandId,
+    pub(crate) happened_ms: Option<u64>,
+}
+
+/// How far ahead of this server's clock an imported time may be, in milliseconds: a day, as for the
+/// clocks of clients.
+const IMPORT_AHEAD_MS: u64 = 24 * 3600 * 1000;
+
+/// A command of an import. Its id follows from its key, so an import on the server's own machine
+/// and one from elsewhere recognise each other's.
+pub(crate) fn import(command: ImportCommand, ids: &Ids, now_ms: u64) -> Result<Imported, Failure> {
+    use ConversationCommand as C;
+    let invalid = |message: String| Failure::new(ErrorCode::Invalid, message);
+    let ImportCommand {
+        actor,
+        source,
+        key,
+        happened_ms,
+        request,
+    } = command;
+    let named = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b' ' || c == b'-';
+    if !(1..=32).contains(&source.len()) || !source.bytes().all(named) {
+        return Err(invalid(format!(
+            "source is {source:?}: use 1 to 32 lower-case letters, digits, spaces and hyphens"
+        )));
+    }
+    if key.is_empty() {
+        return Err(invalid("key is missing: it names the command".to_owned()));
+    }
+    if happened_ms.is_some_and(|ms| ms > now_ms + IMPORT_AHEAD_MS) {
+        return Err(invalid(format!(
+            "happened_ms is {}, it is {now_ms} now",
+            happened_ms.unwrap_or_default()
+        )));
+    }
+    let actor = user_id(&actor)?;
+    let parts: Vec<&[u8]> = key.iter().map(String::as_bytes).collect();
+    let id = ids.command(&format!("import {source}"), &parts);
+    let command = match request {
+        Some(ImportRequest::CreateGroup(create)) => {
+            self::command(Request::CreateGroup(create), &actor, Some(id), ids)?
+        }
+        Some(ImportRequest::AddMembers(add)) => {
+            self::command(Request::AddMembers(add), &actor, Some(id), ids)?
+        }
+        Some(ImportRequest::PostMessage(post)) => {
+            self::command(Request::PostMessage(post), &actor, Some(id), ids)?
+        }
+        Some(ImportRequest::Join(join)) => Some(to(&join.conversation, C::Join)?),
+        Some(ImportRequest::Leave(leave)) => {
+            Some(to(&leave.conversation, C::Leave { force: true })?)
+        }
+        None => None,
+    };
+    let Some(Command::Conversation(conversation, command)) = command else {
+        let message = "the command has no request, or one that this server does not know";
+        return Err(Failure::new(ErrorCode::UnknownRequest, message));
+    };
+    Ok(Imported {
+        actor,
+        command: Command::Conversation(conversation, command),
+        conversation,
+        id,
+        happened_ms,
+    })
+}
+
 fn to(conversation: &[u8], command: ConversationCommand) -> Result<Command, Failure> {
     Ok(Command::Conversation(
         conversation_id(conversation)?,
@@ -324,8 +399,11 @@ pub fn event(change: &Change, push_bytes: usize) -> event::Event {
             as_of: 0,
         }),
         What::ConversationAdded(view) => K::ConversationAdded(self::conversation(view, push_bytes)),
-        What::MemberJoined { user, member_count } => K::MembersJoined(event::MembersChanged {
-            users: vec![user.to_string()],
+        What::MembersJoined {
+            users,
+            member_count,
+        } => K::MembersJoined(event::MembersChanged {
+            users: users.iter().map(ToString::to_string).collect(),
             member_count: *member_count,
             removed: false,
         }),

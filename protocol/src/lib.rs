@@ -14,6 +14,7 @@ pub mod event;
 mod forward;
 pub mod frame;
 pub mod id;
+pub mod import;
 pub mod query;
 pub mod version;
 pub mod view;

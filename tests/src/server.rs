@@ -119,6 +119,23 @@ impl Starting {
         }
     }
 
+    /// Waits until it has ended instead of listening, and returns the error it ended with.
+    pub async fn refused(mut self) -> String {
+        within("the server ends", async {
+            while let Some(line) = self.lines.recv().await {
+                assert!(!line.starts_with("listening "), "the server has started");
+            }
+        })
+        .await;
+        let mut child = self.child.take().expect("it was started");
+        let status = child.wait().expect("it can be waited for");
+        assert!(!status.success(), "{status}");
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let said = log.lines().rfind(|line| line.starts_with("error: "));
+        said.unwrap_or_else(|| panic!("no error in:\n{log}"))
+            .to_owned()
+    }
+
     /// Ends it as a crash would, wherever it is.
     pub fn kill(mut self) {
         end(self.child.as_mut().expect("it was started"));

@@ -19,9 +19,20 @@ pub fn now_ms() -> u64 {
 
 /// A token for a user that ends at a time in milliseconds since 1970, signed with a secret.
 pub fn sign(secret: &str, user: &str, expires_ms: u64) -> String {
-    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     let seconds = expires_ms as f64 / 1000.0;
-    let claims = URL_SAFE_NO_PAD.encode(format!(r#"{{"sub":"{user}","exp":{seconds}}}"#));
+    sign_claims(secret, &format!(r#"{{"sub":"{user}","exp":{seconds}}}"#))
+}
+
+/// A token for a user that also allows what a scope names.
+pub fn with_scope(user: &str, scope: &str, expires_ms: u64) -> String {
+    let seconds = expires_ms as f64 / 1000.0;
+    let claims = format!(r#"{{"sub":"{user}","exp":{seconds},"scope":"{scope}"}}"#);
+    sign_claims(SECRET, &claims)
+}
+
+fn sign_claims(secret: &str, claims: &str) -> String {
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+    let claims = URL_SAFE_NO_PAD.encode(claims);
     let message = format!("{header}.{claims}");
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, message.as_bytes()));

@@ -16,6 +16,7 @@ Builds the server in release and runs `tidings bench KIND ARGS..`. Every line of
 bench/results/<date>-<machine>/KIND.jsonl. Compare numbers of one machine, taken in one run.
 
   cargo xtask bench messages            throughput and latency of messages on this machine
+  cargo xtask bench import              an import of IRC logs and a rebuild of the projections
   cargo xtask bench messages --help     what can be set";
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
@@ -60,6 +61,8 @@ fn measure(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<String>> {
         .cargo()
         .args(["run", "--release", "-p", "tidings-cli", "--", "bench"])
         .args(arguments)
+        // What is kept are the lines of JSON, so they are always asked for.
+        .args((!arguments.contains(&"--json")).then_some("--json"))
         .stdout(Stdio::piped())
         .spawn()
         .context("could not start cargo")?;

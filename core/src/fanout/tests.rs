@@ -29,6 +29,7 @@ use crate::{
 
 mod answers;
 mod blocks;
+mod joins;
 mod parked;
 mod ticks;
 

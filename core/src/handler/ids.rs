@@ -47,6 +47,11 @@ impl Ids {
         tag.as_ref().try_into().expect("a SHA-256 tag has 32 bytes")
     }
 
+    /// A value by which another secret is recognised as such. It tells nothing of this one.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.secret("fingerprint")
+    }
+
     fn derive(&self, label: &[u8], parts: &[&[u8]]) -> Uuid {
         let tag = self.tag(label, parts);
         let bytes: [u8; 16] = tag.as_ref()[..16]

@@ -255,12 +255,14 @@ impl Writer {
             Ok(Err(refusal)) => return refuse(submission, refusal),
             Ok(Ok(events)) => events,
         };
-        if events.is_empty() && !round.batches.is_empty() {
+        let nothing =
+            events.is_empty() && (submission.id.is_none() || submission.command.is_settled());
+        if nothing && !round.batches.is_empty() {
             // What makes it so already may be in this very round, and so not be durable yet.
             round.agree(submission);
             return Decided::Taken;
         }
-        if events.is_empty() {
+        if nothing {
             let conversation = match &stream {
                 Stream::Conversation(id) => Some(*id),
                 Stream::User(_) => None,

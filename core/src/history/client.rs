@@ -302,13 +302,16 @@ impl Held {
             }
             What::ReadUpTo { user, seq, .. } => self.tick(user, *seq, *seq),
             What::DeliveredUpTo { user, seq } => self.tick(user, 0, *seq),
-            What::MemberJoined { user, member_count } => {
+            What::MembersJoined {
+                users,
+                member_count,
+            } => {
                 view.member_count = *member_count;
                 if *member_count > TICKS_MEMBERS {
                     view.cursors.clear();
                 }
                 if let Some(members) = &mut self.members {
-                    members.insert(user.clone());
+                    members.extend(users.iter().cloned());
                 }
             }
             What::MemberLeft { user: gone, .. } if gone == user => {

@@ -39,6 +39,8 @@ struct Member {
     joined: (u64, u64),
     /// Title and members when they left.
     left: Option<(String, u32)>,
+    /// Messages as they were when they left.
+    saw: Vec<Message>,
 }
 
 #[derive(Clone, Debug)]
@@ -100,7 +102,9 @@ impl Place {
         let last = self.last();
         let stay = self.present().count() as u32 - 1;
         let title = self.title.clone();
+        let saw = self.messages.clone();
         let member = self.members.get_mut(user).expect("a member");
+        member.saw = saw;
         member.role = None;
         (member.read, member.delivered) = (last, last);
         member.left = Some((title, stay));
@@ -274,7 +278,19 @@ impl Model {
             .messages
             .iter()
             .filter(|message| self.sees(user, message));
-        Some(seen.map(|message| view(user, id, message)).collect())
+        let saw = &place.members[user].saw;
+        let shown = seen.map(|message| {
+            let mut shown = message.clone();
+            if let Some(saw) = saw.get(message.seq as usize - 1)
+                && !message.retracted
+            {
+                shown.text.clone_from(&saw.text);
+                shown.mentions.clone_from(&saw.mentions);
+                shown.edited_ms = saw.edited_ms;
+            }
+            view(user, id, &shown)
+        });
+        Some(shown.collect())
     }
 
     fn sees(&self, user: &UserId, message: &Message) -> bool {

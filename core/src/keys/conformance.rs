@@ -31,6 +31,7 @@ macro_rules! key_conformance {
             an_unknown_key_can_be_destroyed
             concurrent_callers_get_the_same_keys
             destroying_wins_over_concurrent_readers
+            what_is_recorded_first_stays
         }
     };
     (@cases $factory:expr; $($case:ident)+) => {
@@ -251,4 +252,22 @@ pub async fn destroying_wins_over_concurrent_readers(factory: &dyn Factory) {
             reader.await.expect("no reader panics");
         }
     }
+}
+
+/// Of several values recorded under one name the first one stays, and keys are not in its way.
+pub async fn what_is_recorded_first_stays(factory: &dyn Factory) {
+    let keys = factory.open("recorded").await;
+    let ask = async |keys: &dyn KeyStore, name, value: &[u8]| {
+        keys.recorded(name, value).await.expect("recorded")
+    };
+    assert_eq!(&ask(&*keys, "ids", b"first").await[..], b"first");
+    assert_eq!(&ask(&*keys, "ids", b"first").await[..], b"first");
+    assert_eq!(&ask(&*keys, "ids", b"second").await[..], b"first");
+    let eve = id(1, "eve");
+    let made = keys.ensure(std::slice::from_ref(&eve)).await;
+    present(&made.expect("ensure")[0]);
+    drop(keys);
+    let keys = factory.open("recorded").await;
+    assert_eq!(&ask(&*keys, "ids", b"third").await[..], b"first");
+    assert_eq!(&ask(&*keys, "other", b"third").await[..], b"third");
 }

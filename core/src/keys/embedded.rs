@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -241,6 +242,19 @@ impl Embedded {
         Ok(())
     }
 
+    fn record(&self, name: &str, value: &[u8]) -> Result<Bytes, redb::Error> {
+        let transaction = self.database.begin_write()?;
+        {
+            let mut marks = transaction.open_table(MARKS)?;
+            if let Some(found) = marks.get(name)? {
+                return Ok(Bytes::copy_from_slice(found.value()));
+            }
+            marks.insert(name, value)?;
+        }
+        transaction.commit()?;
+        Ok(Bytes::copy_from_slice(value))
+    }
+
     /// Notes where keys are, durably.
     fn point<'a>(
         &self,
@@ -285,6 +299,10 @@ impl KeyStore for Embedded {
 
     async fn get(&self, ids: &[KeyId]) -> Result<Vec<KeyState>, KeyError> {
         self.look_up(ids)
+    }
+
+    async fn recorded(&self, name: &str, value: &[u8]) -> Result<Bytes, KeyError> {
+        self.record(name, value).map_err(unavailable)
     }
 
     async fn destroy(&self, ids: &[KeyId]) -> Result<(), KeyError> {

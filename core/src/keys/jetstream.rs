@@ -50,7 +50,9 @@ const MIN_BATCH: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// It was made with another operator key.
-    #[error("the keys in the bucket {bucket} were wrapped with another operator key")]
+    #[error(
+        "the keys in the bucket {bucket} were wrapped with another operator key: this node needs a copy of the one that the first node has"
+    )]
     WrongOperatorKey {
         /// The bucket.
         bucket: String,
@@ -75,6 +77,22 @@ pub struct JetStream {
     random: Arc<dyn SecureRandom + Send + Sync>,
     /// Ends with the store.
     _watch: JoinSet<()>,
+}
+
+/// Whether there is a key store beside a log. If so, its operator key must not be made anew.
+pub async fn exists(log: &JetStreamLog) -> Result<bool, OpenError> {
+    let (bucket, _) = Bucket::open(log).await?;
+    let subject = bucket.subject_named(MARK);
+    let asking = insist(bucket.patience, || {
+        bucket.api.last_of(&bucket.stream, &subject)
+    });
+    match asking.await {
+        Ok(found) => Ok(found.is_some()),
+        Err(error) => Err(OpenError::Unavailable {
+            bucket: bucket.name,
+            reason: error.to_string(),
+        }),
+    }
 }
 
 impl JetStream {
@@ -218,6 +236,14 @@ impl KeyStore for JetStream {
     async fn get(&self, ids: &[KeyId]) -> Result<Vec<KeyState>, KeyError> {
         let states = stream::iter(0..ids.len()).map(|i| self.find(&ids[i]));
         states.buffered(IN_FLIGHT).try_collect().await
+    }
+
+    async fn recorded(&self, name: &str, value: &[u8]) -> Result<Bytes, KeyError> {
+        let bucket = &*self.bucket;
+        let (subject, value) = (bucket.subject_named(name), Bytes::copy_from_slice(value));
+        let found = insist(bucket.patience, || bucket.first(&subject, &value)).await;
+        let found = found.map_err(unavailable)?;
+        Ok(found.map_or(value, |found| found.payload))
     }
 
     async fn destroy(&self, ids: &[KeyId]) -> Result<(), KeyError> {

@@ -42,6 +42,7 @@ mod format;
 mod journal;
 mod meta;
 mod presence;
+mod reading;
 mod recover;
 mod segment;
 mod verify;
@@ -50,6 +51,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use reading::Reading;
 pub use verify::{Progress, Torn, VerifyReport, verify};
 
 /// How to open a log.

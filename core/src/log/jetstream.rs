@@ -17,6 +17,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::Client;
@@ -31,6 +32,7 @@ mod api;
 mod append;
 mod batch;
 mod connect;
+mod epoch;
 mod error;
 mod monitor;
 mod presence;
@@ -46,7 +48,8 @@ pub(crate) use api::{Api, ApiError, insist};
 pub(crate) use append::is_wrong_sequence;
 pub(crate) use batch::MAX_BATCH;
 pub(crate) use connect::existing_or_new;
-pub use error::{ConnectError, Warning};
+pub use epoch::new_epoch;
+pub use error::{ConnectError, NewEpochError, Warning};
 pub(crate) use streams::check as check_stream;
 
 /// Where the log is and how it was, or is to be, made.
@@ -133,6 +136,8 @@ struct Shared {
     readers: Client,
     journal_turns: Vec<Turn>,
     presence_turns: Vec<Turn>,
+    /// The last record of each of the journal's shards as far as this process has seen it.
+    seen: Vec<AtomicU64>,
     presence: presence::Presence,
 }
 
@@ -181,6 +186,34 @@ impl Shared {
         }
     }
 
+    /// Notes that a record of a shard is there.
+    fn saw(&self, lane: Lane, shard: Shard, position: u64) {
+        // Whoever publishes to a subject of ours may name a shard that there is not.
+        if lane == Lane::Journal
+            && let Some(seen) = self.seen.get(usize::from(shard.0))
+        {
+            seen.fetch_max(position, Ordering::Relaxed);
+        }
+    }
+
+    /// Why a shard may not be believed to end at `last`: this process has seen a later record. Either
+    /// its leader does not know better yet, or the stream was restored under us: what would be
+    /// appended to it then gets positions that had held something else.
+    fn went_back(&self, lane: Lane, shard: Shard, last: u64) -> Option<String> {
+        let seen = match lane {
+            Lane::Journal => self.seen[usize::from(shard.0)].load(Ordering::Relaxed),
+            Lane::Presence => 0,
+        };
+        (last < seen).then(|| {
+            format!(
+                "shard {} ends at position {last} and had come to {seen}: if the stream {} was restored \
+                 from a backup or has lost its end, stop every server and run `tidings log new-epoch`",
+                shard.0,
+                self.stream(lane)
+            )
+        })
+    }
+
     fn stream(&self, lane: Lane) -> String {
         streams::stream(&self.config.prefix, lane)
     }
@@ -210,11 +243,17 @@ impl EventLog for JetStream {
     async fn last(&self, lane: Lane, shard: Shard) -> Result<Position, ReadError> {
         let shared = &*self.shared;
         let (stream, subject) = (shared.stream(lane), shared.subject(lane, shard));
-        let asking = insist(shared.config.patience, || {
-            shared.api.last_of(&stream, &subject)
+        let asking = insist(shared.config.patience, async || {
+            let last = shared.api.last_of(&stream, &subject).await?;
+            let last = last.map_or(0, |message| message.sequence);
+            match shared.went_back(lane, shard, last) {
+                Some(why) => Err(ApiError::Unanswered(why)),
+                None => Ok(last),
+            }
         });
         let last = asking.await.map_err(|e| unavailable(&stream, e))?;
-        Ok(last.map_or(Position::START, |message| Position(message.sequence)))
+        shared.saw(lane, shard, last);
+        Ok(Position(last))
     }
 
     async fn head(&self, lane: Lane) -> Result<Position, ReadError> {

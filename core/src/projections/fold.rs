@@ -286,6 +286,7 @@ impl<'t, 's> Fold<'t, 's> {
             Event::MemberLeft { user } | Event::MemberRemoved { user } => {
                 let last_seq = row.last_seq;
                 let mut member = need_present(tx, id, user)?;
+                row.left_at = at;
                 row.member_count -= 1;
                 row.owner_count -= u32::from(member.role == Some(Role::Owner));
                 member.role = None;
@@ -366,6 +367,7 @@ impl<'t, 's> Fold<'t, 's> {
                     edited_ms: 0,
                     retracted: false,
                     reactions: Vec::new(),
+                    earlier: Vec::new(),
                 };
                 put(tx, Table::Messages, rows::message(id, *seq), &message);
                 return Ok(());
@@ -377,6 +379,16 @@ impl<'t, 's> Fold<'t, 's> {
             } => {
                 let bytes = need_message(tx, id, *seq)?;
                 let mut message: rows::Message<'_> = rows::decode(Table::Messages, &bytes)?;
+                let since = message.earlier.last().map_or(message.at, |last| last.until);
+                if row.left_at > since {
+                    message.earlier.push(rows::Version {
+                        until: at,
+                        sealed: message.sealed.to_vec(),
+                        sealed_by: message.sealed_by,
+                        mentions: std::mem::take(&mut message.mentions),
+                        edited_ms: message.edited_ms,
+                    });
+                }
                 message.sealed = sealed(content);
                 message.sealed_by = batch.command.map(|command| command.id);
                 message.mentions.clone_from(mentions);
@@ -395,6 +407,7 @@ impl<'t, 's> Fold<'t, 's> {
                     delete_reactions(tx, id, *seq)?;
                 }
                 message.sealed = &[];
+                message.earlier.clear();
                 message.mentions.clear();
                 message.retracted = true;
                 put(tx, Table::Messages, rows::message(id, *seq), &message);
@@ -497,6 +510,7 @@ impl<'t, 's> Fold<'t, 's> {
             owner_count: 0,
             activity_position: at.0,
             changed_position: at.0,
+            left_at: (0, 0),
         };
         if let Kind::Direct { pair, .. } = kind {
             row.member_count = 2;

@@ -509,9 +509,18 @@ fn visible_message(
     if !member.sees(seq) {
         return Ok(None);
     }
-    let row: rows::Message<'_> = rows::decode(Table::Messages, value)?;
+    let mut row: rows::Message<'_> = rows::decode(Table::Messages, value)?;
     if viewer.blocks(row.author) {
         return Ok(None);
+    }
+    // Whoever has left sees what they saw, but for what was taken back since.
+    let left = member.spans.last().and_then(|span| span.until);
+    let earlier = std::mem::take(&mut row.earlier);
+    let seen = left.and_then(|left| earlier.iter().find(|version| version.until > left));
+    if let Some(seen) = seen {
+        (row.sealed, row.sealed_by) = (&seen.sealed, seen.sealed_by);
+        row.mentions.clone_from(&seen.mentions);
+        row.edited_ms = seen.edited_ms;
     }
     let mut reactions = Vec::with_capacity(row.reactions.len());
     for (reaction, count) in row.reactions {

@@ -2,7 +2,8 @@
 //! and then take their place.
 //!
 //! `DATA/projections/` holds one folder for each build and a file `CURRENT` naming the one in use.
-//! A build that was not finished is not named there, so it is removed at the next start.
+//! A build that was not finished is not named there, so it is removed at the next start. A build
+//! can be made while a server runs on the present one; the server takes it at its next start.
 
 use std::{
     fs, io,
@@ -47,18 +48,22 @@ pub fn current(root: &Path) -> PathBuf {
     root.join(name.as_deref().map_or("build-1", str::trim))
 }
 
-/// The folder of the next build.
-pub fn next(root: &Path) -> PathBuf {
-    let name = current(root)
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned());
-    let number: u64 = name
-        .and_then(|name| name.strip_prefix("build-")?.parse().ok())
-        .unwrap_or(0);
-    root.join(format!("build-{}", number + 1))
+/// A folder for another build: of a number that no build has.
+pub fn next(root: &Path) -> io::Result<PathBuf> {
+    let mut last = number(&current(root));
+    for entry in fs::read_dir(root)? {
+        last = last.max(number(&entry?.path()));
+    }
+    Ok(root.join(format!("build-{}", last + 1)))
 }
 
-/// Makes `build` the one in use, durably, and removes all others.
+fn number(build: &Path) -> u64 {
+    let name = build.file_name().map(|name| name.to_string_lossy());
+    name.and_then(|name| name.strip_prefix("build-")?.parse().ok())
+        .unwrap_or(0)
+}
+
+/// Makes `build` the one in use from the next start on, durably, and removes all others.
 pub fn switch(root: &Path, build: &Path) -> io::Result<()> {
     let name = build
         .file_name()
@@ -72,7 +77,8 @@ pub fn switch(root: &Path, build: &Path) -> io::Result<()> {
     tidy(root)
 }
 
-/// Removes builds that are not in use.
+/// Removes builds that are not in use: neither named as such nor open in any process. A server goes
+/// on with the build it has opened while another takes its place.
 pub fn tidy(root: &Path) -> io::Result<()> {
     let current = current(root);
     for entry in fs::read_dir(root)? {
@@ -80,7 +86,7 @@ pub fn tidy(root: &Path) -> io::Result<()> {
         let build = path
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with("build-"));
-        if build && path != current {
+        if build && path != current && !super::store::is_open(&path) {
             fs::remove_dir_all(&path)?;
         }
     }

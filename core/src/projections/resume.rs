@@ -18,6 +18,9 @@ use crate::{
     domain::{Content, ConversationId, Event, TICKS_MEMBERS, UserId, event::Role},
 };
 
+/// Members that one change names at most as having joined: their ids fit into a frame.
+pub const JOINED: usize = 250;
+
 /// An event as one viewer sees it. Everything in it is an absolute fact: applying it twice, or
 /// after a newer view of the same thing, changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +77,9 @@ pub enum What {
         seq: u64,
     },
     ConversationAdded(Box<ConversationView>),
-    MemberJoined {
-        user: UserId,
+    /// Others, by one command: at most [`JOINED`] of them.
+    MembersJoined {
+        users: Vec<UserId>,
         member_count: u32,
     },
     MemberLeft {
@@ -339,7 +343,10 @@ impl Since<'_> {
                     count,
                 }),
             Event::MemberJoined { user, .. } => {
-                (user != self.viewer.user).then_some(What::MemberJoined { user, member_count })
+                (user != self.viewer.user).then(|| What::MembersJoined {
+                    users: vec![user],
+                    member_count,
+                })
             }
             Event::MemberLeft { user } => Some(What::MemberLeft {
                 user,
@@ -437,6 +444,17 @@ impl Since<'_> {
     }
 
     fn add(&mut self, change: Change) -> bool {
+        if let Some(last) = self.found.last_mut()
+            && (last.conversation, last.at.0) == (change.conversation, change.at.0)
+            && last.actor == change.actor
+            && let (What::MembersJoined { users, .. }, What::MembersJoined { users: more, .. }) =
+                (&mut last.what, &change.what)
+            && users.len() < JOINED
+        {
+            users.extend(more.iter().cloned());
+            last.at = change.at;
+            return true;
+        }
         self.found.push(change);
         self.found.len() <= self.limit
     }

@@ -121,6 +121,8 @@ pub struct Conversation {
     pub activity_position: u64,
     /// Position of the last event of any kind.
     pub changed_position: u64,
+    /// (Position, index) at which a member last left.
+    pub left_at: (u64, u32),
 }
 
 /// A stretch of the log in which somebody was a member: positions `from..=until`.
@@ -245,6 +247,24 @@ pub struct Message<'a> {
     pub retracted: bool,
     /// The different reactions and how many give each.
     pub reactions: Vec<(String, u32)>,
+    /// What it said before, to members who have left since; oldest first.
+    pub earlier: Vec<Version>,
+}
+
+/// What a message said before an edit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// The edit that ended it: (position, index).
+    pub until: (u64, u32),
+    /// What it said.
+    #[serde(with = "serde_bytes")]
+    pub sealed: Vec<u8>,
+    /// The command whose seal it carries.
+    pub sealed_by: Option<CommandId>,
+    /// Members mentioned.
+    pub mentions: Vec<UserId>,
+    /// When it was last edited, 0 for never.
+    pub edited_ms: u64,
 }
 
 /// `Changes`: stream, position, index -> this. Every event but posted messages and moved cursors,

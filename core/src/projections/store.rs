@@ -34,7 +34,7 @@ use self::overlay::{Layers, Rows};
 use self::scan::KeyRange;
 use self::tidy::Tidy;
 
-pub use self::disk::{FlushError, OpenError, ReadError};
+pub use self::disk::{FlushError, OpenError, ReadError, is_open};
 pub use self::scan::{Direction, Range};
 pub use self::table::Table;
 

@@ -7,6 +7,7 @@ use super::*;
 
 mod cost;
 mod damage;
+mod left;
 mod reads;
 mod replay;
 mod resume;

@@ -12,6 +12,9 @@ pub(super) struct Claims {
     sub: Option<String>,
     exp: Option<Number>,
     nbf: Option<Number>,
+    /// Text by RFC 8693; what some issuers write instead grants nothing here and harms nobody.
+    #[serde(default)]
+    scope: serde_json::Value,
 }
 
 impl Claims {
@@ -51,6 +54,7 @@ impl Claims {
             user: user(&sub)?,
             expires_ms,
             honoured_until_ms,
+            scope: self.scope.as_str().unwrap_or_default().to_owned(),
         })
     }
 }

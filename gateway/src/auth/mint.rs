@@ -12,6 +12,7 @@ pub struct TokenSigner {
     secret: Vec<u8>,
     issuer: Option<String>,
     audience: Option<String>,
+    scope: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -22,6 +23,8 @@ struct Claims<'a> {
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
 }
 
 impl TokenSigner {
@@ -47,7 +50,16 @@ impl TokenSigner {
             secret: secret.load()?,
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
+            scope: None,
         }))
+    }
+
+    /// Tokens that also allow `scope`, such as [`super::IMPORT_SCOPE`].
+    pub fn with_scope(self, scope: &'static str) -> TokenSigner {
+        TokenSigner {
+            scope: Some(scope),
+            ..self
+        }
     }
 
     /// A token for `user` until `expires_ms` (milliseconds since 1970, counted in whole seconds).
@@ -62,6 +74,7 @@ impl TokenSigner {
             exp: expires_ms / 1000,
             iss: self.issuer.as_deref(),
             aud: self.audience.as_deref(),
+            scope: self.scope,
         };
         jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&self.secret))
             .expect("plain claims serialise and HMAC signs")

@@ -81,8 +81,39 @@ fn hs256_names_the_user() {
             user: "alice".into(),
             expires_ms: Some(NOW + 60_000),
             honoured_until_ms: Some(NOW + 90_000),
+            scope: String::new(),
         }
     );
+}
+
+#[test]
+fn only_a_scope_in_the_signed_claims_allows_more() {
+    let authenticator = hs256();
+    let allows = |claims: serde_json::Value| {
+        let identity = authenticator.authenticate(&token(&claims), NOW);
+        identity.expect("the user is let in").allows(IMPORT_SCOPE)
+    };
+    let exp = NOW / 1000 + 60;
+    for (scope, expected) in [
+        (json!("tidings:import"), true),
+        (json!("chat tidings:import read"), true),
+        (json!(""), false),
+        (json!("import"), false),
+        (json!("tidings:imports"), false),
+        (json!("tidings:import,chat"), false),
+        // Not as the standard has it: no reason to keep a user out, and no right either.
+        (json!(["tidings:import"]), false),
+        (json!({ "tidings:import": true }), false),
+        (json!(7), false),
+        (json!(null), false),
+    ] {
+        let claims = json!({ "sub": "alice", "exp": exp, "scope": scope });
+        assert_eq!(allows(claims), expected, "{scope}");
+    }
+    assert!(!allows(json!({ "sub": "alice", "exp": exp })));
+    let minted = TokenSigner::new(SECRET).with_scope(IMPORT_SCOPE);
+    let minted = authenticator.authenticate(&minted.sign("operator", NOW + 60_000), NOW);
+    assert!(minted.unwrap().allows(IMPORT_SCOPE));
 }
 
 #[test]

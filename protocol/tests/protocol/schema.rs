@@ -9,6 +9,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("query", include_str!("../../src/query.rs")),
     ("event", include_str!("../../src/event.rs")),
     ("view", include_str!("../../src/view.rs")),
+    ("import", include_str!("../../src/import.rs")),
 ];
 
 pub(crate) struct Schema {

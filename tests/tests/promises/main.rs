@@ -31,10 +31,14 @@ macro_rules! on_both_logs {
 
 mod a_message;
 mod authorisation;
+mod beside;
 mod disconnects;
 mod drain;
 mod hostile;
+mod import;
 mod kill_rounds;
 mod power_cut;
+mod restored;
+mod secrets;
 mod stale_writer;
 mod tokens;

@@ -140,7 +140,8 @@ async fn another_operator_key_is_refused() {
         .expect("it is another key");
     assert_eq!(
         refused.to_string(),
-        "the keys in the bucket tidings-keys were wrapped with another operator key"
+        "the keys in the bucket tidings-keys were wrapped with another operator key: \
+         this node needs a copy of the one that the first node has"
     );
     open(server.config(), 1).await.unwrap();
 }

@@ -193,50 +193,57 @@ pub(super) fn find_end(
         last: None,
         torn: None,
     };
-    let stop = loop {
-        let next = first + end.records;
-        let chunk = segment::read_chunk(file, end.offset, u64::MAX, next).map_err(&io)?;
-        end.records += chunk.records.len() as u64;
-        end.bytes += chunk
-            .records
-            .iter()
-            .map(|r| r.payload.len() as u64)
-            .sum::<u64>();
-        if let Some(record) = chunk.records.last() {
-            end.last = Some((chunk.last_start, record.id));
-        }
-        progress(chunk.end - end.offset, chunk.records.len() as u64);
-        end.offset = chunk.end;
-        if chunk.stop != Stop::More {
-            break chunk.stop;
-        }
-    };
-    let reason = match stop {
-        Stop::More | Stop::End => return Ok(end),
-        Stop::Blank if segment::is_blank_after(file, end.offset).map_err(&io)? => return Ok(end),
-        Stop::Blank => "the start of the record is missing",
-        Stop::Invalid(reason) => reason,
-    };
-    let length = file.metadata().map_err(&io)?.len();
-    let rest = segment::read_at_most(file, end.offset, (length - end.offset) as usize);
-    let rest = rest.map_err(&io)?;
-    let position = first + end.records;
-    // Where the torn record says how long it is, what looks like a record inside it is its payload.
-    let inside = rest
-        .first_chunk()
-        .and_then(|header| RecordHeader::decode(header).ok())
-        .filter(|header| header.position == position)
-        .map_or(0, |header| (RECORD_HEADER + header.len).min(rest.len()));
-    match find_record(&rest[inside..], position - 1) {
-        None => {
+    loop {
+        let stop = loop {
+            let next = first + end.records;
+            let chunk = segment::read_chunk(file, end.offset, u64::MAX, next).map_err(&io)?;
+            end.records += chunk.records.len() as u64;
+            end.bytes += chunk
+                .records
+                .iter()
+                .map(|r| r.payload.len() as u64)
+                .sum::<u64>();
+            if let Some(record) = chunk.records.last() {
+                end.last = Some((chunk.last_start, record.id));
+            }
+            progress(chunk.end - end.offset, chunk.records.len() as u64);
+            end.offset = chunk.end;
+            if chunk.stop != Stop::More {
+                break chunk.stop;
+            }
+        };
+        let reason = match stop {
+            Stop::More | Stop::End => return Ok(end),
+            Stop::Blank if segment::is_blank_after(file, end.offset).map_err(&io)? => {
+                return Ok(end);
+            }
+            Stop::Blank => "the start of the record is missing",
+            Stop::Invalid(reason) => reason,
+        };
+        let length = file.metadata().map_err(&io)?.len();
+        let rest =
+            segment::read_at_most(file, end.offset, length.saturating_sub(end.offset) as usize);
+        let rest = rest.map_err(&io)?;
+        let position = first + end.records;
+        // Where the torn record says how long it is, what looks like a record inside it is its payload.
+        let inside = rest
+            .first_chunk()
+            .and_then(|header| RecordHeader::decode(header).ok())
+            .filter(|header| header.position == position)
+            .map_or(0, |header| (RECORD_HEADER + header.len).min(rest.len()));
+        let Some((_, later)) = find_record(&rest[inside..], position - 1) else {
             end.torn = Some(reason.into());
-            Ok(end)
+            return Ok(end);
+        };
+        // Beside a process that appends, this record has been finished since it was looked at.
+        let again = segment::read_chunk(file, end.offset, u64::MAX, position).map_err(&io)?;
+        if again.records.is_empty() {
+            return Err(OpenError::Damaged {
+                path: path.to_owned(),
+                offset: end.offset,
+                position,
+                reason: format!("{reason}, and record {} follows", later.position),
+            });
         }
-        Some((_, later)) => Err(OpenError::Damaged {
-            path: path.to_owned(),
-            offset: end.offset,
-            position,
-            reason: format!("{reason}, and record {} follows", later.position),
-        }),
     }
 }

@@ -15,6 +15,7 @@ mod damage;
 mod faults;
 mod files;
 mod kill;
+mod reading;
 
 /// Logs in folders of their own, with segments so small that many cases need several.
 struct Folders {

@@ -55,6 +55,7 @@ pub(super) async fn append(shared: &Shared, append: Append) -> Result<Position, 
             return Ok(append.expected);
         }
         let position = insist(shared, &append, &mut tries).await?;
+        shared.saw(append.lane, append.shard, position.0);
         *last = Some((append.id, position));
         Ok(position)
     };
@@ -114,7 +115,14 @@ async fn insist(
                         }
                         ahead += 1;
                         let certain = ahead >= AHEAD_TRIES || shared.config.replicas == 1;
-                        if certain && !tries.unclear {
+                        let back = shared.went_back(append.lane, append.shard, last);
+                        if let Some(why) = back {
+                            // Of several leaders the next one may know better.
+                            tries.reason = why;
+                            if shared.config.replicas == 1 {
+                                return Err(tries.give_up());
+                            }
+                        } else if certain && !tries.unclear {
                             return Err(AppendError::Conflict {
                                 last: Position(last),
                             });

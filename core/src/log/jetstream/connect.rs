@@ -1,6 +1,7 @@
 //! Connecting: which server is refused, and with which sentence.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
@@ -31,12 +32,8 @@ const SHARDS_REPLICATED: u16 = 64;
 const SUBSCRIPTION_CAPACITY: usize = 262_144;
 
 pub(super) async fn connect(config: Config, epoch: Uuid) -> Result<JetStream, ConnectError> {
-    check_config(&config)?;
-    let client = open(&config, "tidings").await?;
-    check_server(&client.server_info())?;
+    let api = api(&config).await?;
     let readers = open(&config, "tidings tail").await?;
-    let api = Api::new(client, config.domain.as_deref());
-    check_account(&api, config.patience).await?;
 
     let identity = journal(&api, &config, epoch).await?;
     let wanted = streams::wanted(&config.prefix, Lane::Presence, config.replicas, identity);
@@ -59,6 +56,7 @@ pub(super) async fn connect(config: Config, epoch: Uuid) -> Result<JetStream, Co
         shared: Arc::new(Shared {
             journal_turns: turns(),
             presence_turns: turns(),
+            seen: (0..identity.shards).map(|_| AtomicU64::new(0)).collect(),
             config,
             identity,
             api,
@@ -66,6 +64,16 @@ pub(super) async fn connect(config: Config, epoch: Uuid) -> Result<JetStream, Co
             presence,
         }),
     })
+}
+
+/// A connection to a server that will do.
+pub(super) async fn api(config: &Config) -> Result<Api, ConnectError> {
+    check_config(config)?;
+    let client = open(config, "tidings").await?;
+    check_server(&client.server_info())?;
+    let api = Api::new(client, config.domain.as_deref());
+    check_account(&api, config).await?;
+    Ok(api)
 }
 
 fn check_config(config: &Config) -> Result<(), ConnectError> {
@@ -80,6 +88,13 @@ fn check_config(config: &Config) -> Result<(), ConnectError> {
         return Err(ConnectError::Config(format!(
             "replicas = {} is not supported: use 1 or 3",
             config.replicas
+        )));
+    }
+    if let Some(domain) = &config.domain
+        && (domain.is_empty() || !domain.chars().all(fine))
+    {
+        return Err(ConnectError::Config(format!(
+            "the domain {domain:?} must be made of letters, digits, - and _"
         )));
     }
     if config.shards == Some(0) {
@@ -116,6 +131,13 @@ async fn open(config: &Config, name: &str) -> Result<Client, ConnectError> {
     let options = match &config.tls {
         None => options,
         Some(tls) => {
+            let pair = tls.certificate.iter().flat_map(|(cert, key)| [cert, key]);
+            for path in tls.roots.iter().chain(pair) {
+                std::fs::File::open(path).map_err(|e| ConnectError::File {
+                    path: path.clone(),
+                    reason: e.to_string(),
+                })?;
+            }
             let mut options = options.require_tls(true);
             if let Some(roots) = &tls.roots {
                 options = options.add_root_certificates(roots.clone());
@@ -130,9 +152,19 @@ async fn open(config: &Config, name: &str) -> Result<Client, ConnectError> {
     let mut addresses = Vec::new();
     for server in &config.servers {
         let address = server.parse::<async_nats::ServerAddr>();
-        addresses.push(address.map_err(|e| {
-            ConnectError::Config(format!("{server:?} is not a server address: {e}"))
-        })?);
+        let address = address.map_err(|e| {
+            // It may hold a password all the same.
+            let shown = server.rsplit('@').next().unwrap_or(server);
+            ConnectError::Config(format!("{shown:?} is not a server address: {e}"))
+        })?;
+        // Addresses are shown in messages.
+        if address.has_user_pass() || address.password().is_some() {
+            return Err(ConnectError::Config(format!(
+                "the address of {} holds a user or a token: configure it beside the address",
+                address.host()
+            )));
+        }
+        addresses.push(address);
     }
     let client = options.connect(addresses).await;
     client.map_err(|e| {
@@ -183,7 +215,8 @@ fn version(text: &str) -> Option<(u64, u64)> {
     }
 }
 
-async fn check_account(api: &Api, patience: Duration) -> Result<(), ConnectError> {
+async fn check_account(api: &Api, config: &Config) -> Result<(), ConnectError> {
+    let patience = config.patience;
     let info = api.client().server_info();
     let asked = insist(patience, || api.ask::<_, Account>("INFO".to_owned(), &())).await;
     let off = |reason: String| ConnectError::JetStreamOff {
@@ -192,7 +225,13 @@ async fn check_account(api: &Api, patience: Duration) -> Result<(), ConnectError
     };
     match asked {
         Ok(_) => Ok(()),
-        Err(ApiError::NoResponders) => Err(off("nobody answers for it".to_owned())),
+        Err(ApiError::NoResponders) => Err(match &config.domain {
+            None => off("nobody answers for it".to_owned()),
+            Some(domain) => ConnectError::Domain {
+                server: info.server_name.clone(),
+                domain: domain.clone(),
+            },
+        }),
         Err(error)
             if error.code().is_some_and(|code| {
                 code == ErrorCode::JETSTREAM_NOT_ENABLED

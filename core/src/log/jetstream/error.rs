@@ -47,6 +47,16 @@ pub enum ConnectError {
         /// What it said.
         reason: String,
     },
+    /// JetStream is not reached in the configured domain.
+    #[error(
+        "nobody answers for the JetStream domain {domain} through the nats-server {server}: check the domain's name and the leaf node's connection"
+    )]
+    Domain {
+        /// The server's name.
+        server: String,
+        /// The domain.
+        domain: String,
+    },
     /// The server's largest message is too small for a record.
     #[error(
         "the nats-server {server} has max_payload {value}, a record needs {needed}: raise max_payload in its configuration (1MB is its default)"
@@ -109,6 +119,38 @@ pub enum ConnectError {
         /// How long was waited.
         patience: Duration,
         /// What the last attempt ended with.
+        reason: String,
+    },
+}
+
+/// Why a log did not get a new epoch.
+#[derive(Debug, thiserror::Error)]
+pub enum NewEpochError {
+    /// The log cannot be reached, or is not one.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// There is no log.
+    #[error(
+        "there is no stream {stream}: restore it first, or check the configured prefix and domain"
+    )]
+    Missing {
+        /// The stream.
+        stream: String,
+    },
+    /// Somebody follows it.
+    #[error(
+        "the stream {stream} is being followed: stop every server and tool that runs on this log, and try again"
+    )]
+    InUse {
+        /// The stream.
+        stream: String,
+    },
+    /// NATS would not change it.
+    #[error("the epoch in the stream {stream} cannot be changed: {reason}")]
+    Refused {
+        /// The stream.
+        stream: String,
+        /// What the server said.
         reason: String,
     },
 }

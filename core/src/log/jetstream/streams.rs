@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_nats::jetstream::stream::{
     Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType,
 };
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::ConnectError;
@@ -105,6 +106,16 @@ pub(super) fn identity(config: &Config) -> Result<Identity, ConnectError> {
         epoch: epoch.ok_or_else(|| foreign(EPOCH_KEY))?,
         shards: shards.ok_or_else(|| foreign(SHARDS_KEY))?,
     })
+}
+
+/// Replaces the epoch in a stream's settings as the server writes them.
+pub(super) fn set_epoch(settings: &mut Map<String, Value>, epoch: Uuid) {
+    let metadata = settings
+        .entry("metadata")
+        .or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(metadata) = metadata {
+        metadata.insert(EPOCH_KEY.to_owned(), epoch.to_string().into());
+    }
 }
 
 /// Whether an existing stream keeps what a log must keep: an error names the first setting that

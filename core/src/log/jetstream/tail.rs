@@ -152,6 +152,8 @@ impl JetStreamTail {
             return Step::Broken(self.followed.damaged(sequence, reason));
         };
         self.last = sequence;
+        let followed = &*self.followed;
+        followed.shared.saw(followed.lane, Shard(shard), sequence);
         Step::Record(Record {
             position: Position(sequence),
             shard: Shard(shard),

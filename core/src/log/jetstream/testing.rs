@@ -256,7 +256,7 @@ fn program() -> PathBuf {
 
 /// A port that nothing listens on. Not one of those that the system gives to outgoing connections:
 /// any process could be given it before the server has it.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     const FIRST: u32 = 10_000;
     const COUNT: u32 = 20_000;
     static NEXT: AtomicU32 = AtomicU32::new(0);

@@ -12,6 +12,7 @@ use crate::log::{
 };
 
 mod crash;
+mod epoch;
 mod exam;
 mod settings;
 mod writers;

@@ -111,6 +111,14 @@ impl Header {
     }
 }
 
+/// Whether some process has the store in `path` open.
+pub fn is_open(path: &Path) -> bool {
+    let Ok(lock) = File::open(path.join("lock")) else {
+        return false;
+    };
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
 /// The tree, and the lock that keeps others off its folder.
 pub(super) struct Disk {
     tree: AnyTree,

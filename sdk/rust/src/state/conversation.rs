@@ -218,7 +218,11 @@ impl Conversation {
         retraction: &MessageRetracted,
         context: &Context<'_>,
     ) -> bool {
+        // A message that came as taken back was never counted.
+        let held = self.messages.get(&retraction.seq);
+        let known = held.is_some_and(|message| message.retracted);
         let counted = retraction.countable
+            && !known
             && retraction.author != context.user
             && !context.blocked.contains(&retraction.author)
             && retraction.seq > self.view.read_seq

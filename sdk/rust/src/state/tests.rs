@@ -861,3 +861,18 @@ fn shown_fresh(world: &World) -> Vec<view::Conversation> {
     fresh.apply_reset(&world.reset(100));
     shown(&fresh)
 }
+
+/// A replay shows messages as they are now; where it is cut, the retraction may follow on its own.
+#[test]
+fn a_message_that_came_as_taken_back_is_not_subtracted() {
+    let (mut world, mut state) = with_posts(2);
+    let posted = world.step(&Step::Post { talk: 0, author: 1 }).unwrap();
+    let retracted = world.step(&Step::Retract { talk: 0, seq: 3 }).unwrap();
+    state.apply_event(&Event {
+        kind: Some(Kind::MessagePosted(world.message(0, 3))),
+        ..posted
+    });
+    state.apply_event(&retracted);
+    assert_eq!(state.conversations()[0].view().unread, 2);
+    assert_eq!(shown(&state), shown_fresh(&world));
+}

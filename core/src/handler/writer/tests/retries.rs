@@ -35,6 +35,41 @@ async fn a_retry_gets_the_first_answer() {
     assert_eq!(desk.posted().await, [(1, Some(id)), (2, Some(id))]);
 }
 
+/// What changed nothing was executed all the same: later it would change something.
+#[tokio::test]
+async fn a_retry_of_what_changed_nothing_changes_nothing() {
+    let desk = started().await;
+    let reaction = || "+1".to_owned();
+    let react = || ConversationCommand::React {
+        seq: 1,
+        reaction: reaction(),
+    };
+    let unreact = ConversationCommand::Unreact {
+        seq: 1,
+        reaction: reaction(),
+    };
+    let to = |command| Command::Conversation(conversation(), command);
+    let id = command_id(4);
+    let post = desk.post("ann", command_id(2), "hello");
+    let added = desk.submit("bob", Some(command_id(3)), to(react()));
+    let nothing = desk.submit("bob", Some(id), to(react()));
+    desk.work().await;
+    assert_eq!((post.accepted().seq, added.accepted().position), (1, 2));
+    assert_eq!(nothing.accepted().position, 2);
+    desk.fold().await;
+    let desk = desk.again();
+    let removed = desk.submit("bob", Some(command_id(5)), to(unreact));
+    let retried = desk.submit("bob", Some(id), to(react()));
+    desk.work().await;
+    assert!(!removed.accepted().duplicate);
+    let retried = retried.accepted();
+    assert_eq!((retried.position, retried.duplicate), (2, true));
+    let commits = desk.commits().await;
+    let events = commits.iter().flat_map(Commit::events);
+    let last = events.last().expect("there are events");
+    assert!(matches!(last.2, Event::ReactionRemoved { .. }), "{last:?}");
+}
+
 /// Before the rows know of it, the writer itself does.
 #[tokio::test]
 async fn a_retry_is_recognised_right_after_the_first_try() {

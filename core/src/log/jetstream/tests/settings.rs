@@ -6,6 +6,7 @@ use async_nats::jetstream::stream::{self, DiscardPolicy, PersistenceMode};
 use super::*;
 use crate::log::Identity;
 use crate::log::jetstream::connect::check_server;
+use crate::log::jetstream::testing::free_port;
 use crate::log::jetstream::{Auth, ConnectError, Tls, Warning, streams};
 
 async fn refusal(config: Config) -> String {
@@ -374,5 +375,126 @@ async fn a_tail_beyond_the_end_says_so() {
     assert!(
         matches!(error, ReadError::Damaged { position: at, .. } if at.0 == position.0 + 1),
         "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_user_and_a_certificate_of_our_own_let_us_in() {
+    let folder = folder();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let issued = |name: &str| {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = made.signing_key.serialize_pem();
+        (
+            file(&format!("{name}.pem"), made.cert.pem()),
+            file(&format!("{name}-key.pem"), key),
+        )
+    };
+    let ((theirs, their_key), (ours, our_key)) = (issued("server"), issued("client"));
+    let top = format!(
+        "authorization {{ user: tidings, password: secret }}\n\
+         tls {{ cert_file: {theirs:?}, key_file: {their_key:?}, ca_file: {ours:?}, verify: true }}"
+    );
+    let server = Server::start_with(folder.path(), "sync_interval: always", &top).await;
+    let user = |password: &str| Auth::User {
+        name: "tidings".to_owned(),
+        password: password.to_owned(),
+    };
+    let right = Config {
+        auth: user("secret"),
+        tls: Some(Tls {
+            roots: Some(theirs.clone()),
+            certificate: Some((ours.clone(), our_key)),
+        }),
+        ..server.config()
+    };
+    let log = connect(right.clone()).await;
+    log.append(journal(0, Position::START, 1)).await.unwrap();
+
+    let said = refusal(Config {
+        auth: user("guessed"),
+        ..right.clone()
+    })
+    .await;
+    assert!(said.contains("authorization violation"), "{said}");
+    assert!(!said.contains("guessed"), "{said}");
+    let nobody = Tls {
+        roots: Some(theirs.clone()),
+        certificate: None,
+    };
+    refusal(Config {
+        tls: Some(nobody),
+        ..right.clone()
+    })
+    .await;
+    let lost = folder.path().join("lost.pem");
+    let unknown = Tls {
+        roots: Some(theirs),
+        certificate: Some((ours, lost.clone())),
+    };
+    let said = refusal(Config {
+        tls: Some(unknown),
+        ..right.clone()
+    })
+    .await;
+    assert!(
+        said.starts_with(&format!("cannot use {}: No such file", lost.display())),
+        "{said}"
+    );
+    let address = server.url().replace("nats://", "nats://tidings:secret@");
+    let said = refusal(Config {
+        servers: vec![address],
+        ..right
+    })
+    .await;
+    assert_eq!(
+        said,
+        "the address of 127.0.0.1 holds a user or a token: configure it beside the address"
+    );
+}
+
+#[tokio::test]
+async fn a_log_is_reached_in_a_domain_through_a_leaf() {
+    let (folder, port) = (folder(), free_port());
+    let listen = format!("leafnodes {{ listen: 127.0.0.1:{port} }}");
+    let hub = Server::start_with(
+        &folder.path().join("hub"),
+        "sync_interval: always, domain: hub",
+        &listen,
+    )
+    .await;
+    let remote =
+        format!("leafnodes {{ remotes: [ {{ url: \"nats-leaf://127.0.0.1:{port}\" }} ] }}");
+    let leaf = Server::start_with(&folder.path().join("leaf"), "domain: leaf", &remote).await;
+    let through = |domain: &str| Config {
+        domain: Some(domain.to_owned()),
+        ..leaf.config()
+    };
+    let log = connect(through("hub")).await;
+    let first = log.append(journal(0, Position::START, 1)).await.unwrap();
+    log.append(journal(0, first, 2)).await.unwrap();
+    assert_eq!(ids(&read(&log, Lane::Journal, 2).await), [1, 2]);
+    let conflict = log.append(journal(0, first, 3)).await;
+    assert!(matches!(conflict, Err(AppendError::Conflict { .. })));
+
+    let directly = connect(hub.config()).await;
+    assert_eq!(ids(&read(&directly, Lane::Journal, 2).await), [1, 2]);
+    let said = refusal(Config {
+        patience: Duration::from_secs(1),
+        ..through("elsewhere")
+    })
+    .await;
+    assert!(
+        said.starts_with("nobody answers for the JetStream domain elsewhere through"),
+        "{said}"
+    );
+    let said = refusal(through("a.b")).await;
+    assert_eq!(
+        said,
+        "the domain \"a.b\" must be made of letters, digits, - and _"
     );
 }

@@ -1,0 +1,115 @@
+//! A server, and if need be its log, started for one run on a temporary folder.
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::{
+    Ending,
+    messages::{LogKind, Messages},
+};
+
+/// A server started for a run. The fields are dropped in order: the server ends before its log.
+pub(super) struct Spawned {
+    pub(super) server: Ending,
+    pub(super) nats: Option<Ending>,
+    pub(super) address: String,
+    pub(super) secret: Vec<u8>,
+    _folder: tempfile::TempDir,
+}
+
+impl Spawned {
+    pub(super) fn start(messages: &Messages) -> anyhow::Result<Spawned> {
+        let folder = match &messages.scratch {
+            Some(scratch) => tempfile::tempdir_in(scratch),
+            None => tempfile::tempdir(),
+        }
+        .context("cannot make a temporary folder")?;
+        let secret = b"the bench signs with this secret, which protects nothing".to_vec();
+        let secret_file = folder.path().join("secret");
+        fs::write(&secret_file, &secret)?;
+        let (nats, log) = match messages.log {
+            LogKind::Embedded => (None, String::new()),
+            LogKind::Jetstream => {
+                let (nats, log) = nats(&messages.nats_server, folder.path())?;
+                (Some(nats), log)
+            }
+        };
+        // Limits against abuse would refuse a thousand busy users from one address.
+        let config = format!(
+            "data = {:?}\nport = 0\n{log}\n[auth]\nsecrets = [{{ file = {:?} }}]\n\
+             [limits]\nconnections_per_address = 1000000\nrequests_per_second = 10000\nrequest_burst = 10000\n",
+            folder.path().join("data"),
+            secret_file,
+        );
+        let path = folder.path().join("tidings.toml");
+        fs::write(&path, config)?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(&path)
+            // What the caller has set up for another server would go over the file.
+            .env_remove("TIDINGS_DATA")
+            .env_remove("TIDINGS_ADDRESS")
+            .env_remove("TIDINGS_PORT")
+            .env("TIDINGS_LOG", "warn");
+        let (server, address) =
+            Ending::announced(&mut command, "http=").context("the server did not start")?;
+        Ok(Spawned {
+            server,
+            nats,
+            address,
+            secret,
+            _folder: folder,
+        })
+    }
+}
+
+/// Starts a nats-server that syncs every write, and says how a server reaches it.
+fn nats(program: &Path, folder: &Path) -> anyhow::Result<(Ending, String)> {
+    let (port, monitor) = (free_port()?, free_port()?);
+    let path = folder.join("nats.conf");
+    fs::write(
+        &path,
+        format!(
+            "server_name: bench\nlisten: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor}\n\
+             jetstream {{ store_dir: {:?}, max_mem: 1G, max_file: 20G, sync_interval: always }}\n",
+            folder.join("nats"),
+        ),
+    )?;
+    let mut command = Command::new(program);
+    command
+        .arg("-c")
+        .arg(&path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let nats = Ending::start(&mut command).with_context(|| {
+        format!(
+            "cannot start {}: name it with --nats-server",
+            program.display()
+        )
+    })?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        ensure!(Instant::now() < deadline, "nats-server did not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let log = format!(
+        "[log]\nbackend = \"jetstream\"\nservers = [\"nats://127.0.0.1:{port}\"]\nmonitor_urls = [\"http://127.0.0.1:{monitor}\"]"
+    );
+    Ok((nats, log))
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    match TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()) {
+        Ok(address) => Ok(address.port()),
+        Err(error) => bail!("no free port: {error}"),
+    }
+}

@@ -1,0 +1,73 @@
+//! `tidings log new-epoch`.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use anyhow::bail;
+use tidings_core::log::{EventLog as _, embedded, jetstream};
+use uuid::Uuid;
+
+use crate::{
+    config::{Config, LogConfig, Place},
+    server,
+};
+
+const EXPLAINED: &str = "\
+A new epoch begins another history with the records that are in the log now. It is for a log that was
+restored from a backup or has lost its end: what is appended next gets positions that had held something
+else. No record is changed or removed. At its next start each server builds its projections anew, and
+each client is told to begin afresh (a reset with the reason \"epoch\") instead of going on from a
+position that means something else now. What clients have not sent yet they send.
+No server may be running on the log.";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewEpoch {
+    #[command(flatten)]
+    place: Place,
+    /// Do it without asking.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl NewEpoch {
+    /// True when it was done.
+    pub(crate) async fn run(self) -> anyhow::Result<bool> {
+        let config = self.place.load()?;
+        if !self.yes {
+            println!("{EXPLAINED}");
+            if !confirmed()? {
+                println!("nothing was changed");
+                return Ok(false);
+            }
+        }
+        let new = server::random_uuid();
+        let old = change(&config, new).await?;
+        println!("old epoch {old}\nnew epoch {new}");
+        Ok(true)
+    }
+}
+
+fn confirmed() -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!("nobody is there to be asked: add --yes to do it");
+    }
+    print!("Type yes to begin a new epoch: ");
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+/// Records the new epoch and returns the old one.
+async fn change(config: &Config, new: Uuid) -> anyhow::Result<Uuid> {
+    match &config.log {
+        LogConfig::Embedded => {
+            let folder = config.data.join("log");
+            let old = embedded::Reading::open(&folder)?.identity().epoch;
+            embedded::new_epoch(&folder, new)?;
+            Ok(old)
+        }
+        LogConfig::JetStream(settings) => {
+            Ok(jetstream::new_epoch(settings.connection()?, new).await?)
+        }
+    }
+}

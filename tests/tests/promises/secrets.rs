@@ -1,0 +1,118 @@
+//! The secrets of a log: every server that runs on it has the same, and none makes others.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tidings_tests::{
+    Session, Way, World, ask,
+    server::{Starting, program},
+};
+
+fn put(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jetstream_a_second_server_with_other_secrets_is_refused() {
+    let one = World::jetstream().await;
+    let server = one.start().await;
+    let two = one.twin();
+    let ids = two.data.join("ids.secret");
+    let right = fs::read_to_string(&ids).unwrap();
+
+    put(&ids, &"ab".repeat(32));
+    let refused = two.starting().refused().await;
+    let expected =
+        "is not the ids secret that this log was begun with: this server needs a copy of";
+    assert!(refused.contains(expected), "{refused}");
+    fs::remove_file(&ids).unwrap();
+    let refused = two.starting().refused().await;
+    assert!(refused.contains("there is no ids.secret in "), "{refused}");
+    assert!(!ids.exists(), "no other one is made");
+
+    put(&ids, &right);
+    put(&two.data.join("operator.key"), &"ab".repeat(32));
+    let refused = two.starting().refused().await;
+    let expected = "were wrapped with another operator key: this node needs a copy of";
+    assert!(refused.contains(expected), "{refused}");
+    fs::copy(one.data.join("operator.key"), two.data.join("operator.key")).unwrap();
+
+    // With the right ones two people have one conversation, wherever they begin it.
+    let second = two.start().await;
+    let mut ann = Session::open(&server, Way::WebSocketProtobuf, "ann").await;
+    let mut ben = Session::open(&second, Way::QuicProtobuf, "ben").await;
+    let begun = ann.start(ask::direct("ben")).await;
+    assert_eq!(ben.start(ask::direct("ann")).await, begun);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn embedded_a_log_that_is_in_use_gets_no_other_secrets() {
+    let world = World::embedded();
+    let server = world.start().await;
+    let mut ann = Session::open(&server, Way::WebSocketProtobuf, "ann").await;
+    ann.start(ask::direct("ben")).await;
+    server.kill();
+    let path = world.data.join("ids.secret");
+    let right = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let refused = world.starting().refused().await;
+    assert!(refused.contains("there is no ids.secret in "), "{refused}");
+    put(&path, &"ab".repeat(32));
+    let refused = world.starting().refused().await;
+    assert!(refused.contains("is not the ids secret"), "{refused}");
+    put(&path, &right);
+    world.start().await.kill();
+}
+
+/// The configuration of a world with lines added to it, and another folder and port if asked for.
+fn config(world: &World, lines: &str, other: Option<&World>) -> PathBuf {
+    let mut text = fs::read_to_string(world.config()).unwrap();
+    if let Some(other) = other {
+        let data = |world: &World| format!("{:?}", world.data.display());
+        text = text.replace(&data(world), &data(other));
+        let port = |world: &World| format!("port = {}\n", world.port);
+        text = text.replace(&port(world), &port(other));
+    }
+    let folder = other.unwrap_or(world).folder.path();
+    let path = folder.join("with-secrets.toml");
+    fs::write(&path, text + lines).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jetstream_two_servers_share_secrets_that_were_made_before() {
+    let (one, two) = (World::jetstream().await, World::embedded());
+    let folder = one.folder.path().join("secrets");
+    let made = Command::new(program())
+        .args(["secrets", "new"])
+        .arg(&folder)
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let said = String::from_utf8(made.stdout).unwrap();
+    let lines = &said[said.find("[secrets]").unwrap()..];
+
+    let configs = [config(&one, lines, None), config(&one, lines, Some(&two))];
+    let first = Starting::new(&configs[0], &one.server_log());
+    let first = first.listening().await;
+    let second = Starting::new(&configs[1], &two.server_log());
+    let second = second.listening().await;
+    for world in [&one, &two] {
+        for name in ["operator.key", "ids.secret"] {
+            assert!(!world.data.join(name).exists(), "{name} is elsewhere");
+        }
+    }
+    let mut ben = Session::open(&second, Way::QuicProtobuf, "ben").await;
+    let mut ann = Session::open(&first, Way::WebSocketProtobuf, "ann").await;
+    let conversation = ann.start(ask::direct("ben")).await;
+    ann.command(ask::post(conversation, "hello")).await;
+    let text = ben
+        .event_where(|event| format!("{event:?}").contains("hello"))
+        .await;
+    assert_eq!(text.actor, "ann");
+}
