@@ -86,6 +86,12 @@ async fn rebuild(place: Place) -> anyhow::Result<bool> {
     std::fs::create_dir_all(&root)?;
     let old = rebuild::current(&root);
     let in_use = store::is_open(&old);
+    // Rows of another version or epoch, damaged or in use say nothing here.
+    if old.exists()
+        && let Ok(present) = Projections::open(&old, log.identity())
+    {
+        server::not_ahead(&present, head)?;
+    }
     let started = std::time::Instant::now();
     let (projections, events) = server::rebuild_projections(&root, &log, head).await?;
     let seconds = started.elapsed().as_secs_f64();

@@ -144,13 +144,7 @@ pub(crate) async fn projections(
         }
         Err(error) => return Err(error.into()),
     };
-    ensure!(
-        projections.cursor() <= head.0,
-        "this server has seen the log up to position {}, and now it ends at {head}: it was restored from \
-         a backup, or has lost its end; run `tidings log new-epoch` once, with every server stopped, so \
-         that no client goes on from a position that will hold something else",
-        projections.cursor(),
-    );
+    not_ahead(&projections, head)?;
     let bar = progress(head.0 - projections.cursor(), "folding the log");
     let from = projections.cursor();
     rebuild::fold(&**log, &projections, head, &mut |position, _| {
@@ -159,6 +153,18 @@ pub(crate) async fn projections(
     .await?;
     bar.finish_and_clear();
     Ok(Arc::new(projections))
+}
+
+/// Refuses projections that have seen more than the log holds.
+pub(crate) fn not_ahead(projections: &Projections, head: Position) -> anyhow::Result<()> {
+    ensure!(
+        projections.cursor() <= head.0,
+        "this server has seen the log up to position {}, and now it ends at {head}: it was restored from \
+         a backup, or has lost its end; run `tidings log new-epoch` once, with every server stopped, so \
+         that no client goes on from a position that will hold something else",
+        projections.cursor(),
+    );
+    Ok(())
 }
 
 /// Builds the projections anew beside the present ones and puts them in their place. Also says how

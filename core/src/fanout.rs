@@ -101,8 +101,10 @@ struct Joining<'c> {
     batch: &'c Batch,
     /// Who was there before.
     earlier: Arc<Audience>,
-    /// Who is there now.
+    /// Who is there now: made once there are so many that looking through a list takes long.
     known: HashSet<UserId>,
+    /// New members so far, and those of them who are to be told of.
+    joined: Vec<UserId>,
     users: Vec<UserId>,
     /// Those of `earlier` who are among the new ones, where it was read too late to know.
     except: Vec<UserId>,
@@ -110,18 +112,42 @@ struct Joining<'c> {
     at_ms: u64,
 }
 
+/// Members that are looked for one by one.
+const FEW: usize = 16;
+
 impl<'c> Joining<'c> {
     fn new(id: ConversationId, batch: &'c Batch, earlier: Arc<Audience>) -> Joining<'c> {
         Joining {
             id,
             batch,
-            known: earlier.members.iter().cloned().collect(),
             earlier,
+            known: HashSet::new(),
+            joined: Vec::new(),
             users: Vec::new(),
             except: Vec::new(),
             at: (0, 0),
             at_ms: 0,
         }
+    }
+
+    /// Adds a member; false if they were there already.
+    fn add(&mut self, user: &UserId) -> bool {
+        if self.joined.len() == FEW {
+            let known = self.earlier.members.iter().chain(&self.joined);
+            self.known = known.cloned().collect();
+        }
+        let new = if self.joined.len() < FEW {
+            !self.earlier.members.contains(user) && !self.joined.contains(user)
+        } else {
+            self.known.insert(user.clone())
+        };
+        if new {
+            self.joined.push(user.clone());
+        } else {
+            self.except.push(user.clone());
+        }
+        self.users.push(user.clone());
+        new
     }
 
     fn tell(&mut self, fanout: &Fanout) {
@@ -135,7 +161,7 @@ impl<'c> Joining<'c> {
             at_ms: self.at_ms,
             what: What::MembersJoined {
                 users: std::mem::take(&mut self.users),
-                member_count: self.known.len() as u32,
+                member_count: (self.earlier.members.len() + self.joined.len()) as u32,
             },
         };
         fanout.tell(&self.earlier.members, &self.except, change);
@@ -359,6 +385,13 @@ impl Fanout {
     }
 
     async fn tell_all(&self, commit: &Commit) -> Result<(), ReadError> {
+        if self.sessions.read().is_empty() {
+            // Nobody is here, as during an import. Who comes now reads what is folded, this included;
+            // what is kept of the members is read anew for the next commits.
+            self.audiences.lock().clear();
+            self.blockers.lock().clear();
+            return Ok(());
+        }
         let mut joining: Option<Joining<'_>> = None;
         for (index, batch, event) in commit.events() {
             if self.projections.is_parked(&batch.stream) {
@@ -402,15 +435,12 @@ impl Fanout {
         at: (u64, u32),
         at_ms: u64,
     ) -> Result<(), ReadError> {
-        if run.known.insert(user.clone()) {
+        if run.add(user) {
             // A large group may gain a thousand in one commit: added in place, not reloaded.
             self.change_audience(run.id, |members| members.push(user.clone()));
-        } else {
-            run.except.push(user.clone());
         }
         self.added(run.id, user, run.batch, at, at_ms).await?;
         (run.at, run.at_ms) = (at, at_ms);
-        run.users.push(user.clone());
         if run.users.len() == JOINED {
             run.tell(self);
         }

@@ -104,6 +104,8 @@ async fn a_restored_log_begins_another_history(mut world: World) {
             && refused.contains("run `tidings log new-epoch` once"),
         "{refused}"
     );
+    let refused = failure(&world, &["projections", "rebuild"]);
+    assert!(refused.contains("run `tidings log new-epoch`"), "{refused}");
     let refused = failure(&world, &["log", "new-epoch"]);
     assert!(refused.contains("add --yes to do it"), "{refused}");
     let said = printed(&world, &["log", "new-epoch", "--yes"]);
