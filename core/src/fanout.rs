@@ -386,10 +386,8 @@ impl Fanout {
 
     async fn tell_all(&self, commit: &Commit) -> Result<(), ReadError> {
         if self.sessions.read().is_empty() {
-            // Nobody is here, as during an import. Who comes now reads what is folded, this included;
-            // what is kept of the members is read anew for the next commits.
-            self.audiences.lock().clear();
-            self.blockers.lock().clear();
+            // Nobody is here, as during an import. Who comes now reads what is folded, this included.
+            self.follow(commit);
             return Ok(());
         }
         let mut joining: Option<Joining<'_>> = None;
@@ -425,6 +423,29 @@ impl Fanout {
         }
         self.tell_joined(joining);
         Ok(())
+    }
+
+    /// Keeps what is kept of members and blocks right, and tells nobody.
+    fn follow(&self, commit: &Commit) {
+        for (_, batch, event) in commit.events() {
+            match (&batch.stream, event) {
+                (Stream::Conversation(id), Event::MemberJoined { user, .. }) => {
+                    self.change_audience(*id, |members| {
+                        if !members.contains(user) {
+                            members.push(user.clone());
+                        }
+                    });
+                }
+                (
+                    Stream::Conversation(id),
+                    Event::MemberLeft { user } | Event::MemberRemoved { user },
+                ) => self.change_audience(*id, |members| members.retain(|member| member != user)),
+                (_, Event::UserBlocked { user } | Event::UserUnblocked { user }) => {
+                    self.blockers.lock().remove(user);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Shows a new member the conversation; those who were there before are told of all together.
