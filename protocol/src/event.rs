@@ -65,7 +65,7 @@ pub enum Kind {
     /// The viewer is in this conversation now (it was started, or they joined): its whole view.
     #[prost(message, tag = "17")]
     ConversationAdded(view::Conversation),
-    /// Others joined.
+    /// Others joined, by one command: at most 250 in one event.
     #[prost(message, tag = "18")]
     MembersJoined(MembersChanged),
     /// Somebody left or was removed; the viewer too, if named.
