@@ -192,9 +192,9 @@ pub(crate) async fn rebuild_projections(
         head = now;
     }
     bar.finish_and_clear();
-    drop(green);
+    // While it is open nobody takes it for one that was not finished.
     rebuild::switch(root, &folder).context("cannot switch to the new projections")?;
-    Ok((Projections::open(&folder, log.identity())?, folded))
+    Ok((green, folded))
 }
 
 /// A progress bar over positions; hidden where there is no terminal.

@@ -132,7 +132,7 @@ impl<'c> Joining<'c> {
 
     /// Adds a member; false if they were there already.
     fn add(&mut self, user: &UserId) -> bool {
-        if self.joined.len() == FEW {
+        if self.joined.len() == FEW && self.known.is_empty() {
             let known = self.earlier.members.iter().chain(&self.joined);
             self.known = known.cloned().collect();
         }
@@ -296,8 +296,8 @@ impl Fanout {
         session.wake();
     }
 
-    /// Wakes the sessions that have waited since the call before: an answer waits for a projector that
-    /// is busy, not for one that has to catch up.
+    /// Wakes the sessions that have waited through a whole turn, from one call to the next: an answer
+    /// waits for a projector that is busy, not for one that has to catch up.
     pub fn wake_overdue(&self) {
         let mut answered = self.answered.lock();
         answered.ticks += 1;
@@ -428,6 +428,9 @@ impl Fanout {
     /// Keeps what is kept of members and blocks right, and tells nobody.
     fn follow(&self, commit: &Commit) {
         for (_, batch, event) in commit.events() {
+            if self.projections.is_parked(&batch.stream) {
+                continue;
+            }
             match (&batch.stream, event) {
                 (Stream::Conversation(id), Event::MemberJoined { user, .. }) => {
                     self.change_audience(*id, |members| {
@@ -875,7 +878,7 @@ impl Fanout {
 
     fn change_audience(&self, id: ConversationId, change: impl FnOnce(&mut Vec<UserId>)) {
         if let Some(audience) = self.audiences.lock().get_mut(&id) {
-            // Copies only while somebody types.
+            // Copies only while somebody types, or members join.
             change(&mut Arc::make_mut(audience).members);
         }
     }

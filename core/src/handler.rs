@@ -4,7 +4,10 @@
 //! queue, decides everything in it against state folded through the fence, appends one commit and
 //! then answers every command in it (see [`writer`]).
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -37,8 +40,29 @@ pub struct Submission {
     /// A position that is known to whoever asks, 0 for none: a command that looks at facts of another
     /// shard finds them as they were there, or later.
     pub known: u64,
+    /// Those it is carried out in order with, if it is.
+    pub chain: Option<Chain>,
     /// Called once with the answer, on the writer's thread: do little.
     pub reply: Box<dyn FnOnce(Answer) + Send>,
+}
+
+/// Commands whose order matters more than that each is tried: once one of them could not be written
+/// those behind it are not tried, so that it can be sent again with them, in its place.
+#[derive(Clone, Debug, Default)]
+pub struct Chain(Arc<AtomicBool>);
+
+impl Chain {
+    /// To be called with each answer, before anything else is done with it.
+    pub fn answered(&self, answer: &Answer) {
+        if let Answer::Unavailable(_) = answer {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether one of them could not be written.
+    pub fn is_broken(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// What came of a command.
@@ -169,6 +193,7 @@ impl Handler {
         let (tell, told) = tokio::sync::oneshot::channel();
         let reply = Box::new(move |answer| drop(tell.send(answer)));
         self.submit(Submission {
+            chain: None,
             actor,
             command,
             id,

@@ -21,7 +21,7 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 use tidings_core::{
-    handler::{Answer, Submission},
+    handler::{Answer, Chain, Submission},
     log::Lane,
 };
 use tidings_protocol::{
@@ -93,7 +93,7 @@ async fn import(
     body: Body,
 ) -> Result<Response, Response> {
     authorise(&gateway, &headers)?;
-    let Ok(_held) = room.try_acquire() else {
+    let Ok(held) = room.try_acquire_owned() else {
         return Err(unavailable("too many imports at a time"));
     };
     // A length that is announced is known to be too much before anything is read.
@@ -116,7 +116,11 @@ async fn import(
     let commands =
         read(body).map_err(|why| (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response())?;
     // Not given up when the client is: a task of its own ends what it has begun.
-    let answers = tokio::spawn(async move { carry_out(&gateway, commands).await }).await;
+    let carried = async move {
+        let _held = held;
+        carry_out(&gateway, commands).await
+    };
+    let answers = tokio::spawn(carried).await;
     let answers = answers.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())?;
     let mut out = BytesMut::new();
     for answer in answers {
@@ -198,17 +202,15 @@ fn read(body: Bytes) -> Result<Vec<ImportCommand>, String> {
 /// it comes again behind that one.
 async fn carry_out(gateway: &Gateway, commands: Vec<ImportCommand>) -> Vec<ImportAnswer> {
     let mut answers = Vec::with_capacity(commands.len());
-    let mut stopped = false;
+    let chain = Chain::default();
     let mut commands = commands.into_iter();
     while commands.len() > 0 {
         let stride = commands.by_ref().take(STRIDE);
         let on_their_way: Vec<_> = stride
-            .map(|command| submit(gateway, command, stopped))
+            .map(|command| submit(gateway, command, &chain))
             .collect();
         for begun in on_their_way {
-            let answer = settle(gateway, begun).await;
-            stopped |= answer.error.as_ref().is_some_and(|error| error.retry);
-            answers.push(answer);
+            answers.push(settle(gateway, begun).await);
         }
     }
     answers
@@ -217,8 +219,8 @@ async fn carry_out(gateway: &Gateway, commands: Vec<ImportCommand>) -> Vec<Impor
 /// A command that was submitted, or why it was not, and the conversation it is for.
 struct Begun(Result<oneshot::Receiver<Answer>, Failure>, Bytes);
 
-fn submit(gateway: &Gateway, command: ImportCommand, stopped: bool) -> Begun {
-    if stopped {
+fn submit(gateway: &Gateway, command: ImportCommand, chain: &Chain) -> Begun {
+    if chain.is_broken() {
         let why = "not tried, for one before it could not be written: try again";
         return Begun(Err(Failure::new(ErrorCode::Unavailable, why)), Bytes::new());
     }
@@ -235,13 +237,18 @@ fn submit(gateway: &Gateway, command: ImportCommand, stopped: bool) -> Begun {
         happened_ms,
     } = imported;
     let (tell, told) = oneshot::channel();
+    let of = chain.clone();
     node.handler.submit(Submission {
         actor,
         command,
         id: Some(id),
         happened_ms,
         known: 0,
-        reply: Box::new(move |answer| drop(tell.send(answer))),
+        chain: Some(chain.clone()),
+        reply: Box::new(move |answer| {
+            of.answered(&answer);
+            drop(tell.send(answer));
+        }),
     });
     Begun(Ok(told), id::to_wire(conversation.0))
 }

@@ -425,6 +425,7 @@ impl Session {
                             id: Some(command_id),
                             happened_ms: None,
                             known: shared.gateway.accepted.load(Ordering::Relaxed),
+                            chain: None,
                             reply: Box::new(move |answer| reply_to.answer(id, answer)),
                         });
                         return None;
@@ -531,6 +532,11 @@ impl Session {
     /// Opens the session: who it is, what they missed.
     async fn hello(&mut self, id: u64, hello: command::Hello) {
         let gateway = self.shared.gateway.clone();
+        // What was acknowledged on this node before is shown, as by any other read. If that takes long,
+        // it follows.
+        let accepted = gateway.accepted.load(Ordering::Relaxed);
+        let folded = gateway.node.projections.reached(accepted);
+        let _ = tokio::time::timeout(CATCH_UP, folded).await;
         let Ok(_login) = gateway.logins.acquire().await else {
             return;
         };
@@ -623,10 +629,6 @@ impl Session {
                 reason = Some("ahead");
             }
         }
-        // What was acknowledged on this node before is shown, as by any other read. If that takes long,
-        // it follows.
-        let accepted = gateway.accepted.load(Ordering::Relaxed);
-        let _ = tokio::time::timeout(CATCH_UP, node.projections.reached(accepted)).await;
         let mut changes = Vec::new();
         let (position, reset) = {
             let rows = node.projections.read();

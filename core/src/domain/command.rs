@@ -154,17 +154,6 @@ impl Command {
             Command::User(_) => Stream::User(actor.clone()),
         }
     }
-
-    /// Whether it will have no effect for ever, once it has none. Of all others even that has to be
-    /// recorded: a reaction that was there already, tried once more after it was taken away, would
-    /// come back.
-    pub fn is_settled(&self) -> bool {
-        use ConversationCommand::{MoveCursors, Retract, StartDirect};
-        matches!(
-            self,
-            Command::Conversation(_, StartDirect { .. } | Retract { .. } | MoveCursors { .. })
-        )
-    }
 }
 
 impl ConversationCommand {

@@ -79,10 +79,17 @@ impl Cursors {
             fresh,
             resting,
         } = &mut *state;
-        let rested = resting.partition_point(|(until_ms, _)| all || *until_ms <= now_ms);
-        let rested = resting.drain(..rested).map(|(_, member)| member);
+        let mut rested = Vec::new();
+        while let Some((until_ms, _)) = resting.front() {
+            // Whoever rests for longer than the interval does so because the clock was set back.
+            let waits = now_ms < *until_ms && *until_ms <= now_ms + INTERVAL_MS;
+            if waits && !all {
+                break;
+            }
+            rested.extend(resting.pop_front().map(|(_, member)| member));
+        }
         let mut written = Vec::new();
-        for member in rested.chain(fresh.drain(..)) {
+        for member in rested.into_iter().chain(fresh.drain(..)) {
             let Entry::Occupied(mut entry) = moved.entry(member) else {
                 continue;
             };
@@ -92,7 +99,8 @@ impl Cursors {
                 continue;
             }
             cursor.waiting = false;
-            due.push((entry.key().clone(), cursor_of(entry.get())));
+            let at = (cursor.read, cursor.delivered);
+            due.push((entry.key().clone(), at));
             written.push((now_ms + INTERVAL_MS, entry.key().clone()));
         }
         resting.extend(written);
@@ -106,6 +114,7 @@ impl Cursors {
                 id: None,
                 happened_ms: None,
                 known: 0,
+                chain: None,
                 reply: Box::new(move |answer| {
                     // A refusal means that the member has left meanwhile: nothing is owed.
                     if let Answer::Unavailable(_) = answer {
@@ -123,10 +132,6 @@ impl Cursors {
         moved.read = moved.read.max(read);
         moved.delivered = moved.delivered.max(delivered);
     }
-}
-
-fn cursor_of(moved: &Moved) -> (u64, u64) {
-    (moved.read, moved.delivered)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use super::{Accepted, Answer, Submission};
 use crate::{
     commit::{self, Batch, CommandRef, Commit},
-    domain::{Command, CommandId, Content, ConversationId, Event, Stream, User, UserId},
+    domain::{CommandId, Content, ConversationId, Event, Stream, User, UserId},
     keys::{KeyError, KeyId, KeyState, KeyStore},
     log::MAX_RECORD_BYTES,
 };
@@ -21,8 +21,6 @@ pub(super) struct Round {
     pub(super) accepted: Vec<(Submission, usize)>,
     /// The same command once more, answered like the first: (reply, batch).
     joined: Vec<(Submission, usize)>,
-    /// Accepted without effect, answered with the commit all the same.
-    agreed: Vec<Submission>,
     /// Command ids in this round, with their batch.
     ids: HashMap<(CommandId, UserId), usize>,
     /// Users' own streams touched in this round.
@@ -50,11 +48,6 @@ impl Round {
     /// Answers a retry along with the first try.
     pub(super) fn join(&mut self, submission: Submission, batch: usize) {
         self.joined.push((submission, batch));
-    }
-
-    /// Answers a command that has no effect along with the others, once they are durable.
-    pub(super) fn agree(&mut self, submission: Submission) {
-        self.agreed.push(submission);
     }
 
     /// Whether so much more still goes into the commit.
@@ -174,19 +167,6 @@ impl Round {
         for (submission, batch) in self.joined {
             (submission.reply)(Answer::Accepted(accepted(&self.batches[batch], true)));
         }
-        for submission in self.agreed {
-            let conversation = match &submission.command {
-                Command::Conversation(id, _) => Some(*id),
-                Command::User(_) => None,
-            };
-            (submission.reply)(Answer::Accepted(Accepted {
-                position,
-                at_ms: recorded_ms,
-                conversation,
-                seq: 0,
-                duplicate: false,
-            }));
-        }
         remembered
     }
 
@@ -196,7 +176,6 @@ impl Round {
             .into_iter()
             .chain(self.joined)
             .map(|(submission, _)| submission)
-            .chain(self.agreed)
             .collect()
     }
 

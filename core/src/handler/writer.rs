@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use uuid::Uuid;
 
 use super::{
-    Accepted, Answer, Handler, Parts, Queue, Submission,
+    Accepted, Answer, Chain, Handler, Parts, Queue, Submission,
     digest::digest,
     load::{self, Aggregates},
     round::{Round, SealError},
@@ -225,6 +225,12 @@ impl Writer {
                 Err(error) => return unavailable(submission, &error),
             }
         }
+        if submission.chain.as_ref().is_some_and(Chain::is_broken) {
+            (submission.reply)(Answer::Unavailable(
+                "not tried, for one before it could not be written".to_owned(),
+            ));
+            return Decided::Answered;
+        }
         let stream = submission.command.stream(&submission.actor);
         if self.parts.projections.is_parked(&stream) {
             tracing::warn!(?stream, "a command to a parked stream was turned away");
@@ -255,14 +261,9 @@ impl Writer {
             Ok(Err(refusal)) => return refuse(submission, refusal),
             Ok(Ok(events)) => events,
         };
-        let nothing =
-            events.is_empty() && (submission.id.is_none() || submission.command.is_settled());
-        if nothing && !round.batches.is_empty() {
-            // What makes it so already may be in this very round, and so not be durable yet.
-            round.agree(submission);
-            return Decided::Taken;
-        }
-        if nothing {
+        // With an id it is recorded all the same: tried again it gets the same answer, whatever has
+        // changed since.
+        if events.is_empty() && submission.id.is_none() {
             let conversation = match &stream {
                 Stream::Conversation(id) => Some(*id),
                 Stream::User(_) => None,

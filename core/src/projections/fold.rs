@@ -102,6 +102,10 @@ impl Kept {
     }
 }
 
+/// Earlier versions of a message kept at most: a row is read whole. Whoever leaves after so many edits
+/// that others had missed reads the next one, too.
+const EARLIER: usize = 16;
+
 /// Conversations and authors kept.
 const KEPT: usize = 200_000;
 
@@ -380,7 +384,7 @@ impl<'t, 's> Fold<'t, 's> {
                 let bytes = need_message(tx, id, *seq)?;
                 let mut message: rows::Message<'_> = rows::decode(Table::Messages, &bytes)?;
                 let since = message.earlier.last().map_or(message.at, |last| last.until);
-                if row.left_at > since {
+                if row.left_at > since && message.earlier.len() < EARLIER {
                     message.earlier.push(rows::Version {
                         until: at,
                         sealed: message.sealed.to_vec(),

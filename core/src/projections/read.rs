@@ -513,7 +513,8 @@ fn visible_message(
     if viewer.blocks(row.author) {
         return Ok(None);
     }
-    // Whoever has left sees what they saw, but for what was taken back since.
+    // Whoever has left reads what they could read then, but for what was taken back since. Reactions are
+    // those of now.
     let left = member.spans.last().and_then(|span| span.until);
     let earlier = std::mem::take(&mut row.earlier);
     let seen = left.and_then(|left| earlier.iter().find(|version| version.until > left));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use tidings_core::{
     domain::{Command, ConversationCommand, ConversationId, Refusal, UserId},
-    handler::{Answer, Submission},
+    handler::{Answer, Chain, Submission},
     log::Lane,
     node::Node,
 };
@@ -39,9 +39,10 @@ impl Local {
     }
 
     pub(super) async fn carry_out(&self, deeds: &[Deed]) -> anyhow::Result<Vec<Answered>> {
+        let chain = Chain::default();
         let mut on_their_way = Vec::with_capacity(deeds.len());
         for deed in deeds {
-            on_their_way.push(self.submit(deed)?);
+            on_their_way.push(self.submit(deed, &chain)?);
         }
         let mut answers = Vec::with_capacity(deeds.len());
         for (group, told) in on_their_way {
@@ -59,7 +60,11 @@ impl Local {
         Ok(answers)
     }
 
-    fn submit(&self, deed: &Deed) -> anyhow::Result<(ConversationId, oneshot::Receiver<Answer>)> {
+    fn submit(
+        &self,
+        deed: &Deed,
+        chain: &Chain,
+    ) -> anyhow::Result<(ConversationId, oneshot::Receiver<Answer>)> {
         let Local(node) = self;
         let actor = UserId::new(&deed.actor)?;
         let key: Vec<&[u8]> = deed.key.iter().map(String::as_bytes).collect();
@@ -97,13 +102,18 @@ impl Local {
             }
         };
         let (tell, told) = oneshot::channel();
+        let of = chain.clone();
         node.handler.submit(Submission {
             actor,
             command: Command::Conversation(group, command),
             id: Some(id),
             happened_ms: deed.happened_ms,
             known: 0,
-            reply: Box::new(move |answer| drop(tell.send(answer))),
+            chain: Some(chain.clone()),
+            reply: Box::new(move |answer| {
+                of.answered(&answer);
+                drop(tell.send(answer));
+            }),
         });
         Ok((group, told))
     }

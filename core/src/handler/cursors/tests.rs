@@ -90,6 +90,20 @@ fn members_do_not_wait_for_each_other() {
     assert_eq!(desk.flush(2_000), [("ann".to_owned(), 2, 0)]);
 }
 
+/// Nobody waits for the time to come round again.
+#[test]
+fn a_clock_that_is_set_back_stops_nobody() {
+    let desk = Desk::new();
+    desk.moved("ann", 1, 0);
+    assert_eq!(desk.flush(9_000_000).len(), 1);
+    desk.moved("ann", 2, 0);
+    desk.moved("ben", 2, 0);
+    assert_eq!(desk.flush(1_000_000).len(), 2);
+    desk.moved("ben", 3, 0);
+    assert_eq!(desk.flush(1_000_999), []);
+    assert_eq!(desk.flush(1_001_000), [("ben".to_owned(), 3, 0)]);
+}
+
 #[test]
 fn at_a_shutdown_everything_is_written() {
     let desk = Desk::new();

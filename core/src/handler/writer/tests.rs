@@ -11,7 +11,7 @@ use crate::{
     clock::{Clock, SystemClock},
     commit::Commit,
     domain::{UserCommand, id::COMMAND_MEMORY_MS},
-    handler::Config,
+    handler::{Chain, Config},
     keys::{
         embedded::Embedded as Keys,
         seal::{KEY, OperatorKey, RawKey},
@@ -96,9 +96,33 @@ impl Desk {
             id,
             happened_ms: None,
             known: 0,
+            chain: None,
             reply: Box::new(move |answer| assert!(told.lock().replace(answer).is_none())),
         });
         Reply(answer)
+    }
+
+    /// Submits posts that are carried out in order.
+    fn chained(&self, actor: &str, posts: &[(CommandId, String)]) -> Vec<Reply> {
+        let chain = Chain::default();
+        let submit = |(id, text): &(CommandId, String)| {
+            let answer = Arc::new(Mutex::new(None));
+            let (told, of) = (answer.clone(), chain.clone());
+            self.handler.submit(Submission {
+                actor: user(actor),
+                command: post(text),
+                id: Some(*id),
+                happened_ms: None,
+                known: 0,
+                chain: Some(chain.clone()),
+                reply: Box::new(move |answer| {
+                    of.answered(&answer);
+                    assert!(told.lock().replace(answer).is_none());
+                }),
+            });
+            Reply(answer)
+        };
+        posts.iter().map(submit).collect()
     }
 
     fn post(&self, actor: &str, id: CommandId, text: &str) -> Reply {

@@ -13,9 +13,10 @@ use uuid::Uuid;
 
 use super::OpenError;
 use super::format::{SEGMENT_HEADER, SegmentHeader};
-use super::meta::Meta;
-use super::recover::read_headers;
+use super::meta::{Meta, Reached, is_locked};
+use super::recover::{find_end, read_headers};
 use super::segment::{self, Stop};
+use super::verify::check_reached;
 use crate::log::{
     Append, AppendError, EventLog, Identity, Lane, Position, ReadError, Record, Shard, Tail,
 };
@@ -32,13 +33,22 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Opens the log in `dir`, which must be there.
+    /// Opens the log in `dir`, which must be there and whole.
     pub fn open(dir: &Path) -> Result<Reading, OpenError> {
         let meta = Meta::read(dir)?.ok_or_else(|| OpenError::Missing {
             path: dir.to_owned(),
         })?;
+        // Before the records: whoever closes the log meanwhile has ended it before.
+        let in_use = is_locked(dir);
+        let reached = Reached::read(dir)?;
         let headers = read_headers(dir, &meta)?;
         let last = headers.last().map_or(1, |header| header.first);
+        let path = segment::path(dir, last);
+        let file = File::open(&path).map_err(OpenError::io(&path))?;
+        let end = find_end(&path, &file, last, &mut |_, _| ())?;
+        if !in_use {
+            check_reached(dir, reached, last + end.records - 1)?;
+        }
         Ok(Reading {
             dir: dir.to_owned(),
             identity: Identity {

@@ -187,3 +187,27 @@ async fn what_could_not_be_appended_has_not_happened() {
     assert_eq!(posted.accepted().seq, 1);
     assert_eq!(desk.posted().await, [(1, Some(id))]);
 }
+
+/// Many commits, the first of which fails: nothing behind it gets in before it.
+#[tokio::test]
+async fn what_is_carried_out_in_order_stops_where_one_could_not_be_written() {
+    let desk = faulty(&[Fault::Refused]).await;
+    let text = "x".repeat(16 * 1024);
+    let posts: Vec<_> = (2..102).map(|n| (command_id(n), text.clone())).collect();
+    let failed = desk.chained("ann", &posts);
+    let follow = async {
+        fold_until(&desk, &failed[99]).await;
+        let again = desk.chained("ann", &posts);
+        desk.handler.close();
+        fold_until(&desk, &again[99]).await;
+        again
+    };
+    let (_, again) = tokio::join!(run(desk.handler.clone(), desk.parts.clone()), follow);
+    for reply in &failed {
+        assert!(matches!(reply.get(), Some(Answer::Unavailable(_))));
+    }
+    let seqs: Vec<_> = again.iter().map(|reply| reply.accepted().seq).collect();
+    assert_eq!(seqs, Vec::from_iter(1..=100));
+    let expected: Vec<_> = (1..).zip(posts.iter().map(|(id, _)| Some(*id))).collect();
+    assert_eq!(desk.posted().await, expected);
+}

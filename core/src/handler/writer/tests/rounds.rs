@@ -40,7 +40,7 @@ async fn what_does_not_fit_goes_into_the_next_commits_in_order() {
 }
 
 #[tokio::test]
-async fn what_is_refused_or_changes_nothing_makes_no_commit() {
+async fn what_is_refused_makes_no_commit_and_what_changes_nothing_is_remembered() {
     let desk = started().await;
     let read = ConversationCommand::MoveCursors {
         read: 1,
@@ -54,9 +54,13 @@ async fn what_is_refused_or_changes_nothing_makes_no_commit() {
     assert_eq!(stranger.refused(), Refusal::NotFound("conversation"));
     assert_eq!(
         (again.accepted().position, again.accepted().duplicate),
-        (1, false)
+        (2, false)
     );
-    assert_eq!(desk.commits().await.len(), 1);
+    let commits = desk.commits().await;
+    let [_, only] = &commits[..] else {
+        panic!("{commits:?}")
+    };
+    assert_eq!((only.batches.len(), only.events().count()), (1, 0));
 }
 
 #[tokio::test]

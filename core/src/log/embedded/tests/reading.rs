@@ -121,3 +121,26 @@ fn it_neither_writes_nor_makes_a_log() {
     let presence = now(reader.head(Lane::Presence));
     assert!(matches!(presence, Err(ReadError::Unavailable(_))));
 }
+
+#[test]
+fn a_log_that_has_lost_something_is_not_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Embedded::create(dir.path(), &small()).unwrap();
+    for _ in 0..20 {
+        append(&log, vec![7; 1_000]);
+    }
+    drop(log);
+    let damaged = copy(dir.path());
+    let path = &segments(damaged.path())[0];
+    let file = File::options().write(true).open(path).unwrap();
+    file.write_all_at(b"damage", 15_000).unwrap();
+    let error = Reading::open(damaged.path()).err().unwrap();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+
+    let cut = copy(dir.path());
+    let path = &segments(cut.path())[0];
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_len(15_000).unwrap();
+    let error = Reading::open(cut.path()).err().unwrap();
+    assert!(matches!(error, OpenError::Lost { .. }), "{error}");
+}
