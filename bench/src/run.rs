@@ -78,6 +78,17 @@ fn violations(report: &Report) -> String {
             report.unanswered
         ));
     }
+    let refused = report.sent - report.acknowledged - report.unanswered;
+    if refused > 0 {
+        let why: Vec<_> = report.errors.keys().map(String::as_str).collect();
+        lines.push(format!(
+            "{refused} messages were refused ({})",
+            why.join(", ")
+        ));
+    }
+    if report.sent == 0 {
+        lines.push("no message was sent: raise --rate or --duration".to_owned());
+    }
     lines.join("; ")
 }
 

@@ -2,7 +2,7 @@
 
 mod new_epoch;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Write as _};
 
 use tidings_core::{
     commit::{Commit, schema_of},
@@ -118,7 +118,9 @@ impl Tail {
         let after = Position(self.after.unwrap_or(head.0.saturating_sub(20)));
         let unreadable = each(&*log, after, &mut print).await?;
         for (position, reason) in &unreadable {
-            println!("{{\"position\":{position},\"unreadable\":{reason:?}}}");
+            say(&format!(
+                "{{\"position\":{position},\"unreadable\":{reason:?}}}"
+            ));
         }
         if self.follow {
             let mut tail = log.tail(Lane::Journal, head.max(after)).await?;
@@ -126,12 +128,19 @@ impl Tail {
                 for record in tail.next().await? {
                     match Commit::decode(&record) {
                         Ok(commit) => print(&commit),
-                        Err(error) => println!("{{\"unreadable\":{:?}}}", error.to_string()),
+                        Err(error) => say(&format!("{{\"unreadable\":{:?}}}", error.to_string())),
                     }
                 }
             }
         }
         Ok(unreadable.is_empty())
+    }
+}
+
+/// Prints a line. Whoever reads may stop reading: then there is nothing left to do.
+fn say(line: &str) {
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
     }
 }
 
@@ -148,7 +157,7 @@ fn print(commit: &Commit) {
             "schema": schema_of(event).schema,
             "event": format!("{event:?}"),
         });
-        println!("{line}");
+        say(&line.to_string());
     }
 }
 

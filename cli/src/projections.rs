@@ -34,7 +34,7 @@ impl Command {
 
 async fn list(place: Place) -> anyhow::Result<bool> {
     let config = place.load()?;
-    let Storage { log, .. } = server::storage(&config).await?;
+    let Storage { log, .. } = server::present_storage(&config).await?;
     let projections = Projections::open(&Projections::folder(&config.data), log.identity())?;
     let head = log.head(Lane::Journal).await?;
     println!(
@@ -59,7 +59,7 @@ async fn list(place: Place) -> anyhow::Result<bool> {
 
 async fn audit(place: Place) -> anyhow::Result<bool> {
     let config = place.load()?;
-    let Storage { log, .. } = server::storage(&config).await?;
+    let Storage { log, .. } = server::present_storage(&config).await?;
     let projections = server::projections(&config, &log).await?;
     let bar = server::progress(projections.cursor(), "folding the log afresh");
     let folder = config.data.join("projections").join("build-audit");

@@ -75,6 +75,12 @@ pub(crate) async fn storage(config: &Config) -> anyhow::Result<Storage> {
                 error => error.into(),
             })?;
             let folder = config.data.join("keys");
+            ensure!(
+                log.head(Lane::Journal).await?.0 == 0 || keys::embedded::exists(&folder),
+                "there are no content keys in {}, so no text of this log can be read: put the folder back \
+                 from where it was or from a backup",
+                folder.display()
+            );
             let is_new = log.head(Lane::Journal).await?.0 == 0 && !keys::embedded::exists(&folder);
             let Secrets { operator, ids } =
                 Secrets::load(&config.secrets, &config.data, is_new, &*random)?;
@@ -108,6 +114,14 @@ async fn jetstream(settings: &JetStreamConfig, random: &Random) -> anyhow::Resul
         tracing::warn!("{warning}");
     }
     Ok(log)
+}
+
+/// The same, of a log that is there: tools look at it and make none.
+pub(crate) async fn present_storage(config: &Config) -> anyhow::Result<Storage> {
+    if let LogConfig::Embedded = config.log {
+        drop(log_to_read(config).await?);
+    }
+    storage(config).await
 }
 
 /// The log alone, to be read: beside a server that has it open, too.

@@ -20,8 +20,8 @@ pub(crate) struct Messages {
     /// Start a server for the run, on a temporary folder. The default.
     #[arg(long, conflicts_with = "server")]
     spawn: bool,
-    /// A running server: HOST:PORT.
-    #[arg(long, value_name = "HOST:PORT")]
+    /// A running server: its URL, or HOST:PORT.
+    #[arg(long, value_name = "URL")]
     server: Vec<String>,
     /// Its process, whose CPU time and memory are reported.
     #[arg(long, value_name = "PID", requires = "server")]
@@ -121,7 +121,8 @@ impl Messages {
                     .map(fs::read)
                     .transpose()
                     .context("cannot read the secret")?;
-                (self.server.clone(), secret)
+                let addresses = self.server.iter().map(|server| host_and_port(server));
+                (addresses.collect(), secret)
             }
         };
         let mut options = self.options(addresses, move |user| match &secret {
@@ -139,8 +140,14 @@ impl Messages {
         }
         let (mut report, kept) = match tidings_bench::run(&options) {
             Ok(report) => (report, true),
-            Err(RunError::Violated(report)) => (*report, false),
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                let why = error.to_string();
+                let RunError::Violated(report) = error else {
+                    return Err(error.into());
+                };
+                eprintln!("failed: {why}");
+                (*report, false)
+            }
         };
         if let Some(relay) = &relay {
             report.set_baseline(relay);
@@ -182,4 +189,10 @@ impl Messages {
         options.progress = true;
         options
     }
+}
+
+/// What is connected to: a URL's scheme says nothing that `--transport` does not.
+fn host_and_port(server: &str) -> String {
+    let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest).to_owned()
 }

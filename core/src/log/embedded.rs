@@ -245,8 +245,7 @@ impl Embedded {
         let meta = Meta::read(dir)?.ok_or_else(|| OpenError::Missing {
             path: dir.to_owned(),
         })?;
-        let recovered = recover::recover(dir, &meta)?;
-        verify::check_reached(dir, Reached::read(dir)?, recovered.last)?;
+        let recovered = recover::recover(dir, &meta, Reached::read(dir)?)?;
         let journal = Arc::new(Journal::new(
             dir,
             options.recent_bytes,
@@ -313,7 +312,7 @@ pub fn new_epoch(dir: &Path, epoch: Uuid) -> Result<(), OpenError> {
             reason,
         });
     }
-    let recovered = recover::recover(dir, &meta)?;
+    let recovered = recover::recover(dir, &meta, None)?;
     meta.epochs.push(epoch);
     meta.write(dir)?;
     Reached {

@@ -2,6 +2,7 @@
 
 import { refused } from './error.js';
 import { expect } from './fetching.js';
+import { unsendable } from './sendable.js';
 import { CURSOR_MEMBERS, counts } from './state.js';
 import { TypingSelf } from './typing.js';
 import { findMessage, holes } from './window.js';
@@ -225,12 +226,15 @@ export class Conversation {
   /** @param {number} [seq] */
   markRead(seq = this.lastSeq) {
     const state = this.#state;
+    const unreadable = unsendable({ seq });
+    if (unreadable) throw unreadable;
     if (!state || state.role === '' || seq <= state.readSeq) return;
     if (this.#session.marks.set(this.id, Math.min(seq, state.lastSeq))) this.#session.changed(this.id, true);
   }
 
   /** @param {boolean} active */
   setTyping(active) {
+    if (unsendable({ conversation: this.id })) return;
     this.#typing.set(active);
   }
 

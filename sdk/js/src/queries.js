@@ -2,6 +2,7 @@
 
 import { backoff } from './close.js';
 import { TidingsError } from './error.js';
+import { unsendable } from './sendable.js';
 
 /** How long a caller is kept waiting, connections lost and found included. */
 const PATIENCE_MS = 30_000;
@@ -45,6 +46,8 @@ export class Queries {
    * @returns {Promise<Outcome>}
    */
   ask(request, onSend = () => {}) {
+    const unreadable = unsendable(request);
+    if (unreadable) return Promise.reject(unreadable);
     return new Promise((resolve, reject) => {
       /** @type {Query} */
       const query = { request, onSend, resolve, reject, tries: 0, timer: null, pause: null };

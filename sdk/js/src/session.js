@@ -19,6 +19,7 @@ import { Outbox } from './outbox.js';
 import { Pending } from './pending.js';
 import { Queries } from './queries.js';
 import { Renewal } from './renewal.js';
+import { unsendable } from './sendable.js';
 import { IndexedDbStorage } from './storage/indexeddb.js';
 import { MemoryStorage } from './storage/memory.js';
 import { Store } from './store.js';
@@ -172,6 +173,8 @@ export class Session {
    * @returns {Promise<Accepted>}
    */
   command(request) {
+    const unreadable = unsendable(request);
+    if (unreadable) return refused(unreadable.code, unreadable.message);
     const bytes = new TextEncoder().encode(JSON.stringify(request)).length + 100;
     const limit = this.limits?.frame_bytes ?? Infinity;
     if (bytes > limit) return refused('too_large', `a frame of ${bytes} bytes, the limit is ${limit}`);

@@ -113,6 +113,21 @@ test('messages are edited, taken back and reacted to', { skip }, async () => {
   assert.equal(a.connection.state, 'online');
 });
 
+test('what no server can read is refused alone, and everything goes on', { skip }, async () => {
+  const { ours, theirs } = await pair();
+  for (const wrong of [
+    () => ours.send('half an emoji \ud83d'),
+    () => ours.react(-1, '+1'),
+    () => ours.react(1.5, '+1'),
+    () => ours.setTitle('\ude00'),
+    async () => ours.markRead(NaN),
+  ]) {
+    await assert.rejects(wrong(), { code: 'invalid', retry: false });
+  }
+  const sent = await ours.send('a whole one \u{1F600}');
+  await until(() => theirs.lastSeq === sent.seq, 'the other side has it');
+});
+
 test('a group: members come, get rights, and go', { skip }, async () => {
   const [alice, bob, carol] = strangers('alice', 'bob', 'carol');
   const [a, b, c] = await Promise.all([connect(alice), connect(bob), connect(carol)]);

@@ -23,8 +23,9 @@ use uuid::Uuid;
 
 use super::OpenError;
 use super::format::{RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader, find_record};
-use super::meta::Meta;
+use super::meta::{Meta, Reached};
 use super::segment::{self, Stop};
+use super::verify::check_reached;
 
 /// A segment and how many of its bytes are used, the header included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +59,13 @@ pub(super) struct End {
     pub(super) torn: Option<String>,
 }
 
-/// Finds the end of the log in `dir` and makes it fit for appending.
-pub(super) fn recover(dir: &Path, meta: &Meta) -> Result<Recovered, OpenError> {
+/// Finds the end of the log in `dir` and makes it fit for appending. Nothing is changed in a log that
+/// ends before it had `reached`.
+pub(super) fn recover(
+    dir: &Path,
+    meta: &Meta,
+    reached: Option<Reached>,
+) -> Result<Recovered, OpenError> {
     let headers = read_headers(dir, meta)?;
     let mut segments: Vec<Segment> = headers
         .windows(2)
@@ -77,6 +83,7 @@ pub(super) fn recover(dir: &Path, meta: &Meta) -> Result<Recovered, OpenError> {
         .open(&path)
         .map_err(&io)?;
     let end = find_end(&path, &file, header.first, &mut |_, _| ())?;
+    check_reached(dir, reached, header.first + end.records - 1)?;
     let size = file.metadata().map_err(&io)?.len().max(end.offset);
     if let Some(reason) = &end.torn {
         tracing::warn!(
