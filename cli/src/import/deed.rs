@@ -145,8 +145,9 @@ fn first_ms(plan: &Plan) -> Option<u64> {
 /// The carried joins of each file, as the index of the step, each with the next thing that its nick
 /// does for which there is a record once it has been done.
 ///
-/// A carried join leaves no record where its nick is a member, so that a second import would repeat
-/// it after the nick has left for good. It is only needed where what it is for is still to be done.
+/// In logs of earlier versions a carried join left no record where its nick was a member, so that a
+/// second import would repeat it after the nick has left for good. It is only needed where what it
+/// is for is still to be done.
 pub(super) fn carried(plan: &Plan) -> Vec<Vec<(usize, (usize, usize))>> {
     let mut next: HashMap<&str, (usize, usize)> = HashMap::new();
     let mut carried = vec![Vec::new(); plan.files.len()];

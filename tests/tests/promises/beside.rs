@@ -72,3 +72,23 @@ async fn the_log_is_read_and_the_projections_are_rebuilt(world: World) {
     });
     assert_eq!(builds.count(), 1, "old builds are removed");
 }
+
+/// A mistyped folder is not found to be sound.
+#[test]
+fn embedded_tools_make_no_log_where_there_is_none() {
+    let world = World::embedded();
+    for tool in [
+        ["log", "verify"],
+        ["log", "stats"],
+        ["log", "tail"],
+        ["projections", "list"],
+        ["projections", "audit"],
+        ["projections", "rebuild"],
+    ] {
+        let output = world.tool(&tool);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{tool:?} succeeded");
+        assert!(said.contains("there is no log in "), "{tool:?}: {said}");
+        assert!(!world.data.exists(), "{tool:?} made something");
+    }
+}

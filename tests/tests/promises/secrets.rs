@@ -8,7 +8,7 @@ use std::{
 };
 
 use tidings_tests::{
-    Session, Way, World, ask,
+    Session, Way, World, ask, history,
     server::{Starting, program},
 };
 
@@ -67,6 +67,30 @@ async fn embedded_a_log_that_is_in_use_gets_no_other_secrets() {
     assert!(refused.contains("is not the ids secret"), "{refused}");
     put(&path, &right);
     world.start().await.kill();
+}
+
+/// Without them every text would be shown as erased, and what is written meanwhile would be lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn embedded_a_log_whose_content_keys_are_gone_is_not_served() {
+    let world = World::embedded();
+    let server = world.start().await;
+    let mut ann = Session::open(&server, Way::WebSocketProtobuf, "ann").await;
+    let conversation = ann.start(ask::direct("ben")).await;
+    ann.command(ask::post(conversation, "hello")).await;
+    server.kill();
+    let (keys, elsewhere) = (world.data.join("keys"), world.data.join("elsewhere"));
+    fs::rename(&keys, &elsewhere).unwrap();
+    let refused = world.starting().refused().await;
+    assert!(
+        refused.contains("there are no content keys in "),
+        "{refused}"
+    );
+    assert!(!keys.exists(), "no others are made");
+    fs::rename(&elsewhere, &keys).unwrap();
+    let server = world.start().await;
+    let mut ben = Session::open(&server, Way::QuicJson, "ben").await;
+    let messages = history::all(&mut ben, conversation).await;
+    assert_eq!(messages[0].text, "hello");
 }
 
 /// The configuration of a world with lines added to it, and another folder and port if asked for.
