@@ -198,7 +198,7 @@ async fn an_import_brings_in_what_was_said_and_once(world: World) {
     );
 
     // Again adds nothing, from afar and on the spot; also to the log.
-    let end = http::metric(&server, "tidings_projection_position").await;
+    let end = printed(&world, &["log", "stats"]);
     let second = run(into(&server, &world, &files)).await;
     assert!(second.ok, "{}{}", second.summary, second.errors);
     assert_eq!(
@@ -208,7 +208,7 @@ async fn an_import_brings_in_what_was_said_and_once(world: World) {
         second.summary
     );
     assert_eq!((second.joins, second.leaves), (0, 0), "{}", second.summary);
-    let after = http::metric(&server, "tidings_projection_position").await;
+    let after = printed(&world, &["log", "stats"]);
     assert_eq!(after, end, "nothing was recorded");
 
     is_sound(&world, server).await;
@@ -233,10 +233,10 @@ async fn files_may_come_day_by_day() {
     let both = run(into(&server, &world, &files)).await;
     assert!(both.ok, "{}{}", both.summary, both.errors);
     assert_eq!((both.messages, both.known), (3, 4), "{}", both.summary);
-    let end = http::metric(&server, "tidings_projection_position").await;
+    let end = printed(&world, &["log", "stats"]);
     let again = run(into(&server, &world, &files)).await;
     assert_eq!((again.messages, again.known), (0, 7), "{}", again.summary);
-    let after = http::metric(&server, "tidings_projection_position").await;
+    let after = printed(&world, &["log", "stats"]);
     assert_eq!(after, end, "nothing was recorded");
     let (group, said) = read(&server).await;
     assert_eq!(group.member_count, 2);
