@@ -24,14 +24,19 @@ start().catch((error) => {
 
 async function start() {
   const people = await loadPeople();
+  /** @type {Map<string, number>} */
+  const unreadOf = new Map();
   if (people.length === 0) throw new Error('the server knows no users');
   const panes = SIDES.map((side, i) => {
     const asked = query.get(side);
     const user = people.find(({ id }) => id === asked)?.id ?? people[Math.min(i, people.length - 1)].id;
     const pane = new Pane({ side, people, user, conversation: query.get('conversation') ?? '' });
-    const tab = h('button', { type: 'button', onclick: () => show(side) });
+    const tab = h('button', { type: 'button', 'data-side': side, onclick: () => show(side) });
     pane.onTitle = (name, unread) => {
       tab.replaceChildren(name, unread > 0 ? h('span.badge', { 'aria-label': `${unread} unread` }, badge(unread)) : '');
+      unreadOf.set(side, unread);
+      const sum = [...unreadOf.values()].reduce((a, b) => a + b, 0);
+      document.title = sum > 0 ? `(${badge(sum)}) Tidings` : 'Tidings';
       remember(panes);
     };
     pane.onSelect = () => remember(panes);

@@ -2,6 +2,7 @@
 
 import { h, icon, iconButton } from './dom.js';
 import { said } from './list.js';
+import { Mentions } from './mentions.js';
 import { nameOf, shortName } from './people.js';
 
 /** From this share of the limit on, what is left is shown. */
@@ -35,7 +36,8 @@ export class Composer {
     this.send.append(icon('send'));
     this.left = h('span.left', { 'aria-live': 'polite' });
     this.about = h('div.about', { hidden: true });
-    this.form = h('form.composer', { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.about, h('div.field', null, this.field, this.left, this.send));
+    this.mentions = new Mentions(this.field, () => this.#typed());
+    this.form = h('form.composer', { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.mentions.element, this.about, h('div.field', null, this.field, this.left, this.send));
     this.instead = h('div.instead', { hidden: true });
     this.element = h('div.foot', null, this.form, this.instead);
   }
@@ -51,6 +53,7 @@ export class Composer {
     this.#replyTo = null;
     this.#editing = null;
     this.#notice = '';
+    this.mentions.show(conversation, client?.user ?? '');
     this.field.value = conversation ? (this.#drafts.get(this.#draftKey()) ?? '') : '';
     this.#refresh();
     if (conversation) this.render();
@@ -96,6 +99,8 @@ export class Composer {
     this.#refresh();
     this.focus();
     this.field.setSelectionRange(message.text.length, message.text.length);
+    // So that who is mentioned stays mentioned.
+    if (message.mentions.length > 0) void this.mentions.typed();
   }
 
   #cancel() {
@@ -114,10 +119,10 @@ export class Composer {
     if (!conversation || text === '' || this.#isTooLong(text)) return;
     // A refusal is shown at the message, or by the client's error event.
     if (this.#editing) {
-      if (text !== this.#editing.text) void conversation.edit(this.#editing.seq, text);
+      if (text !== this.#editing.text) void conversation.edit(this.#editing.seq, text, { mentions: this.mentions.in(text) });
       this.#cancel();
     } else {
-      void conversation.send(text, { replyTo: this.#replyTo?.seq ?? 0 });
+      void conversation.send(text, { replyTo: this.#replyTo?.seq ?? 0, mentions: this.mentions.in(text) });
       this.#replyTo = null;
       this.field.value = '';
       this.#drafts.delete(this.#draftKey());
@@ -131,6 +136,7 @@ export class Composer {
   #key(event) {
     // Enter also ends the choice of a word in Chinese or Japanese.
     if (event.isComposing || event.keyCode === 229) return;
+    if (this.mentions.key(event)) return;
     if (event.key === 'Enter' && !event.shiftKey && !event.altKey) this.#submit(event);
     else if (event.key === 'Escape' && (this.#editing || this.#replyTo)) this.#cancel();
     else if (event.key === 'ArrowUp' && this.field.value === '' && !event.shiftKey) {
@@ -143,6 +149,7 @@ export class Composer {
 
   #typed() {
     this.#refresh();
+    void this.mentions.typed();
     if (!this.#editing) this.#conversation?.setTyping(this.field.value.trim() !== '');
   }
 

@@ -58,7 +58,8 @@ export class History {
     this.rows = h('div.rows');
     this.scroller = h('div.scroller', { tabIndex: 0, role: 'region', 'aria-label': 'Messages' }, this.rows);
     this.jump = h('button.jump', { type: 'button', hidden: true, 'aria-label': 'To the newest message', onclick: () => this.toNewest() });
-    this.element = h('div.stage', null, this.scroller, this.jump);
+    this.blank = h('p.blank', { hidden: true }, 'No messages yet');
+    this.element = h('div.stage', null, this.scroller, this.blank, this.jump);
     this.look = eachFrame(() => this.#look());
     this.rows.addEventListener('focusin', (/** @type {FocusEvent} */ event) => this.#focused(event.target));
     this.rows.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => this.#key(event));
@@ -97,6 +98,7 @@ export class History {
     const { conversation } = this;
     if (!conversation || !this.#client) return;
     const anchor = this.#following ? null : this.#anchor();
+    this.blank.hidden = !conversation.loaded || conversation.timeline.length > 0;
     const sections = this.#build(Number(anchor?.element.getAttribute('data-seq') || Infinity));
     for (const { element, rows } of sections) arrange(element, rows);
     arrange(this.rows, sections.map(({ element }) => element));
@@ -171,7 +173,8 @@ export class History {
       first = Math.max(first, Math.min(indexOf(all, anchorSeq), last) - MOST / 2);
       last = Math.min(last, first + MOST);
     }
-    this.#from = all[first] ? seqOf(all[first]) : null;
+    // What is pending moves behind what is recorded: nothing can begin there.
+    this.#from = all[first] && all[first].type !== 'pending' ? seqOf(all[first]) : null;
     this.#to = last < all.length ? seqOf(all[last - 1]) : Infinity;
     return { first, last };
   }
@@ -201,8 +204,10 @@ export class History {
       used.add(key);
       let known = this.#rows.get(key);
       if (!known || !same(known.says, says)) {
-        const focused = known?.element.contains(document.activeElement);
+        const before = known?.element;
+        const focused = before?.contains(document.activeElement);
         known = { element: make(), says };
+        if (before) carryOver(before, known.element);
         if (known.element.classList.contains('row')) setTabbable(known.element, false);
         this.#rows.set(key, known);
         if (focused) queueMicrotask(() => known?.element.focus({ preventScroll: true }));
@@ -411,6 +416,18 @@ function setTabbable(row, tabbable) {
   const tabIndex = tabbable ? 0 : -1;
   for (const element of /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll('button, a'))) element.tabIndex = tabIndex;
   /** @type {HTMLElement} */ (row).tabIndex = tabIndex;
+}
+
+/**
+ * What somebody has opened at a row stays open when the row is made anew, as a tick or another's reaction makes it.
+ * @param {Element} before
+ * @param {Element} after
+ */
+function carryOver(before, after) {
+  after.classList.toggle('active', before.classList.contains('active'));
+  const faces = /** @type {HTMLElement | null} */ (after.querySelector('.faces'));
+  const open = /** @type {HTMLElement | null} */ (before.querySelector('.faces'));
+  if (faces && open) faces.hidden = open.hidden;
 }
 
 /** @typedef {import('../sdk/js/types/index.js').TimelineItem} TimelineItem */

@@ -2,7 +2,7 @@
 
 import { arrange, h, icon } from './dom.js';
 import { avatar, nameOf, shortName } from './people.js';
-import { badge, fullTime, shortTime } from './text.js';
+import { badge, shortTime } from './text.js';
 
 export class List {
   /** @type {Map<string, { element: HTMLElement, version: number, selected: boolean, day: string }>} */
@@ -65,12 +65,13 @@ export class List {
     const day = new Date().toDateString();
     const known = this.#rows.get(id);
     if (known && known.version === version && known.selected === selected && known.day === day) return known.element;
-    const element = known?.element ?? h('li');
+    // The button stays whatever it shows: a click that has begun, and the focus, are not lost.
+    const element = known?.element ?? h('li', null, h('button.conversation', { type: 'button', 'data-id': id, onclick: () => this.open(id) }));
+    const button = /** @type {HTMLElement} */ (element.firstElementChild);
     const { unread, muted, typing } = conversation;
     const title = titleOf(conversation);
-    const button = h(
-      'button.conversation',
-      { type: 'button', 'data-id': id, 'aria-current': selected ? 'true' : 'false', onclick: () => this.open(id) },
+    button.setAttribute('aria-current', String(selected));
+    button.replaceChildren(
       avatar(title, conversation.kind === 'direct' ? conversation.peer : id),
       h(
         'span.lines',
@@ -80,7 +81,7 @@ export class List {
           null,
           h('span.title', null, title),
           conversation.context ? h('span.context', null, conversation.context) : '',
-          h('time', { title: conversation.activityMs ? fullTime(conversation.activityMs) : '' }, conversation.activityMs ? shortTime(conversation.activityMs) : ''),
+          h('time', null, conversation.activityMs ? shortTime(conversation.activityMs) : ''),
         ),
         h(
           'span.line2',
@@ -91,10 +92,6 @@ export class List {
         ),
       ),
     );
-    // Rebuilding a row must not take the focus from it.
-    const focused = element.contains(document.activeElement);
-    element.replaceChildren(button);
-    if (focused) button.focus();
     this.#rows.set(id, { element, version, selected, day });
     return element;
   }
@@ -134,9 +131,12 @@ function preview(conversation, me) {
   if (pending) return [h('span.author', null, 'You: '), pending.text];
   const last = conversation.lastMessage;
   if (!last) return [conversation.role === '' ? 'You have left' : 'No messages yet'];
-  const author = last.author === me ? 'You: ' : conversation.kind === 'group' ? `${shortName(last.author)}: ` : '';
+  const author = last.author === me ? 'You: ' : conversation.kind === 'group' ? `${cut(shortName(last.author))}: ` : '';
   return [author ? h('span.author', null, author) : '', said(last)];
 }
+
+/** @param {string} name so that what somebody says has room beside it */
+const cut = (name) => ([...name].length > 14 ? `${[...name].slice(0, 13).join('')}…` : name);
 
 /**
  * What a message says, in a line.

@@ -164,10 +164,16 @@ export class Pane {
     if (!client) return;
     const { connection } = client;
     this.banner.show(connection, client.user !== '');
-    this.status.textContent = STATUS[connection.state];
+    const signedOut = 'error' in connection && SIGN_IN.has(connection.error.code);
+    this.status.textContent = signedOut ? 'Not signed in' : STATUS[connection.state];
     this.status.dataset.state = connection.state;
     if (this.listChanged) this.list.render();
     if (this.wanted && client.conversation(this.wanted).loaded) this.open(this.wanted, false);
+    if (this.thread.conversation?.gone) {
+      this.thread.lose();
+      this.list.select('');
+      this.onSelect();
+    }
     if (this.openId && (this.#changed.has(this.openId) || this.listChanged)) this.thread.render();
     if (this.listChanged) this.onTitle(shortName(this.user), client.unreadTotal);
     this.#changed.clear();
@@ -176,6 +182,9 @@ export class Pane {
 }
 
 const STATUS = { idle: 'Signed out', connecting: 'Connecting…', syncing: 'Connecting…', online: 'Online', waiting: 'Offline', closed: 'Offline' };
+
+/** Codes that say that there is no token, rather than no connection. */
+const SIGN_IN = new Set(['token_unavailable', 'unauthenticated', 'token_expired']);
 
 /** @param {string} side one device for each side, so that both may sign in as the same person */
 function device(side) {

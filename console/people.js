@@ -1,5 +1,6 @@
 /** Who there is, and how they are shown. */
 
+import { TidingsError } from '../sdk/js/src/index.js';
 import { h } from './dom.js';
 
 /** @type {Map<string, string>} */
@@ -22,20 +23,31 @@ export async function loadPeople() {
  * @returns {Promise<string>}
  */
 export async function tokenFor(user) {
-  const response = await fetch('/v1/dev/token', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ user }),
-  });
-  if (!response.ok) throw new Error(`the server gives no token for ${user} (${response.status})`);
-  return (await response.json()).token;
+  let response;
+  try {
+    response = await fetch('/v1/dev/token', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ user }),
+    });
+  } catch (cause) {
+    throw new TidingsError({ code: 'offline', message: 'the server cannot be reached', retry: true, cause });
+  }
+  if (response.ok) return (await response.json()).token;
+  const message = `the server gives no token for ${user} (${response.status})`;
+  // What it refuses it goes on refusing; that it fails may pass.
+  if (response.status < 500) throw new TidingsError({ code: 'unauthenticated', message });
+  throw new TidingsError({ code: 'token_unavailable', message, retry: true });
 }
 
 /** @param {string} user */
 export const nameOf = (user) => names.get(user) ?? user;
 
 /** @param {string} user first name, for where there is little room */
-export const shortName = (user) => nameOf(user).split(' ')[0];
+export const shortName = (user) => withoutSource(nameOf(user)).split(' ')[0];
+
+/** @param {string} name such as `irc:nick`, of which all but the last part only says where somebody comes from */
+const withoutSource = (name) => name.slice(name.lastIndexOf(':') + 1) || name;
 
 export const everybody = () => [...names.keys()];
 
@@ -63,7 +75,10 @@ export function tinted(element, key) {
 
 /** @param {string} name */
 function initials(name) {
-  const words = name.split(/[\s_-]+/).filter((word) => /^\p{L}/u.test(word));
-  const ends = words.length > 1 ? [words[0], words[words.length - 1]] : words;
+  const words = withoutSource(name).split(/[\s_-]+/).filter((word) => /^\p{L}/u.test(word));
+  // A name in two scripts is the same name twice.
+  const latin = words.filter((word) => /^\p{Script=Latin}/u.test(word));
+  const of = latin.length > 0 ? latin : words;
+  const ends = of.length > 1 ? [of[0], of[of.length - 1]] : of;
   return ends.map((word) => [...word][0].toUpperCase()).join('') || [...name][0] || '?';
 }

@@ -2,6 +2,7 @@
 
 import { h, icon, iconButton } from './dom.js';
 import { said } from './list.js';
+import { partsOf } from './mentions.js';
 import { avatar, nameOf, shortName, tinted } from './people.js';
 import { clock, dayName, explain, fullTime, isFewEmoji, linked, plural } from './text.js';
 
@@ -58,7 +59,12 @@ export function messageRow(message, context) {
   );
   const row = h(
     `div.row${mine ? '.mine' : ''}${starts ? '.starts' : ''}${ends ? '.ends' : ''}${gone ? '.is-gone' : ''}`,
-    { 'data-seq': String(message.seq), 'data-key': `m${message.seq}` },
+    {
+      role: 'article',
+      'aria-label': `${mine ? 'You' : nameOf(message.author)}, ${clock(message.atMs)}: ${said(message)}`,
+      'data-seq': String(message.seq),
+      'data-key': `m${message.seq}`,
+    },
     inGroup && !mine ? h('span.gutter', null, ends ? avatar(nameOf(message.author), message.author) : '') : '',
     h('div.column', null, h('div.line', null, bubble, gone || conversation.role === '' ? '' : tools(message, context)), reactions(message, context)),
   );
@@ -88,7 +94,7 @@ export function pendingRow(pending, { client, conversation, starts, ends, histor
   };
   return h(
     `div.row.mine.pending${failed ? '.failed' : ''}${starts ? '.starts' : ''}${ends ? '.ends' : ''}`,
-    { 'data-key': `p${pending.commandId}` },
+    { role: 'article', 'aria-label': `You, ${failed ? 'not sent' : 'sending'}: ${pending.text.slice(0, 200)}`, 'data-key': `p${pending.commandId}` },
     h(
       'div.column',
       null,
@@ -99,7 +105,7 @@ export function pendingRow(pending, { client, conversation, starts, ends, histor
           `div.bubble${large ? '.large' : ''}`,
           null,
           pending.replyTo ? quote(pending.replyTo, conversation.message(pending.replyTo), history) : '',
-          h('span.text', null, ...linked(pending.text)),
+          h('span.text', null, ...named(pending.text, pending.mentions, client.user)),
           h(
             'span.meta',
             null,
@@ -125,8 +131,8 @@ export function pendingRow(pending, { client, conversation, starts, ends, histor
  * @param {Message} message
  * @param {Context} context
  */
-function text(message, { conversation, history }) {
-  if (!message.stub) return h('span.text', null, ...linked(message.text));
+function text(message, { conversation, client, history }) {
+  if (!message.stub) return h('span.text', null, ...named(message.text, message.mentions, client.user));
   const button = h('button.text-button', { type: 'button', onclick: load }, 'Show the whole message');
   return h('span.text', null, 'A long message. ', button);
 
@@ -139,6 +145,18 @@ function text(message, { conversation, history }) {
       button.disabled = false;
     }
   }
+}
+
+/**
+ * A text with those it mentions made visible, and its links.
+ * @param {string} text
+ * @param {readonly string[]} mentions
+ * @param {string} me
+ */
+function named(text, mentions, me) {
+  return partsOf(text, mentions).flatMap(({ text, user }) =>
+    user ? [h(`span.mention${user === me ? '.me' : ''}`, { title: nameOf(user) }, text)] : linked(text),
+  );
 }
 
 /**
@@ -200,14 +218,25 @@ function tools(message, { conversation, client, history }) {
     { hidden: true },
     ...REACTIONS.map((reaction) =>
       h('button.face', { type: 'button', 'aria-label': `React with ${reaction}`, onclick: () => {
-        faces.hidden = true;
+        close();
         const given = message.reactions.some((each) => each.reaction === reaction && each.mine);
         void (given ? conversation.unreact(message.seq, reaction) : conversation.react(message.seq, reaction));
       } }, reaction),
     ),
   );
   const toggleFaces = () => {
+    receipts.hidden = true;
     faces.hidden = !faces.hidden;
+  };
+  /** What was wanted has been done. */
+  const close = () => {
+    faces.hidden = true;
+    receipts.hidden = true;
+    bar.closest('.row')?.classList.remove('active');
+  };
+  const then = (/** @type {() => unknown} */ action) => () => {
+    close();
+    void action();
   };
   const receipts = h('p.receipts', { hidden: true });
   const bar = h(
@@ -215,10 +244,10 @@ function tools(message, { conversation, client, history }) {
     { role: 'toolbar', 'aria-label': 'Message actions' },
     faces,
     iconButton('smile', 'React', toggleFaces),
-    iconButton('reply', 'Reply', () => history.reply(message)),
-    mine ? iconButton('edit', 'Edit', () => history.edit(message)) : '',
+    iconButton('reply', 'Reply', then(() => history.reply(message))),
+    mine ? iconButton('edit', 'Edit', then(() => history.edit(message))) : '',
     mine ? iconButton('info', 'Who has read it', showReceipts) : '',
-    mayRetract ? iconButton('trash', 'Take back', () => void conversation.retract(message.seq)) : '',
+    mayRetract ? iconButton('trash', 'Take back', then(() => conversation.retract(message.seq))) : '',
     receipts,
   );
   return bar;
@@ -229,6 +258,7 @@ function tools(message, { conversation, client, history }) {
       receipts.textContent = conversation.kind === 'direct'
         ? `${shortName(conversation.peer)} has ${read ? 'read' : delivered ? 'received' : 'not received'} it${read || delivered ? '' : ' yet'}`
         : `Read by ${read.toLocaleString()}, received by ${delivered.toLocaleString()} of ${members.toLocaleString()}`;
+      faces.hidden = true;
       receipts.hidden = false;
     } catch (error) {
       history.toast(error);

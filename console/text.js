@@ -8,6 +8,7 @@ const weekdayShort = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
 const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long' });
 const dateYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
 const dateShort = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const dateShortYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 
 /** @param {number} ms */
@@ -27,15 +28,19 @@ export function dayName(ms) {
   if (ago === 0) return 'Today';
   if (ago === 1) return 'Yesterday';
   if (ago > 0 && ago < 7) return weekday.format(ms);
-  return new Date(ms).getFullYear() === new Date().getFullYear() ? date.format(ms) : dateYear.format(ms);
+  return isThisYear(ms) ? date.format(ms) : dateYear.format(ms);
 }
 
 /** @param {number} ms for a list: as short as it can be told apart */
 export function shortTime(ms) {
   const ago = day(Date.now()) - day(ms);
   if (ago <= 0) return clock(ms);
-  return ago < 7 ? weekdayShort.format(ms) : dateShort.format(ms);
+  if (ago < 7) return weekdayShort.format(ms);
+  return isThisYear(ms) ? dateShort.format(ms) : dateShortYear.format(ms);
 }
+
+/** @param {number} ms */
+const isThisYear = (ms) => new Date(ms).getFullYear() === new Date().getFullYear();
 
 /** @param {number} count */
 export const badge = (count) => (count > 999 ? '999+' : String(count));
@@ -87,7 +92,8 @@ const ADVICE = /** @type {Record<string, string>} */ ({
   offline: 'It is tried again when the connection is back.',
   too_large: 'Make it shorter.',
   too_old: 'Look whether it has arrived before you send it again.',
-  unauthenticated: 'Choose the person again to sign in anew.',
+  token_unavailable: 'It is tried again.',
+  unauthenticated: 'Sign in again, or choose another person.',
   protocol: 'Reload the page; if it goes on, page and server do not fit together.',
   storage: 'Messages still go out, but are lost if this page closes before that.',
 });

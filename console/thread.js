@@ -21,6 +21,7 @@ export class Thread {
   /** @param {{ back: () => void, toast: (error: any) => void, isShown: () => boolean }} actions */
   constructor({ back, toast, isShown }) {
     this.toast = toast;
+    this.leave = back;
     this.head = h('header.thread-head');
     this.back = iconButton('back', 'Back to the conversations', back, { className: 'icon-button back' });
     /** Reads out what comes in, and only that. */
@@ -44,6 +45,7 @@ export class Thread {
    * @param {boolean} [focus] whether to begin writing
    */
   show(conversation, client, focus = false) {
+    if (!conversation) this.empty.replaceChildren(h('p', null, 'Choose a conversation'));
     if (conversation === this.conversation) return;
     this.conversation?.close();
     this.conversation = conversation;
@@ -61,6 +63,15 @@ export class Thread {
       .catch((error) => conversation === this.conversation && this.toast(error))
       .then(() => conversation === this.conversation && this.history.opened());
     if (focus && matchMedia('(hover: hover)').matches) this.composer.focus();
+  }
+
+  /** The conversation is no more: says so in its place. */
+  lose() {
+    this.show(null, this.#client);
+    this.empty.replaceChildren(
+      h('p', { role: 'status' }, 'This conversation is not on the server any more.'),
+      h('button.text-button', { type: 'button', onclick: this.leave }, 'Back to the conversations'),
+    );
   }
 
   render() {

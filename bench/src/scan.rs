@@ -371,7 +371,7 @@ mod tests {
                 ServerFrame::reply(id, Outcome::Error(error)).body
             }),
             any::<u64>().prop_map(|total| {
-                ServerFrame::reply(3, Outcome::Unread(query::Unread { total })).body
+                ServerFrame::reply(3, Outcome::Unread(query::Unread { total, as_of: 7 })).body
             }),
             event.prop_map(|(position, index, conversation, actor, kind)| {
                 let at_ms = position / 2;

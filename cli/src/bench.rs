@@ -7,6 +7,7 @@ mod server;
 
 use std::{
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -32,6 +33,20 @@ impl Bench {
             Bench::Import(import) => import.run(),
             Bench::Relay => relay::run().map(|()| true),
         }
+    }
+}
+
+/// A folder for a run, removed after it.
+fn temporary(scratch: Option<&Path>) -> anyhow::Result<tempfile::TempDir> {
+    match scratch {
+        Some(scratch) => tempfile::tempdir_in(scratch).with_context(|| {
+            format!(
+                "cannot make a folder in {}: --scratch names one that is there and can be written",
+                scratch.display()
+            )
+        }),
+        None => tempfile::tempdir()
+            .context("cannot make a temporary folder: --scratch names another place for it"),
     }
 }
 

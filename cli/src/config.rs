@@ -5,13 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
-use serde::Deserialize;
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use tidings_gateway::{Limits, auth::AuthConfig, tls::TlsConfig};
 
 use crate::secrets::SecretsConfig;
 
 mod jetstream;
+mod paths;
 
 pub(crate) use jetstream::JetStreamConfig;
 
@@ -39,6 +40,9 @@ pub(crate) struct Config {
     pub(crate) messages: MessagesConfig,
     /// The secrets that all servers of a log share.
     pub(crate) secrets: SecretsConfig,
+    /// The file that said so.
+    #[serde(skip)]
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -54,19 +58,51 @@ impl Default for Config {
             limits: Limits::default(),
             messages: MessagesConfig::default(),
             secrets: SecretsConfig::default(),
+            file: None,
         }
     }
 }
 
 /// Which log.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(tag = "backend", rename_all = "lowercase", deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum LogConfig {
     /// Files in the data folder.
     #[default]
     Embedded,
     /// NATS JetStream.
     JetStream(Box<JetStreamConfig>),
+}
+
+/// By hand, because a key that belongs to the other backend must not be ignored: a server would begin a
+/// log of its own rather than take part in the one that is meant.
+impl<'de> Deserialize<'de> for LogConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LogConfig, D::Error> {
+        let mut table = toml::Table::deserialize(deserializer)?;
+        let backend = table.remove("backend");
+        match backend.as_ref().map(|backend| backend.as_str()) {
+            Some(Some("jetstream")) => {
+                let settings = table.try_into().map_err(D::Error::custom)?;
+                Ok(LogConfig::JetStream(Box::new(settings)))
+            }
+            None | Some(Some("embedded")) => match table.keys().next() {
+                None => Ok(LogConfig::Embedded),
+                Some(key) => Err(D::Error::custom(format!(
+                    "log.{key} is set, and the backend is \"embedded\"{}, which has no settings: for a log \
+                     on NATS JetStream set log.backend = \"jetstream\", for one in the data folder remove \
+                     log.{key}",
+                    if backend.is_some() {
+                        ""
+                    } else {
+                        " if nothing is said"
+                    },
+                ))),
+            },
+            Some(_) => Err(D::Error::custom(format!(
+                "log.backend is {}: it can be \"embedded\" or \"jetstream\"",
+                backend.unwrap_or_else(|| "".into())
+            ))),
+        }
+    }
 }
 
 /// Limits of messages and groups, and the writer's pace.
@@ -113,6 +149,22 @@ impl Place {
         if let Some(data) = &self.data {
             config.data.clone_from(data);
         }
+        let file = config.data.ancestors().find(|path| path.is_file());
+        if let Some(file) = file {
+            bail!(
+                "{} is a file, and is to be {} that everything is kept in: choose another {}",
+                file.display(),
+                if file == config.data {
+                    "the folder"
+                } else {
+                    "above the folder"
+                },
+                match self.data {
+                    Some(_) => "--data",
+                    None => "`data` in the configuration",
+                },
+            );
+        }
         Ok(config)
     }
 }
@@ -120,8 +172,11 @@ impl Place {
 fn read(path: &Path) -> anyhow::Result<Config> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    toml::from_str(&text)
-        .with_context(|| format!("{} is not a valid configuration", path.display()))
+    let mut config: Config = toml::from_str(&text)
+        .with_context(|| format!("{} is not a valid configuration", path.display()))?;
+    config.file = Some(path.to_owned());
+    config.count_paths_from(path.parent().unwrap_or(Path::new("")));
+    Ok(config)
 }
 
 impl Config {
@@ -129,4 +184,21 @@ impl Config {
     pub(crate) fn listen(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.port)
     }
+
+    /// The flags by which a tool finds the same place.
+    pub(crate) fn flags(&self) -> String {
+        let data = format!("--data {}", self.data.display());
+        match &self.file {
+            Some(file) => format!("{data} --config {}", file.display()),
+            None => data,
+        }
+    }
+
+    /// What to do about damaged projections.
+    pub(crate) fn rebuild(&self) -> String {
+        format!("run `tidings projections rebuild {}`", self.flags())
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use tidings_core::{
-    domain::{Command, ConversationCommand, ConversationId, UserId},
+    domain::{Command, CommandId, ConversationCommand, ConversationId, UserId},
     handler::Answer,
     node::Node,
 };
@@ -17,32 +17,41 @@ const USERS: [(&str, &str); 6] = [
     ("omar", "Omar"),
 ];
 
-const HIKE: &[(&str, &str)] = &[
-    ("carol", "Who is in for a hike on Saturday?"),
-    ("alice", "Me! The lake loop, or something steeper?"),
-    ("dave", "Steeper. I have new boots to ruin."),
-    ("mei", "可以带狗吗？ Can I bring the dog?"),
-    ("carol", "Of course. Meet at the north car park at nine."),
-    ("bob", "I'll bring coffee ☕"),
-];
+/// What is said, by whom, in answer to which of them (by number from 1, 0 for none).
+type Line = (&'static str, &'static str, u64);
+/// Up to which message somebody has read, beyond their own last one.
+type Read = (&'static str, u64);
 
-const ALICE_AND_BOB: &[(&str, &str)] = &[
-    ("bob", "Hi Alice! Is the bicycle still for sale?"),
+const HIKE: &[Line] = &[
+    ("carol", "Who is in for a hike on Saturday?", 0),
+    ("alice", "Me! The lake loop, or something steeper?", 0),
+    ("dave", "Steeper. I have new boots to ruin.", 2),
+    ("mei", "可以带狗吗？ Can I bring the dog?", 0),
+    ("carol", "Of course. Meet at the north car park at nine.", 4),
+    ("bob", "I'll bring coffee ☕", 0),
+];
+/// Dave has not looked since he wrote, Mei has not seen that the dog may come.
+const HIKE_READ: &[Read] = &[("alice", 5), ("carol", 6)];
+
+const ALICE_AND_BOB: &[Line] = &[
+    ("bob", "Hi Alice! Is the bicycle still for sale?", 0),
     (
         "alice",
         "It is. A 54 cm frame, new chain, and it has just been serviced.",
+        0,
     ),
-    ("bob", "Great. Could I see it this week?"),
-    ("alice", "Thursday after six works for me."),
-    ("bob", "Perfect, see you on Thursday 🚲"),
+    ("bob", "Great. Could I see it this week?", 0),
+    ("alice", "Thursday after six works for me.", 0),
+    ("bob", "Perfect, see you on Thursday 🚲", 0),
 ];
 
-const MEI_AND_ALICE: &[(&str, &str)] = &[
-    ("mei", "I loved your photos from Lisbon!"),
-    ("alice", "Thank you! Have you been?"),
+const MEI_AND_ALICE: &[Line] = &[
+    ("mei", "I loved your photos from Lisbon!", 0),
+    ("alice", "Thank you! Have you been?", 0),
     (
         "mei",
         "Not yet. Tell me where to eat and I'll book a flight.",
+        0,
     ),
 ];
 
@@ -64,6 +73,11 @@ pub(crate) async fn fill(node: &Node) -> anyhow::Result<()> {
     )
     .await?;
     say(node, group, "hike", HIKE).await?;
+    for (user, seq) in HIKE_READ {
+        read(node, group, user, *seq).await?;
+    }
+    react(node, group, "carol", 6, "❤️").await?;
+    react(node, group, "alice", 5, "👍").await?;
     let pair = direct(node, "alice", "bob").await?;
     say(node, pair, "bicycle", ALICE_AND_BOB).await?;
     let pair = direct(node, "mei", "alice").await?;
@@ -127,34 +141,92 @@ async fn direct(node: &Node, a: &str, b: &str) -> anyhow::Result<ConversationId>
     Ok(conversation)
 }
 
+/// Writes the lines. Whoever writes has read what came before, so that what is unread is what came after somebody's last words.
 async fn say(
     node: &Node,
     conversation: ConversationId,
     about: &str,
-    lines: &[(&str, &str)],
+    lines: &[Line],
 ) -> anyhow::Result<()> {
-    for (n, (author, text)) in lines.iter().enumerate() {
+    for ((author, text, reply_to), seq) in lines.iter().zip(1_u64..) {
+        let n = usize::try_from(seq - 1)?;
         let id = node
             .ids
             .command("demo", &[about.as_bytes(), &n.to_be_bytes()]);
         let command = ConversationCommand::Post {
             text: (*text).to_owned(),
-            reply_to: 0,
+            reply_to: *reply_to,
             mentions: Vec::new(),
         };
-        let author = UserId::new(author)?;
-        expect(
-            node.handler
-                .execute(
-                    author,
-                    Command::Conversation(conversation, command),
-                    Some(id),
-                    None,
-                )
-                .await,
-        )?;
+        expect(act(node, conversation, author, command, id).await?)?;
+        read(node, conversation, author, seq).await?;
     }
     Ok(())
+}
+
+async fn read(
+    node: &Node,
+    conversation: ConversationId,
+    user: &str,
+    seq: u64,
+) -> anyhow::Result<()> {
+    let id = node.ids.command(
+        "demo read",
+        &[
+            conversation.0.as_bytes(),
+            user.as_bytes(),
+            &seq.to_be_bytes(),
+        ],
+    );
+    let command = ConversationCommand::MoveCursors {
+        read: seq,
+        delivered: seq,
+    };
+    allow(act(node, conversation, user, command, id).await?)
+}
+
+async fn react(
+    node: &Node,
+    conversation: ConversationId,
+    user: &str,
+    seq: u64,
+    reaction: &str,
+) -> anyhow::Result<()> {
+    let id = node.ids.command(
+        "demo react",
+        &[
+            conversation.0.as_bytes(),
+            user.as_bytes(),
+            &seq.to_be_bytes(),
+        ],
+    );
+    let command = ConversationCommand::React {
+        seq,
+        reaction: reaction.to_owned(),
+    };
+    allow(act(node, conversation, user, command, id).await?)
+}
+
+async fn act(
+    node: &Node,
+    conversation: ConversationId,
+    user: &str,
+    command: ConversationCommand,
+    id: CommandId,
+) -> anyhow::Result<Answer> {
+    let command = Command::Conversation(conversation, command);
+    Ok(node
+        .handler
+        .execute(UserId::new(user)?, command, Some(id), None)
+        .await)
+}
+
+/// For what decorates only: in a folder that has been used, whoever is to do it may have left.
+fn allow(answer: Answer) -> anyhow::Result<()> {
+    match answer {
+        Answer::Refused(_) => Ok(()),
+        other => expect(other),
+    }
 }
 
 fn expect(answer: Answer) -> anyhow::Result<()> {

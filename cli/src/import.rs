@@ -4,14 +4,14 @@ mod deed;
 mod destination;
 mod irc;
 
-use std::{collections::HashSet, fs, fs::File, io::BufReader, path::PathBuf};
+use std::{fs::File, io::BufReader, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use tidings_core::domain::UserId;
 use tidings_gateway::auth::{IMPORT_SCOPE, TokenSigner};
 use uuid::Uuid;
 
-use crate::{config::Place, server};
+use crate::{config::Place, say::say, secrets, server};
 use deed::{Answered, BLANK, Deed, Outcome, Summary};
 use destination::{Destination, Local, Pass, Remote};
 use irc::plan::{Plan, PlannedFile};
@@ -110,7 +110,7 @@ impl Irc {
         for plan in &plans {
             describe(plan);
         }
-        println!(
+        say!(
             "imported {} messages ({} known already), {} joins, {} leaves, from {} files in {} channels; \
              {} refused; {seconds:.1} s ({:.0} messages/s)",
             total.messages,
@@ -149,18 +149,19 @@ impl Irc {
             ..
         } = &self.remote;
         if let Some(path) = token_file {
+            secrets::warn_if_exposed(path);
             return Ok(Pass::File(path.clone()));
         }
         if let Some(path) = secret {
-            let secret =
-                fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            return Ok(signer(TokenSigner::new(secret.trim_ascii_end())));
+            return Ok(signer(secrets::signer_of(path)?));
         }
         if *dev {
             return Ok(Pass::Development);
         }
         if self.place.config.is_some() {
-            return match TokenSigner::of(&self.place.load()?.auth)? {
+            let auth = self.place.load()?.auth;
+            secrets::check_auth(&auth)?;
+            return match TokenSigner::of(&auth)? {
                 Some(own) => Ok(signer(own)),
                 None => {
                     bail!("the configuration has no secret to make a token with: use --token-file")
@@ -182,20 +183,14 @@ impl Irc {
             summary: Summary::default(),
             batch: Vec::new(),
         };
-        let carried = deed::carried(plan);
-        for (file, carried) in plan.files.iter().zip(carried) {
+        for file in &plan.files {
             for warning in file.warnings.iter().take(WARNINGS) {
                 tell(format!("{}:{}: {}", file.name, warning.line, warning.text));
             }
             if let Some(more @ 1..) = file.warnings.len().checked_sub(WARNINGS) {
                 tell(format!("{}: {more} more warnings", file.name));
             }
-            let over = channel.over(plan, &carried).await?;
             for at in 0..file.steps.len() {
-                if over.contains(&at) {
-                    bar.inc(1);
-                    continue;
-                }
                 channel.batch.push((file, at));
                 if channel.batch.len() >= channel.destination.batch() {
                     bar.inc(channel.flush().await?);
@@ -274,30 +269,6 @@ struct Channel<'c> {
 }
 
 impl Channel<'_> {
-    /// Of the carried joins of a file those that are for something that has been done already.
-    async fn over(
-        &mut self,
-        plan: &Plan,
-        carried: &[(usize, (usize, usize))],
-    ) -> anyhow::Result<HashSet<usize>> {
-        let mut over = HashSet::new();
-        for some in carried.chunks(self.destination.batch()) {
-            let probes: Vec<Deed> = some
-                .iter()
-                .map(|&(_, (file, at))| {
-                    let file = &plan.files[file];
-                    deed::probe(file, &file.steps[at], self.group)
-                })
-                .collect();
-            let answers = stopped(self.destination.carry_out(&probes, self.tell).await)?;
-            let done = some.iter().zip(answers);
-            over.extend(done.filter_map(|(&(at, _), answered)| {
-                (answered.outcome == Outcome::IdReused).then_some(at)
-            }));
-        }
-        Ok(over)
-    }
-
     /// Hands over what waits; returns how many steps that was.
     async fn flush(&mut self) -> anyhow::Result<u64> {
         let batch = std::mem::take(&mut self.batch);
@@ -319,7 +290,7 @@ impl Channel<'_> {
 fn describe(plan: &Plan) {
     let counts = plan.counts();
     let left_out = counts.left_out;
-    println!(
+    say!(
         "{}: {} nicks, {} of them writing ({} as spelt in the files), at most {} members at a time; \
          {} joins and {} leaves in the files; without a counterpart: {} untimed actions, {} modes, \
          {} topics, {} network lines; {} warnings; {} blank messages of {} shown as {BLANK}; \

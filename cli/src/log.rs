@@ -1,16 +1,21 @@
 //! `tidings log verify|tail|stats|new-epoch`.
 
+mod line;
 mod new_epoch;
 
-use std::{collections::BTreeMap, io::Write as _};
+use std::collections::BTreeMap;
 
 use tidings_core::{
-    commit::{Commit, schema_of},
-    log::{EventLog, Lane, Position, embedded},
+    commit::{Commit, DecodeError},
+    domain::{ConversationId, Event, Stream},
+    log::{EventLog, Lane, Position, Record, embedded},
 };
+
+pub(crate) use line::name_of;
 
 use crate::{
     config::{Config, LogConfig, Place},
+    say::say,
     server,
 };
 
@@ -37,6 +42,9 @@ pub(crate) struct Tail {
     /// Go on as the log grows.
     #[arg(long, short)]
     follow: bool,
+    /// An object of JSON a line, for programs.
+    #[arg(long)]
+    json: bool,
 }
 
 impl Log {
@@ -53,6 +61,8 @@ impl Log {
 
 async fn verify(config: &Config) -> anyhow::Result<bool> {
     if let LogConfig::Embedded = config.log {
+        // There is one, and it is whole.
+        server::embedded_to_read(config)?;
         let bar = server::progress(0, "reading the log (bytes)");
         let report = embedded::verify(
             &config.data.join("log"),
@@ -62,52 +72,61 @@ async fn verify(config: &Config) -> anyhow::Result<bool> {
             },
         );
         bar.finish_and_clear();
-        let report = report?;
+        let report = report.map_err(server::unreadable)?;
         if let Some(torn) = &report.torn {
-            println!(
+            say!(
                 "an append that was never acknowledged is cut off at the next start: {}",
                 torn.reason
             );
         }
-        println!(
+        say!(
             "files: {} segments, {} records, {} bytes, all checksums right",
-            report.segments, report.records, report.bytes
+            report.segments,
+            report.records,
+            report.bytes
         );
     }
     let log = server::log_to_read(config).await?;
-    let mut seen = Seen::default();
-    let unreadable = each(&*log, Position::START, &mut |commit| seen.count(commit)).await?;
-    println!(
+    let seen = Seen::everything(&*log).await?;
+    say!(
         "verified: {} commits, {} events, epoch {}, up to position {}",
         seen.commits,
         seen.events,
         log.identity().epoch,
         seen.last,
     );
-    for (position, reason) in unreadable.iter().take(20) {
-        println!("position {position}: {reason}");
+    for wrong in seen.wrong.iter().take(LISTED) {
+        say!("{wrong}");
     }
-    for (conversation, wrong) in seen.wrong.iter().take(20) {
-        println!("{conversation}: {wrong}");
+    if let Some(more @ 1..) = seen.wrong.len().checked_sub(LISTED) {
+        say!("and {more} more");
     }
-    Ok(unreadable.is_empty() && seen.wrong.is_empty())
+    if !seen.wrong.is_empty() {
+        say!(
+            "not as it should be: if a newer version has written to this log, verify it with that one; \
+             otherwise restore the log from a backup"
+        );
+    }
+    Ok(seen.wrong.is_empty())
 }
 
 async fn stats(config: &Config) -> anyhow::Result<bool> {
     let log = server::log_to_read(config).await?;
-    let mut seen = Seen::default();
-    let unreadable = each(&*log, Position::START, &mut |commit| seen.count(commit)).await?;
+    let seen = Seen::everything(&*log).await?;
     let identity = log.identity();
-    println!("epoch      {}", identity.epoch);
-    println!("shards     {}", identity.shards);
-    println!("position   {}", seen.last);
-    println!("commits    {}", seen.commits);
-    println!("events     {}", seen.events);
-    println!("messages   {}", seen.messages);
+    say!("epoch      {}", identity.epoch);
+    say!("shards     {}", identity.shards);
+    say!("position   {}", seen.last);
+    say!("commits    {}", seen.commits);
+    say!("events     {}", seen.events);
+    say!("messages   {}", seen.messages);
     for (kind, count) in &seen.kinds {
-        println!("  kind {kind:<4} {count}");
+        say!("  {kind:<20} {count}");
     }
-    Ok(unreadable.is_empty())
+    if !seen.wrong.is_empty() {
+        say!("not as it should be: see `tidings log verify`");
+    }
+    Ok(seen.wrong.is_empty())
 }
 
 impl Tail {
@@ -116,79 +135,65 @@ impl Tail {
         let log = server::log_to_read(&config).await?;
         let head = log.head(Lane::Journal).await?;
         let after = Position(self.after.unwrap_or(head.0.saturating_sub(20)));
-        let unreadable = each(&*log, after, &mut print).await?;
-        for (position, reason) in &unreadable {
-            say(&format!(
-                "{{\"position\":{position},\"unreadable\":{reason:?}}}"
-            ));
-        }
+        let mut whole = true;
+        let mut show = |record: &Record, commit: Result<Commit, DecodeError>| {
+            let lines = match self.json {
+                true => line::json(record.position, &commit),
+                false => line::human(record.position, &commit),
+            };
+            lines.iter().for_each(|line| say!("{line}"));
+            whole &= commit.is_ok_and(|commit| is_whole(&commit));
+        };
+        each(&*log, after, false, &mut show).await?;
         if self.follow {
             let mut tail = log.tail(Lane::Journal, head.max(after)).await?;
             loop {
                 for record in tail.next().await? {
-                    match Commit::decode(&record) {
-                        Ok(commit) => print(&commit),
-                        Err(error) => say(&format!("{{\"unreadable\":{:?}}}", error.to_string())),
-                    }
+                    show(&record, Commit::decode(&record));
                 }
             }
         }
-        Ok(unreadable.is_empty())
+        Ok(whole)
     }
 }
 
-/// Prints a line. Whoever reads may stop reading: then there is nothing left to do.
-fn say(line: &str) {
-    if writeln!(std::io::stdout(), "{line}").is_err() {
-        std::process::exit(0);
-    }
+/// Whether this program can read all of a commit's events.
+fn is_whole(commit: &Commit) -> bool {
+    commit.batches.iter().all(|batch| batch.poison.is_none())
 }
 
-fn print(commit: &Commit) {
-    for (index, batch, event) in commit.events() {
-        let line = serde_json::json!({
-            "position": commit.position.0,
-            "index": index,
-            "stream": format!("{:?}", batch.stream),
-            "actor": &*batch.actor,
-            "at_ms": commit.at_ms(batch),
-            "command": batch.command.map(|command| command.id.to_string()),
-            "kind": schema_of(event).kind,
-            "schema": schema_of(event).schema,
-            "event": format!("{event:?}"),
-        });
-        say(&line.to_string());
-    }
-}
-
-/// Reads the log from after a position to its present end. Returns the records that are no commits.
+/// Reads the log from after a position to its present end, with a bar to look at meanwhile if wanted.
 async fn each(
     log: &dyn EventLog,
     after: Position,
-    visit: &mut dyn FnMut(&Commit),
-) -> anyhow::Result<Vec<(Position, String)>> {
+    bar: bool,
+    visit: &mut dyn FnMut(&Record, Result<Commit, DecodeError>),
+) -> anyhow::Result<()> {
     let head = log.head(Lane::Journal).await?;
-    let mut unreadable = Vec::new();
     if head <= after {
-        return Ok(unreadable);
+        return Ok(());
     }
-    let bar = server::progress(head.0, "reading the log");
+    let bar = bar.then(|| server::progress(head.0, "reading the log"));
     let mut tail = log.tail(Lane::Journal, after).await?;
     'reading: loop {
         for record in tail.next().await? {
-            match Commit::decode(&record) {
-                Ok(commit) => visit(&commit),
-                Err(error) => unreadable.push((record.position, error.reason)),
+            visit(&record, Commit::decode(&record));
+            if let Some(bar) = &bar {
+                bar.set_position(record.position.0);
             }
-            bar.set_position(record.position.0);
             if record.position >= head {
                 break 'reading;
             }
         }
     }
-    bar.finish_and_clear();
-    Ok(unreadable)
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    Ok(())
 }
+
+/// Things that are wrong, listed at most.
+const LISTED: usize = 20;
 
 /// What went by, and whether every conversation's messages are numbered without gaps.
 #[derive(Default)]
@@ -197,27 +202,55 @@ struct Seen {
     events: u64,
     messages: u64,
     last: Position,
-    kinds: BTreeMap<u16, u64>,
-    seqs: BTreeMap<tidings_core::domain::ConversationId, u64>,
-    wrong: Vec<(tidings_core::domain::ConversationId, String)>,
+    kinds: BTreeMap<&'static str, u64>,
+    seqs: BTreeMap<ConversationId, u64>,
+    /// What is not as it should be, each with its place.
+    wrong: Vec<String>,
 }
 
 impl Seen {
+    async fn everything(log: &dyn EventLog) -> anyhow::Result<Seen> {
+        let mut seen = Seen::default();
+        let mut count = |record: &Record, commit: Result<Commit, DecodeError>| match commit {
+            Ok(commit) => seen.count(&commit),
+            Err(error) => {
+                seen.last = record.position;
+                let position = record.position;
+                seen.wrong
+                    .push(format!("position {position}: {}", error.reason));
+            }
+        };
+        each(log, Position::START, true, &mut count).await?;
+        Ok(seen)
+    }
+
     fn count(&mut self, commit: &Commit) {
         self.commits += 1;
         self.last = commit.position;
+        for batch in &commit.batches {
+            if let Some(why) = &batch.poison {
+                self.wrong.push(format!(
+                    "position {}, {}: {why}",
+                    commit.position,
+                    name_of(&batch.stream)
+                ));
+            }
+        }
         for (_, batch, event) in commit.events() {
             self.events += 1;
-            *self.kinds.entry(schema_of(event).kind).or_default() += 1;
-            let tidings_core::domain::Event::MessagePosted { seq, .. } = event else {
+            *self.kinds.entry(line::kind(event)).or_default() += 1;
+            let Event::MessagePosted { seq, .. } = event else {
                 continue;
             };
             self.messages += 1;
-            if let tidings_core::domain::Stream::Conversation(id) = batch.stream {
+            if let Stream::Conversation(id) = batch.stream {
                 let last = self.seqs.entry(id).or_default();
                 if *seq != *last + 1 {
-                    self.wrong
-                        .push((id, format!("message {seq} follows message {last}")));
+                    self.wrong.push(format!(
+                        "position {}, {}: message {seq} follows message {last}",
+                        commit.position,
+                        name_of(&batch.stream)
+                    ));
                 }
                 *last = *seq;
             }

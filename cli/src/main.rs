@@ -6,11 +6,12 @@ mod demo;
 mod import;
 mod log;
 mod projections;
+mod say;
 mod secrets;
 mod serve;
 mod server;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
@@ -42,13 +43,45 @@ enum Cli {
     Projections(projections::Command),
 }
 
+impl Cli {
+    /// What is logged unless TIDINGS_LOG says otherwise: a server says how it is, a tool prints what it
+    /// was asked for. The client of NATS tells what the log tells, too.
+    fn filter(&self) -> EnvFilter {
+        let said = match self {
+            Cli::Serve(_) | Cli::Demo(_) => "info,async_nats=warn",
+            _ => "warn",
+        };
+        EnvFilter::try_from_env("TIDINGS_LOG").unwrap_or_else(|_| EnvFilter::new(said))
+    }
+}
+
+/// Whether what is written to stderr may have colours: for people at a terminal who did not ask for
+/// none (<https://no-color.org>).
+fn colours() -> bool {
+    let none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !none
+}
+
+/// An error with its causes. Some say theirs themselves: those are not repeated.
+fn in_full(error: &anyhow::Error) -> String {
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if said.is_empty() {
+            said = cause;
+        } else if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
+}
+
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("TIDINGS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let cli = Cli::parse();
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(cli.filter())
+        .with_ansi(colours())
         .with_writer(std::io::stderr)
         .init();
-    let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -75,8 +108,29 @@ fn main() -> ExitCode {
         // What was wrong has been said.
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", in_full(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read it: {0}")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = std::io::Error::other("the disk is gone");
+        let error = anyhow::Error::from(Outer(cause)).context("no log");
+        assert_eq!(in_full(&error), "no log: cannot read it: the disk is gone");
+        let none: Option<()> = None;
+        let error = none.context("inner").context("outer").unwrap_err();
+        assert_eq!(in_full(&error), "outer: inner");
     }
 }

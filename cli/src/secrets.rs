@@ -7,13 +7,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use ring::rand::SecureRandom;
 use serde::Deserialize;
 use tidings_core::{
     handler::ids::Ids,
-    keys::{KeyStore, seal::OperatorKey},
+    keys::{
+        KeyStore,
+        seal::{OperatorKey, OperatorKeyError},
+    },
 };
+use tidings_gateway::auth::{AuthConfig, AuthConfigError, SecretConfig, TokenSigner};
+
+use crate::say::say;
 
 /// The operator key's file in a folder of secrets.
 const OPERATOR_KEY: &str = "operator.key";
@@ -80,7 +86,7 @@ impl Secrets {
             false => make_ids(&ids_path, random)?,
         };
         Ok(Secrets {
-            operator: OperatorKey::load_or_generate(&operator_path, random)?,
+            operator: operator(&operator_path, random)?,
             ids: IdsSecret {
                 ids: Ids::new(&ids),
                 path: ids_path,
@@ -143,6 +149,18 @@ pub(crate) fn read_line(path: &Path) -> anyhow::Result<String> {
     Ok(line.to_owned())
 }
 
+fn operator(path: &Path, random: &dyn SecureRandom) -> anyhow::Result<OperatorKey> {
+    OperatorKey::load_or_generate(path, random).map_err(|error| match error {
+        OperatorKeyError::Malformed => anyhow!(
+            "{} is to hold 64 hexadecimal digits, or the base64 of 32 bytes: restore it from a backup; \
+             for a new log `openssl rand -hex 32` makes one",
+            path.display()
+        ),
+        // These name the file.
+        error => error.into(),
+    })
+}
+
 fn read_ids(path: &Path) -> anyhow::Result<[u8; 32]> {
     let bytes = read(path)?;
     let secret = <[u8; 32]>::try_from(&bytes[..])
@@ -193,6 +211,62 @@ fn make_ids(path: &Path, random: &dyn SecureRandom) -> anyhow::Result<[u8; 32]> 
     Ok(secret)
 }
 
+/// Refuses a secret of `[auth]` that is not there or too short, naming its file.
+pub(crate) fn check_auth(auth: &AuthConfig) -> anyhow::Result<()> {
+    auth.secrets
+        .iter()
+        .try_for_each(|secret| signer(secret).map(drop))
+}
+
+/// Signs tokens with the HS256 secret in a file.
+pub(crate) fn signer_of(path: &Path) -> anyhow::Result<TokenSigner> {
+    warn_if_exposed(path);
+    signer(&SecretConfig {
+        file: Some(path.to_owned()),
+        ..SecretConfig::default()
+    })
+}
+
+fn signer(secret: &SecretConfig) -> anyhow::Result<TokenSigner> {
+    let alone = AuthConfig {
+        secrets: vec![secret.clone()],
+        ..AuthConfig::default()
+    };
+    let make = "`openssl rand -hex 32` makes one";
+    let signer = TokenSigner::of(&alone).map_err(|error| match (error, &secret.file) {
+        (AuthConfigError::ShortSecret { len, .. }, Some(path)) => anyhow!(
+            "the secret in {} has {len} bytes, and at least 32 are needed: {make}",
+            path.display()
+        ),
+        (AuthConfigError::Read { path, error }, _) if error.kind() == io::ErrorKind::NotFound => {
+            anyhow!(
+                "the file of an HS256 secret, {}, does not exist: {make}",
+                path.display()
+            )
+        }
+        (error, _) => anyhow!(error).context("auth.secrets"),
+    })?;
+    signer.context("there is no secret")
+}
+
+/// Warns of a file with a secret that others may read: what is in there is theirs, too.
+pub(crate) fn warn_if_exposed(path: &Path) {
+    if let Some(warning) = exposed(path) {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// What to say of such a file.
+fn exposed(path: &Path) -> Option<String> {
+    let mode = fs::metadata(path).ok()?.mode() & 0o777;
+    (mode & 0o077 != 0).then(|| {
+        format!(
+            "others may read the secret in {0}, its mode is {mode:o}: run `chmod 600 {0}`",
+            path.display()
+        )
+    })
+}
+
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Makes the secrets of a new log: a copy of the folder goes to every server that runs on it.
@@ -208,7 +282,7 @@ impl Command {
         let Command::New { folder } = self;
         make(&folder, &ring::rand::SystemRandom::new())?;
         let folder = folder.canonicalize()?;
-        println!(
+        say!(
             "made, for every server that runs on this log; keep a copy where its backups are not:\n\n\
              [secrets]\noperator_key_file = {:?}\nids_secret_file = {:?}",
             folder.join(OPERATOR_KEY),
@@ -222,10 +296,13 @@ fn make(folder: &Path, random: &dyn SecureRandom) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for name in [OPERATOR_KEY, IDS_SECRET] {
         if folder.join(name).try_exists()? {
-            bail!("there is {name} in {} already", folder.display());
+            bail!(
+                "there is {name} in {} already: a log that is in use needs it, so choose another folder",
+                folder.display()
+            );
         }
     }
-    OperatorKey::load_or_generate(&folder.join(OPERATOR_KEY), random)?;
+    operator(&folder.join(OPERATOR_KEY), random)?;
     make_ids(&folder.join(IDS_SECRET), random)?;
     Ok(())
 }
@@ -272,6 +349,69 @@ mod tests {
         assert!(
             !data.path().join(IDS_SECRET).exists(),
             "none is made in its place"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_file_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret.txt");
+        let put = |bytes: &[u8], mode| {
+            fs::write(&file, bytes).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let auth = AuthConfig {
+            secrets: vec![SecretConfig {
+                file: Some(file.clone()),
+                ..SecretConfig::default()
+            }],
+            ..AuthConfig::default()
+        };
+        let refused = |auth: &AuthConfig| format!("{:#}", check_auth(auth).unwrap_err());
+        let shown = file.display();
+        assert_eq!(
+            refused(&auth),
+            format!(
+                "the file of an HS256 secret, {shown}, does not exist: `openssl rand -hex 32` makes one"
+            )
+        );
+        // The end of the line is not part of it.
+        put(format!("{}\n", "s".repeat(31)).as_bytes(), 0o600);
+        assert_eq!(
+            refused(&auth),
+            format!(
+                "the secret in {shown} has 31 bytes, and at least 32 are needed: \
+                 `openssl rand -hex 32` makes one"
+            )
+        );
+        let nothing = AuthConfig {
+            secrets: vec![SecretConfig::default()],
+            ..AuthConfig::default()
+        };
+        assert!(refused(&nothing).starts_with("auth.secrets: "));
+
+        put("s".repeat(32).as_bytes(), 0o600);
+        check_auth(&auth).unwrap();
+        assert!(signer_of(&file).is_ok());
+        assert_eq!(exposed(&file), None);
+        for mode in [0o644, 0o640, 0o606] {
+            put("s".repeat(32).as_bytes(), mode);
+            assert_eq!(
+                exposed(&file),
+                Some(format!(
+                    "others may read the secret in {shown}, its mode is {mode:o}: run `chmod 600 {shown}`"
+                ))
+            );
+        }
+
+        let data = tempfile::tempdir().unwrap();
+        load(&SecretsConfig::default(), data.path(), true).unwrap();
+        let key = data.path().join(OPERATOR_KEY);
+        fs::write(&key, "abc").unwrap();
+        let refused = refusal(&SecretsConfig::default(), data.path(), false);
+        assert!(
+            refused.starts_with(&format!("{} is to hold ", key.display())),
+            "{refused}"
         );
     }
 

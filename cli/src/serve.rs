@@ -1,6 +1,10 @@
 //! `tidings serve` and `tidings demo`.
 
-use std::net::IpAddr;
+use std::{
+    fmt,
+    io::{self, Write as _},
+    net::IpAddr,
+};
 
 use anyhow::Context as _;
 use tidings_gateway::http::Development;
@@ -95,7 +99,9 @@ impl Demo {
             if config.tls_on_tcp { "s" } else { "" },
             server.http
         );
-        println!("open {page} in a browser: two people side by side, chatting");
+        tell(format_args!(
+            "open {page} in a browser: two people side by side, chatting"
+        ));
         server::asked_to_stop().await?;
         server.stop().await;
         Ok(())
@@ -104,8 +110,13 @@ impl Demo {
 
 /// Says where the server is, in a line that scripts read.
 fn announce(server: &Server) {
-    println!(
+    tell(format_args!(
         "listening http={} quic={} certificate-sha256={}",
         server.http, server.quic, server.certificate
-    );
+    ));
+}
+
+/// Prints a line. A server goes on where nobody reads it.
+fn tell(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{line}");
 }

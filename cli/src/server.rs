@@ -2,21 +2,26 @@
 
 use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use tidings_core::{
     clock::{Clock as _, SystemClock},
     handler::{self, Parts, ids::Ids},
     keys::{self, KeyStore},
     log::{
-        self, EventLog as _, Lane, Position, SharedLog, embedded::Embedded, jetstream::JetStream,
+        self, EventLog as _, Lane, Position, SharedLog,
+        embedded::Embedded,
+        jetstream::{ConnectError, JetStream},
     },
     node::Node,
-    projections::{OpenError, Projections, rebuild},
+    projections::{
+        OpenError, Projections,
+        rebuild::{self, RebuildError},
+    },
 };
 use tidings_gateway::{
     Gateway,
-    auth::Authenticator,
+    auth::{AuthConfigError, Authenticator},
     http::{self, Asset, Development},
     tls::ServerCertificate,
     transport::{quic, tcp::Listener},
@@ -25,8 +30,10 @@ use uuid::Uuid;
 
 use crate::{
     config::{Config, JetStreamConfig, LogConfig},
-    secrets::Secrets,
+    secrets::{self, Secrets},
 };
+
+mod port;
 
 /// The console page and the SDK it uses.
 static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
@@ -69,11 +76,7 @@ pub(crate) async fn storage(config: &Config) -> anyhow::Result<Storage> {
         LogConfig::Embedded => {
             let options = log::embedded::Options::new(uuid(&*random), uuid(&*random));
             let log = Embedded::open_or_create(&config.data.join("log"), &options);
-            let log = log.map_err(|error| match error {
-                log::embedded::OpenError::Lost { .. } => anyhow::Error::from(error)
-                    .context("if it is to go on from there, run `tidings log new-epoch` first"),
-                error => error.into(),
-            })?;
+            let log = log.map_err(unreadable)?;
             let folder = config.data.join("keys");
             ensure!(
                 log.head(Lane::Journal).await?.0 == 0 || keys::embedded::exists(&folder),
@@ -116,26 +119,53 @@ async fn jetstream(settings: &JetStreamConfig, random: &Random) -> anyhow::Resul
     Ok(log)
 }
 
-/// The same, of a log that is there: tools look at it and make none.
-pub(crate) async fn present_storage(config: &Config) -> anyhow::Result<Storage> {
-    if let LogConfig::Embedded = config.log {
-        drop(log_to_read(config).await?);
-    }
-    storage(config).await
-}
-
-/// The log alone, to be read: beside a server that has it open, too.
+/// The log alone, to be read: beside a server that has it open, too. None is made where there is none.
 pub(crate) async fn log_to_read(config: &Config) -> anyhow::Result<SharedLog> {
     match &config.log {
-        LogConfig::Embedded => {
-            let folder = config.data.join("log");
-            Ok(Arc::new(log::embedded::Reading::open(&folder)?))
-        }
+        LogConfig::Embedded => Ok(Arc::new(embedded_to_read(config)?)),
         LogConfig::JetStream(settings) => {
-            let random: Random = Arc::new(ring::rand::SystemRandom::new());
-            Ok(Arc::new(jetstream(settings, &random).await?))
+            let connection = settings.connection()?;
+            let servers = connection.servers.join(", ");
+            // What is wrong with how NATS writes is for those to hear who write.
+            match JetStream::connect_existing(connection).await {
+                Ok(log) => Ok(Arc::new(log)),
+                Err(ConnectError::Missing { stream }) => bail!(
+                    "there is no log at {servers}: NATS has no stream {stream}, so there is nothing to look \
+                     at. A server makes the log when it first starts; if it was made, check log.servers, \
+                     log.prefix and log.domain in the configuration"
+                ),
+                Err(error) => Err(error.into()),
+            }
         }
     }
+}
+
+/// The files of the log, to be read.
+pub(crate) fn embedded_to_read(config: &Config) -> anyhow::Result<log::embedded::Reading> {
+    let folder = config.data.join("log");
+    log::embedded::Reading::open(&folder).map_err(|error| match error {
+        log::embedded::OpenError::Missing { .. } => anyhow!(
+            "{error}: is {} the right folder? --data names another, --config a configuration",
+            config.data.display()
+        ),
+        error => unreadable(error),
+    })
+}
+
+/// What to do about files of the log that cannot be opened.
+pub(crate) fn unreadable(error: log::embedded::OpenError) -> anyhow::Error {
+    use log::embedded::OpenError;
+    let advice = match &error {
+        OpenError::Lost { .. } => {
+            "restore it from a backup, or, if it is to go on from where it ends, run `tidings log new-epoch`"
+        }
+        OpenError::Meta { .. } | OpenError::Damaged { .. } => {
+            "restore it from a backup, and then run `tidings log new-epoch`"
+        }
+        OpenError::Locked { .. } => "stop that process first",
+        _ => return error.into(),
+    };
+    anyhow!("{error}: {advice}")
 }
 
 /// Opens the projections, and brings them to the end of the log: from where they stand, or, if they
@@ -146,27 +176,77 @@ pub(crate) async fn projections(
 ) -> anyhow::Result<Arc<Projections>> {
     let root = config.data.join("projections");
     fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
-    rebuild::tidy(&root).context("cannot tidy the projections")?;
     let head = log.head(Lane::Journal).await?;
-    let projections = match Projections::open(&rebuild::current(&root), log.identity()) {
+    let projections = match rebuild::open(&root, log.identity()) {
         Ok(projections) => projections,
-        Err(
-            error @ (OpenError::Version { .. } | OpenError::Epoch { .. } | OpenError::Corrupt(_)),
-        ) => {
+        Err(error) if error.rebuildable() => {
             tracing::warn!(%error, "the projections are built anew");
             return Ok(Arc::new(rebuild_projections(&root, log, head).await?.0));
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(closed(config, error)),
     };
-    not_ahead(&projections, head)?;
+    to_the_end(config, log, &projections, head).await?;
+    Ok(Arc::new(projections))
+}
+
+/// The same for a tool: what is damaged, or of another version, is not replaced but said.
+pub(crate) async fn present_projections(
+    config: &Config,
+    log: &SharedLog,
+) -> anyhow::Result<Projections> {
+    let head = log.head(Lane::Journal).await?;
+    let projections = open_projections(config, log)?;
+    to_the_end(config, log, &projections, head).await?;
+    Ok(projections)
+}
+
+/// The projections as they are; none are made.
+pub(crate) fn open_projections(config: &Config, log: &SharedLog) -> anyhow::Result<Projections> {
+    let folder = Projections::folder(&config.data);
+    ensure!(
+        folder.is_dir(),
+        "there are no projections in {}: a server makes them when it starts, or {}",
+        config.data.display(),
+        config.rebuild()
+    );
+    Projections::open(&folder, log.identity()).map_err(|error| closed(config, error))
+}
+
+/// What to do about projections that do not open.
+fn closed(config: &Config, error: OpenError) -> anyhow::Error {
+    let folder = Projections::folder(&config.data);
+    let advice = match &error {
+        OpenError::Locked => "stop the server that runs on them first".to_owned(),
+        error if error.rebuildable() => config.rebuild(),
+        _ => return anyhow!(error).context(folder.display().to_string()),
+    };
+    anyhow!("{}: {error}: {advice}", folder.display())
+}
+
+async fn to_the_end(
+    config: &Config,
+    log: &SharedLog,
+    projections: &Projections,
+    head: Position,
+) -> anyhow::Result<()> {
+    not_ahead(projections, head)?;
     let bar = progress(head.0 - projections.cursor(), "folding the log");
     let from = projections.cursor();
-    rebuild::fold(&**log, &projections, head, &mut |position, _| {
-        bar.set_position(position.0 - from)
-    })
-    .await?;
+    let mut tell = |position: Position, _| bar.set_position(position.0 - from);
+    let folded = rebuild::fold(&**log, projections, head, &mut tell);
+    folded.await.map_err(|error| unfolded(config, error))?;
     bar.finish_and_clear();
-    Ok(Arc::new(projections))
+    Ok(())
+}
+
+/// What to do about projections that nothing can be folded into, or compared with.
+pub(crate) fn unfolded(config: &Config, error: RebuildError) -> anyhow::Error {
+    match error {
+        RebuildError::Read(_) | RebuildError::Open(_) => {
+            anyhow!("{error}: {}", config.rebuild())
+        }
+        error => error.into(),
+    }
 }
 
 /// Refuses projections that have seen more than the log holds.
@@ -188,8 +268,7 @@ pub(crate) async fn rebuild_projections(
     log: &SharedLog,
     mut head: Position,
 ) -> anyhow::Result<(Projections, usize)> {
-    let folder = rebuild::next(root)?;
-    let green = Projections::open(&folder, log.identity())?;
+    let (folder, green) = rebuild::begin(root, log.identity())?;
     let bar = progress(head.0, "rebuilding the projections");
     let mut folded = 0;
     let mut tell = |position: Position, events| {
@@ -206,7 +285,6 @@ pub(crate) async fn rebuild_projections(
         head = now;
     }
     bar.finish_and_clear();
-    // While it is open nobody takes it for one that was not finished.
     rebuild::switch(root, &folder).context("cannot switch to the new projections")?;
     Ok((green, folded))
 }
@@ -256,9 +334,22 @@ impl Server {
         config: &Config,
         development: Option<Development>,
     ) -> anyhow::Result<Server> {
+        port::is_free(config.listen())?;
+        secrets::check_auth(&config.auth)?;
+        config
+            .private_files()
+            .iter()
+            .for_each(|path| secrets::warn_if_exposed(path));
         let auth = config.auth.clone();
         // Fetching keys may block for seconds.
-        let auth = tokio::task::spawn_blocking(move || Authenticator::new(&auth)).await??;
+        let auth = tokio::task::spawn_blocking(move || Authenticator::new(&auth)).await?;
+        let auth = auth.map_err(|error| match error {
+            AuthConfigError::NoKeys => anyhow!(
+                "{error} (--development-tokens): auth.secrets = [{{ file = \"secret.txt\" }}] in the file that \
+                 --config names will do, `openssl rand -hex 32` makes a secret"
+            ),
+            error => error.into(),
+        })?;
         let certificate = ServerCertificate::load(&config.tls, &config.data, SystemClock.now_ms())?;
         let (node, random) = node(config).await?;
         let gateway = Gateway::new(node.clone(), auth, config.limits.clone(), random);
@@ -267,16 +358,10 @@ impl Server {
             .then(|| certificate.server_config(&["http/1.1"]));
         let listener = Listener::bind(config.listen(), tls)
             .await
-            .with_context(|| {
-                format!(
-                    "cannot listen on {} (TCP): choose another --port",
-                    config.listen()
-                )
-            })?;
+            .map_err(|error| port::refused(config.listen(), "TCP", &error))?;
         let http = listener.address();
-        let endpoint =
-            quic::listen(gateway.clone(), http, certificate.quic_config(&quic::ALPNS))
-                .with_context(|| format!("cannot listen on {http} (UDP): choose another --port"))?;
+        let endpoint = quic::listen(gateway.clone(), http, certificate.quic_config(&quic::ALPNS))
+            .map_err(|error| port::refused(http, "UDP", &error))?;
         let quic = endpoint.local_addr()?;
         let router = http::router(gateway.clone(), development, ASSETS);
         let (stop, stopped) = tokio::sync::oneshot::channel();

@@ -532,7 +532,11 @@ impl Fanout {
             _ => {}
         }
         let audience = self.audience(id)?;
-        if !self.anyone_here(&audience, event) {
+        let past = match event {
+            Event::MessageRetracted { seq, .. } => self.past(id, *seq, &audience)?,
+            _ => Vec::new(),
+        };
+        if past.is_empty() && !self.anyone_here(&audience, event) {
             return Ok(());
         }
         let change = |what| Change {
@@ -596,7 +600,8 @@ impl Fanout {
                     author: author.clone(),
                     countable: *countable_seq != 0,
                 };
-                self.tell(&audience.members, &unseeing, change(what));
+                self.tell(&audience.members, &unseeing, change(what.clone()));
+                self.tell(&past, &unseeing, change(what));
             }
             Event::ReactionAdded { seq, reaction } | Event::ReactionRemoved { seq, reaction } => {
                 let (author, count) = self.reaction(id, *seq, reaction)?;
@@ -780,6 +785,35 @@ impl Fanout {
             }
         }
         Ok(unseeing)
+    }
+
+    /// Those of this node's users who have left and may still see a message.
+    fn past(
+        &self,
+        id: ConversationId,
+        seq: u64,
+        audience: &Audience,
+    ) -> Result<Vec<UserId>, ReadError> {
+        let mut past = Vec::new();
+        if audience.direct {
+            return Ok(past);
+        }
+        let rows = self.projections.read();
+        if read::row(&rows, id)?.is_none_or(|row| row.left_at == (0, 0)) {
+            return Ok(past);
+        }
+        let sessions = self.sessions.read();
+        read::each_member(&rows, id, "", &mut |user, row| {
+            // Who was there at the event is told as a member, also if they have left in the same commit.
+            if row.role.is_none() && row.sees(seq) && sessions.contains_key(user) {
+                let user = UserId::trusted(user);
+                if !audience.members.contains(&user) {
+                    past.push(user);
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(past)
     }
 
     fn reaction(

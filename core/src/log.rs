@@ -195,6 +195,10 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Follows a lane from the record after `after`, for ever.
     async fn tail(&self, lane: Lane, after: Position) -> Result<Box<dyn Tail>, ReadError>;
+
+    /// Ends appending through this handle, in order: a log on this machine notes where it ends, so that
+    /// the loss of what stands last is noticed at the next opening. Tails may go on until dropped.
+    fn close(&self) {}
 }
 
 /// The log as it is handed around: chosen once, by configuration.

@@ -158,6 +158,7 @@ impl Node {
                 tracing::error!("a thread of the node ended in a panic");
             }
         }
+        self.log.close();
         // Twice: after a failed flush the first call writes only what that one left.
         for _ in 0..2 {
             if let Err(error) = self.projections.flush() {
@@ -186,6 +187,8 @@ async fn project(log: &dyn EventLog, projections: &Projections, fanout: &Fanout,
     while !health.stopping.load(Ordering::Relaxed) {
         let failed = match follow(log, projections, fanout, health).await {
             Ok(()) => return,
+            // A log that has been closed has no more to tell.
+            Err(_) if health.stopping.load(Ordering::Relaxed) => return,
             Err(failed) => failed,
         };
         health.failing.store(true, Ordering::Relaxed);

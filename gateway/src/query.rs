@@ -280,7 +280,10 @@ pub(crate) async fn answer(
             };
             // An event that is in the total comes before it: else it would be added once more.
             node.fanout.told(position).await;
-            Outcome::Unread(query::Unread { total })
+            Outcome::Unread(query::Unread {
+                total,
+                as_of: position,
+            })
         }
         _ => {
             return Err(Failure::new(

@@ -47,7 +47,7 @@ pub enum Kind {
     /// A message's text changed.
     #[prost(message, tag = "11")]
     MessageEdited(MessageEdited),
-    /// A message was taken back.
+    /// A message was taken back. Members who have left are told, too, of messages they saw.
     #[prost(message, tag = "12")]
     MessageRetracted(MessageRetracted),
     /// A reaction was added.

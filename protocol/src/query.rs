@@ -178,4 +178,7 @@ pub struct Unread {
     /// Unread messages over all conversations that are not muted.
     #[prost(uint64, tag = "1")]
     pub total: u64,
+    /// Position it includes every event up to. All of them have been sent before this answer.
+    #[prost(uint64, tag = "2")]
+    pub as_of: u64,
 }

@@ -16,6 +16,9 @@ use tidings_bench::{
     irc::{self, LogFile},
 };
 
+use super::temporary;
+use crate::say::say;
+
 /// More would be too many files for one command line.
 const MOST: i64 = 20_000_000;
 
@@ -57,15 +60,11 @@ struct Figures {
 
 impl Import {
     pub(super) fn run(self) -> anyhow::Result<bool> {
-        let folder = match &self.scratch {
-            Some(scratch) => tempfile::tempdir_in(scratch),
-            None => tempfile::tempdir(),
-        }
-        .context("cannot make a temporary folder")?;
+        let folder = temporary(self.scratch.as_deref())?;
         let figures = measure(self.messages, folder.path())?;
-        println!("{figures}");
+        say!("{figures}");
         if self.json {
-            println!("{}", serde_json::to_string(&figures)?);
+            say!("{}", serde_json::to_string(&figures)?);
         }
         Ok(true)
     }

@@ -1,16 +1,24 @@
 //! `tidings bench messages`: load against a running server, or one of its own.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    net::{TcpStream, ToSocketAddrs as _},
+    path::PathBuf,
+    time::Duration,
+};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::ValueEnum;
 use tidings_bench::{Options, Report, RunError, TransportKind, relay::TOKEN};
 use tidings_core::clock::{Clock as _, SystemClock};
-use tidings_gateway::auth::sign_hs256;
+use tidings_gateway::auth::TokenSigner;
 use tidings_protocol::Encoding;
 use tidings_sdk::Tls;
 
 use super::{relay, server::Spawned};
+use crate::{say::say, secrets};
+
+/// Longest wait for a connection that tells whether there is a server.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Users' tokens are valid for so long.
 const TOKENS_MS: u64 = 3_600_000;
@@ -112,21 +120,21 @@ impl Messages {
         } else {
             None
         };
-        let (addresses, secret) = match &spawned {
-            Some(spawned) => (vec![spawned.address.clone()], Some(spawned.secret.clone())),
+        let (addresses, signer) = match &spawned {
+            Some(spawned) => (
+                vec![spawned.address.clone()],
+                Some(TokenSigner::new(&spawned.secret)),
+            ),
             None => {
-                let secret = self
-                    .secret
-                    .as_ref()
-                    .map(fs::read)
-                    .transpose()
-                    .context("cannot read the secret")?;
+                let signer = self.secret.as_deref().map(secrets::signer_of).transpose()?;
                 let addresses = self.server.iter().map(|server| host_and_port(server));
-                (addresses.collect(), secret)
+                let addresses: Vec<String> = addresses.collect();
+                addresses.iter().try_for_each(|address| is_there(address))?;
+                (addresses, signer)
             }
         };
-        let mut options = self.options(addresses, move |user| match &secret {
-            Some(secret) => sign_hs256(secret, user, SystemClock.now_ms() + TOKENS_MS),
+        let mut options = self.options(addresses, move |user| match &signer {
+            Some(signer) => signer.sign(user, SystemClock.now_ms() + TOKENS_MS),
             None => format!("dev:{user}"),
         });
         match &spawned {
@@ -152,9 +160,9 @@ impl Messages {
         if let Some(relay) = &relay {
             report.set_baseline(relay);
         }
-        println!("{report}");
+        say!("{report}");
         if self.json {
-            println!("{}", serde_json::to_string(&report)?);
+            say!("{}", serde_json::to_string(&report)?);
         }
         Ok(kept)
     }
@@ -195,4 +203,50 @@ impl Messages {
 fn host_and_port(server: &str) -> String {
     let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
     rest.split('/').next().unwrap_or(rest).to_owned()
+}
+
+/// Refuses a server that is not there, before users are made who would each say so. A server listens
+/// over TCP whatever the users are to connect with.
+fn is_there(address: &str) -> anyhow::Result<()> {
+    let found = address.to_socket_addrs().with_context(|| {
+        format!(
+            "--server {address} is to be a URL or HOST:PORT, and its host is to have an address"
+        )
+    })?;
+    let mut why = None;
+    for address in found {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(_) => return Ok(()),
+            Err(error) => why = Some(error),
+        }
+    }
+    match why {
+        Some(why) => bail!(
+            "no server can be reached at {address}: {why}; start one (`tidings serve`), or leave out --server \
+             to measure one that is started for the run"
+        ),
+        None => bail!("the host of {address} has no address"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_not_there_is_named() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        is_there(&host_and_port(&format!("http://{address}/"))).unwrap();
+        drop(listener);
+        let said = format!("{:#}", is_there(&address).unwrap_err());
+        assert!(
+            said.starts_with(&format!("no server can be reached at {address}: ")),
+            "{said}"
+        );
+        let said = format!("{:#}", is_there("nothing").unwrap_err());
+        assert!(said.starts_with("--server nothing is to be"), "{said}");
+    }
 }

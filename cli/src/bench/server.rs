@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail, ensure};
 use super::{
     Ending,
     messages::{LogKind, Messages},
+    temporary,
 };
 
 /// A server started for a run. The fields are dropped in order: the server ends before its log.
@@ -26,11 +27,7 @@ pub(super) struct Spawned {
 
 impl Spawned {
     pub(super) fn start(messages: &Messages) -> anyhow::Result<Spawned> {
-        let folder = match &messages.scratch {
-            Some(scratch) => tempfile::tempdir_in(scratch),
-            None => tempfile::tempdir(),
-        }
-        .context("cannot make a temporary folder")?;
+        let folder = temporary(messages.scratch.as_deref())?;
         let secret = b"the bench signs with this secret, which protects nothing".to_vec();
         let secret_file = folder.path().join("secret");
         fs::write(&secret_file, &secret)?;

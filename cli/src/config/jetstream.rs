@@ -99,6 +99,29 @@ impl JetStreamConfig {
         })
     }
 
+    /// Every path in it, to be changed.
+    pub(super) fn files(&mut self) -> Vec<&mut Option<PathBuf>> {
+        let mut files = vec![
+            &mut self.credentials,
+            &mut self.token_file,
+            &mut self.password_file,
+        ];
+        if let Some(tls) = &mut self.tls {
+            files.extend([
+                &mut tls.ca_file,
+                &mut tls.certificate_file,
+                &mut tls.key_file,
+            ]);
+        }
+        files
+    }
+
+    /// Files with secrets whose mode is not looked at when they are read.
+    pub(super) fn private_files(&self) -> Vec<&Option<PathBuf>> {
+        let key = self.tls.as_ref().map(|tls| &tls.key_file);
+        [&self.credentials].into_iter().chain(key).collect()
+    }
+
     fn auth(&self) -> anyhow::Result<Auth> {
         let token = one_of("token", &self.token, &self.token_file)?;
         let password = one_of("password", &self.password, &self.password_file)?;

@@ -1,6 +1,6 @@
 //! What an import asks for, whoever carries it out, and what came of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
@@ -32,25 +32,11 @@ pub(super) struct Deed {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Ask {
-    CreateGroup {
-        title: String,
-        max_members: u32,
-    },
-    AddMembers {
-        group: Uuid,
-        users: Vec<String>,
-    },
-    Join {
-        group: Uuid,
-    },
-    Leave {
-        group: Uuid,
-    },
-    /// Without text it is refused, and by what is seen whether the id has been used: see [`probe`].
-    Post {
-        group: Uuid,
-        text: String,
-    },
+    CreateGroup { title: String, max_members: u32 },
+    AddMembers { group: Uuid, users: Vec<String> },
+    Join { group: Uuid },
+    Leave { group: Uuid },
+    Post { group: Uuid, text: String },
 }
 
 /// What came of a deed.
@@ -124,49 +110,10 @@ pub(super) fn step(file: &PlannedFile, step: &Step, group: Uuid) -> Deed {
     }
 }
 
-/// Finds out whether a step has been executed, and changes nothing: a message without text is
-/// refused whoever posts it, but with [`Outcome::IdReused`] where its id was used before.
-pub(super) fn probe(file: &PlannedFile, probed: &Step, group: Uuid) -> Deed {
-    Deed {
-        ask: Ask::Post {
-            group,
-            text: String::new(),
-        },
-        ..step(file, probed, group)
-    }
-}
-
 fn first_ms(plan: &Plan) -> Option<u64> {
     let steps = plan.files.iter().flat_map(|file| &file.steps);
     let first = steps.map(|step| step.at_ms).min()?;
     u64::try_from(first).ok()
-}
-
-/// The carried joins of each file, as the index of the step, each with the next thing that its nick
-/// does for which there is a record once it has been done.
-///
-/// In logs of earlier versions a carried join left no record where its nick was a member, so that a
-/// second import would repeat it after the nick has left for good. It is only needed where what it
-/// is for is still to be done.
-pub(super) fn carried(plan: &Plan) -> Vec<Vec<(usize, (usize, usize))>> {
-    let mut next: HashMap<&str, (usize, usize)> = HashMap::new();
-    let mut carried = vec![Vec::new(); plan.files.len()];
-    for (file, planned) in plan.files.iter().enumerate().rev() {
-        for (at, step) in planned.steps.iter().enumerate().rev() {
-            match step.act {
-                Act::Join { carried: true } => {
-                    if let Some(&next) = next.get(step.nick.as_str()) {
-                        carried[file].push((at, next));
-                    }
-                }
-                Act::Join { carried: false } => {}
-                Act::Leave { .. } | Act::Post { .. } => {
-                    next.insert(&step.nick, (file, at));
-                }
-            }
-        }
-    }
-    carried
 }
 
 /// What an import did.

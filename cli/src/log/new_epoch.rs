@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     config::{Config, LogConfig, Place},
+    say::say,
     server,
 };
 
@@ -33,15 +34,19 @@ impl NewEpoch {
     pub(crate) async fn run(self) -> anyhow::Result<bool> {
         let config = self.place.load()?;
         if !self.yes {
-            println!("{EXPLAINED}");
+            say!("{EXPLAINED}");
             if !confirmed()? {
-                println!("nothing was changed");
+                say!("nothing was changed");
                 return Ok(false);
             }
         }
         let new = server::random_uuid();
         let old = change(&config, new).await?;
-        println!("old epoch {old}\nnew epoch {new}");
+        match old {
+            Some(old) => say!("old epoch {old}"),
+            None => say!("old epoch not told: the log had lost its end"),
+        }
+        say!("new epoch {new}");
         Ok(true)
     }
 }
@@ -57,17 +62,27 @@ fn confirmed() -> anyhow::Result<bool> {
     Ok(answer.trim() == "yes")
 }
 
-/// Records the new epoch and returns the old one.
-async fn change(config: &Config, new: Uuid) -> anyhow::Result<Uuid> {
+/// Records the new epoch and returns the old one, where the log was whole enough to say.
+async fn change(config: &Config, new: Uuid) -> anyhow::Result<Option<Uuid>> {
     match &config.log {
         LogConfig::Embedded => {
             let folder = config.data.join("log");
-            let old = embedded::Reading::open(&folder)?.identity().epoch;
-            embedded::new_epoch(&folder, new)?;
+            let old = match embedded::Reading::open(&folder) {
+                Ok(log) => Some(log.identity().epoch),
+                // For such a log, too, this is the remedy.
+                Err(embedded::OpenError::Lost { .. }) => None,
+                Err(embedded::OpenError::Missing { .. }) => {
+                    // Which says where it was looked for.
+                    server::embedded_to_read(config)?;
+                    None
+                }
+                Err(error) => return Err(server::unreadable(error)),
+            };
+            embedded::new_epoch(&folder, new).map_err(server::unreadable)?;
             Ok(old)
         }
-        LogConfig::JetStream(settings) => {
-            Ok(jetstream::new_epoch(settings.connection()?, new).await?)
-        }
+        LogConfig::JetStream(settings) => Ok(Some(
+            jetstream::new_epoch(settings.connection()?, new).await?,
+        )),
     }
 }

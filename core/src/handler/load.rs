@@ -152,8 +152,7 @@ pub(super) fn facts(
     for (seq, reaction) in &needs.reactions {
         let fact = (*seq, actor.clone(), reaction.clone());
         if !conversation.reactions.contains_key(&fact) {
-            let key = rows::reaction(id, *seq, reaction, actor);
-            let given = rows.get(Table::Reactions, &key)?.is_some();
+            let given = rows::gives(rows, id, *seq, reaction, actor)?;
             conversation.reactions.insert(fact, given);
         }
     }

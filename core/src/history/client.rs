@@ -36,7 +36,7 @@ struct Held {
     members: Option<BTreeSet<UserId>>,
     /// The view cannot be exact without being fetched.
     fetch: bool,
-    /// The user has left: they are told of nothing more.
+    /// The user has left: they are told of what is taken back, and of nothing more.
     left: bool,
     /// `unread` includes every event up to this position.
     counted_to: u64,
@@ -125,7 +125,8 @@ impl Client {
                     }
                     return Ok(());
                 };
-                if held.left && !self.stale {
+                let told = matches!(what, What::MessageRetracted { .. });
+                if held.left && !told && !self.stale {
                     return Err(format!("told of {what:?} after leaving"));
                 }
                 if held.hides(what) {
@@ -254,6 +255,7 @@ impl Held {
                     message.text = Text::Retracted;
                     message.mentions.clear();
                     message.reactions.clear();
+                    message.edited_ms = 0;
                     message.countable = false;
                 });
             }
@@ -388,18 +390,11 @@ impl Held {
             // Of whom nothing is known, nothing need be held.
             view.cursors.retain(|cursor| cursor.delivered_seq > 0);
             view.cursors.sort_by(|a, b| a.user.cmp(&b.user));
-            if held.left {
-                // Nobody tells them of edits and retractions any more, but they read them.
-                view.last_message = None;
-            }
             view
         };
         let (mine, theirs) = (comparable(self), comparable(fresh));
         if mine != theirs {
             return Err(format!("the view is\n{mine:#?}\na fresh one\n{theirs:#?}"));
-        }
-        if self.left {
-            return Ok(());
         }
         let known: Vec<_> = fresh.messages.range(self.known_from..).collect();
         let mine: Vec<_> = self.messages.range(self.known_from..).collect();
@@ -408,7 +403,8 @@ impl Held {
                 "the messages are\n{mine:#?}\nfresh ones\n{known:#?}"
             ));
         }
-        if self.members.is_some() && self.members != fresh.members {
+        // Whoever has left does not learn who is there.
+        if !self.left && self.members.is_some() && self.members != fresh.members {
             return Err(format!(
                 "members are {:?}, afresh {:?}",
                 self.members, fresh.members

@@ -187,6 +187,7 @@ impl Model {
                 let message = place.message(*seq);
                 message.retracted = true;
                 message.mentions.clear();
+                message.edited_ms = 0;
                 message.reactions.clear();
             }
             Event::ReactionAdded { seq, reaction } => {
@@ -287,6 +288,7 @@ impl Model {
                 shown.text.clone_from(&saw.text);
                 shown.mentions.clone_from(&saw.mentions);
                 shown.edited_ms = saw.edited_ms;
+                shown.reactions.clone_from(&saw.reactions);
             }
             view(user, id, &shown)
         });

@@ -338,6 +338,13 @@ fn holds_records(dir: &Path) -> Result<bool, OpenError> {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[async_trait]
+impl EventLog for Embedded {
+    fn close(&self) {
         self.presence.close();
         if let Some(position) = self.writer.close()
             && let Err(error) = (Reached { position }).write(&self.dir)
@@ -345,10 +352,7 @@ impl Drop for Embedded {
             tracing::warn!(%error, "the end of the log could not be noted");
         }
     }
-}
 
-#[async_trait]
-impl EventLog for Embedded {
     fn identity(&self) -> Identity {
         self.identity
     }

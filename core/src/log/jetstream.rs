@@ -16,8 +16,8 @@
 //! The presence lane is kept in memory; the module `presence` says what its incarnation is.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_nats::Client;
@@ -138,6 +138,8 @@ struct Shared {
     presence_turns: Vec<Turn>,
     /// The last record of each of the journal's shards as far as this process has seen it.
     seen: Vec<AtomicU64>,
+    /// Why nothing may be appended any more: the stream holds another history by now.
+    replaced: OnceLock<String>,
     presence: presence::Presence,
 }
 
@@ -150,7 +152,12 @@ impl JetStream {
         config: Config,
         epoch_if_created: Uuid,
     ) -> Result<JetStream, ConnectError> {
-        connect::connect(config, epoch_if_created).await
+        connect::connect(config, Some(epoch_if_created)).await
+    }
+
+    /// Connects to a log that exists: for those who only look.
+    pub async fn connect_existing(config: Config) -> Result<JetStream, ConnectError> {
+        connect::connect(config, None).await
     }
 
     /// What an operator should know, each a sentence to be logged at start.

@@ -102,8 +102,8 @@ impl Kept {
     }
 }
 
-/// Earlier versions of a message kept at most: a row is read whole. Whoever leaves after so many edits
-/// that others had missed reads the next one, too.
+/// Earlier versions kept at most, of a message and of a reaction: a row is read whole. Whoever leaves
+/// after so many that others had missed reads the next one, too.
 const EARLIER: usize = 16;
 
 /// Conversations and authors kept.
@@ -371,6 +371,7 @@ impl<'t, 's> Fold<'t, 's> {
                     edited_ms: 0,
                     retracted: false,
                     reactions: Vec::new(),
+                    reacted: None,
                     earlier: Vec::new(),
                 };
                 put(tx, Table::Messages, rows::message(id, *seq), &message);
@@ -406,13 +407,17 @@ impl<'t, 's> Fold<'t, 's> {
             } => {
                 let bytes = need_message(tx, id, *seq)?;
                 let mut message: rows::Message<'_> = rows::decode(Table::Messages, &bytes)?;
-                if !message.reactions.is_empty() {
+                if message.reacted.take().is_some() {
                     message.reactions.clear();
                     delete_reactions(tx, id, *seq)?;
+                }
+                if row.left_at > message.at {
+                    change(tx, rows::past_change(id, at), batch, at_ms, event);
                 }
                 message.sealed = &[];
                 message.earlier.clear();
                 message.mentions.clear();
+                message.edited_ms = 0;
                 message.retracted = true;
                 put(tx, Table::Messages, rows::message(id, *seq), &message);
                 if *countable_seq != 0 {
@@ -443,10 +448,20 @@ impl<'t, 's> Fold<'t, 's> {
                     }
                 }
                 message.reactions.retain(|(_, count)| *count > 0);
-                if added {
-                    put(tx, Table::Reactions, key, &());
-                } else {
+                message.reacted = Some(at);
+                let mut given: rows::Reaction =
+                    rows::get(tx, Table::Reactions, &key)?.unwrap_or_default();
+                let before = std::mem::replace(&mut given.since, added.then_some(at));
+                if let Some(since) = before
+                    && row.left_at > since
+                    && given.earlier.len() < EARLIER
+                {
+                    given.earlier.push((since, at));
+                }
+                if given == rows::Reaction::default() {
                     tx.delete(Table::Reactions, &key);
+                } else {
+                    put(tx, Table::Reactions, key, &given);
                 }
                 put(tx, Table::Messages, rows::message(id, *seq), &message);
             }

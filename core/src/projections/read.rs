@@ -513,8 +513,7 @@ fn visible_message(
     if viewer.blocks(row.author) {
         return Ok(None);
     }
-    // Whoever has left reads what they could read then, but for what was taken back since. Reactions are
-    // those of now.
+    // Whoever has left reads what they could read then, but for what was taken back since.
     let left = member.spans.last().and_then(|span| span.until);
     let earlier = std::mem::take(&mut row.earlier);
     let seen = left.and_then(|left| earlier.iter().find(|version| version.until > left));
@@ -523,11 +522,26 @@ fn visible_message(
         row.mentions.clone_from(&seen.mentions);
         row.edited_ms = seen.edited_ms;
     }
-    let mut reactions = Vec::with_capacity(row.reactions.len());
-    for (reaction, count) in row.reactions {
-        let key = rows::reaction(id, seq, &reaction, &viewer.user);
-        let mine = rows.get(Table::Reactions, &key)?.is_some();
-        reactions.push((reaction, count, mine));
+    let mut reactions: Vec<(String, u32, bool)> = Vec::with_capacity(row.reactions.len());
+    match left {
+        Some(left) if row.reacted.is_some_and(|reacted| reacted > left) => {
+            row.reactions_at(rows, id, seq, left, &mut |reaction, user| {
+                // They come in order of the reaction.
+                if reactions.last().is_none_or(|(last, ..)| last != reaction) {
+                    reactions.push((reaction.to_owned(), 0, false));
+                }
+                if let Some((_, count, mine)) = reactions.last_mut() {
+                    *count += 1;
+                    *mine |= *user == *viewer.user;
+                }
+            })?;
+        }
+        _ => {
+            for (reaction, count) in std::mem::take(&mut row.reactions) {
+                let mine = rows::gives(rows, id, seq, &reaction, &viewer.user)?;
+                reactions.push((reaction, count, mine));
+            }
+        }
     }
     reactions.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
     let text = if row.retracted {

@@ -13,7 +13,7 @@ use std::{
 use super::{FlushError, OpenError, Projections, ReadError};
 use crate::{
     commit::{self, Commit},
-    log::{self, EventLog, Lane, Position},
+    log::{self, EventLog, Identity, Lane, Position},
 };
 
 /// Records folded in one transaction.
@@ -48,8 +48,35 @@ pub fn current(root: &Path) -> PathBuf {
     root.join(name.as_deref().map_or("build-1", str::trim))
 }
 
-/// A folder for another build: of a number that no build has.
-pub fn next(root: &Path) -> io::Result<PathBuf> {
+/// Takes the folder of all builds while one is chosen and opened, or put in another's place: without
+/// it one process could remove what another is about to open.
+fn lock(root: &Path) -> io::Result<fs::File> {
+    let lock = fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(root.join("lock"))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// Opens the build in use below `root`, and removes what is left of others.
+pub fn open(root: &Path, identity: Identity) -> Result<Projections, OpenError> {
+    let _lock = lock(root).map_err(OpenError::Io)?;
+    tidy(root).map_err(OpenError::Io)?;
+    Projections::open(&current(root), identity)
+}
+
+/// Begins another build, of a number that no build has, and says in which folder. While it is open
+/// nobody takes it for one that was not finished.
+pub fn begin(root: &Path, identity: Identity) -> Result<(PathBuf, Projections), OpenError> {
+    let _lock = lock(root).map_err(OpenError::Io)?;
+    let next = next(root).map_err(OpenError::Io)?;
+    let green = Projections::open(&next, identity)?;
+    Ok((next, green))
+}
+
+fn next(root: &Path) -> io::Result<PathBuf> {
     let mut last = number(&current(root));
     for entry in fs::read_dir(root)? {
         last = last.max(number(&entry?.path()));
@@ -65,6 +92,7 @@ fn number(build: &Path) -> u64 {
 
 /// Makes `build` the one in use from the next start on, durably, and removes all others.
 pub fn switch(root: &Path, build: &Path) -> io::Result<()> {
+    let _lock = lock(root)?;
     let name = build
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
@@ -79,7 +107,7 @@ pub fn switch(root: &Path, build: &Path) -> io::Result<()> {
 
 /// Removes builds that are not in use: neither named as such nor open in any process. A server goes
 /// on with the build it has opened while another takes its place.
-pub fn tidy(root: &Path) -> io::Result<()> {
+fn tidy(root: &Path) -> io::Result<()> {
     let current = current(root);
     for entry in fs::read_dir(root)? {
         let path = entry?.path();

@@ -262,29 +262,47 @@ impl Since<'_> {
             .unwrap_or((u64::MAX, u32::MAX - 1));
         let from = rows::conversation_change(id, (after.0, after.1.saturating_add(1)));
         let to = rows::conversation_change(id, (until.0, until.1 + 1));
-        let Some(changes) = self.changes(&from, &to)? else {
+        if !self.told(id, row, &member, first_new, (&from, &to))? {
+            return Ok(false);
+        }
+        if member.role.is_some() {
+            return self.cursors(id, row, after);
+        }
+        // Whoever has left sees nobody's cursors move any more, but still what is taken back.
+        let from = after.max(until);
+        let from = rows::past_change(id, (from.0, from.1.saturating_add(1)));
+        let to = rows::past_change(id, (u64::MAX, u32::MAX));
+        self.told(id, row, &member, first_new, (&from, &to))
+    }
+
+    /// Adds the stored changes between two keys; false when there are too many.
+    fn told(
+        &mut self,
+        id: ConversationId,
+        row: &rows::Conversation,
+        member: &rows::Member,
+        first_new: u64,
+        (from, to): (&[u8], &[u8]),
+    ) -> Result<bool, ReadError> {
+        let Some(changes) = self.changes(from, to)? else {
             return Ok(false);
         };
         for (at, actor, at_ms, event) in changes {
-            let what = self.what(id, row, &member, first_new, event)?;
-            if let Some(what) = what
-                && !self.add(Change {
-                    at,
-                    conversation: Some(id),
-                    actor,
-                    at_ms,
-                    what,
-                })
-            {
+            let Some(what) = self.what(id, row, member, first_new, event)? else {
+                continue;
+            };
+            let change = Change {
+                at,
+                conversation: Some(id),
+                actor,
+                at_ms,
+                what,
+            };
+            if !self.add(change) {
                 return Ok(false);
             }
         }
-        // Whoever has left sees nobody's cursors move any more.
-        if member.role.is_none() {
-            Ok(true)
-        } else {
-            self.cursors(id, row, after)
-        }
+        Ok(true)
     }
 
     /// An event as the viewer sees it now; `None` when it says nothing (more) to them. Messages from
@@ -451,8 +469,9 @@ impl Since<'_> {
                 (&mut last.what, &change.what)
             && users.len() < JOINED
         {
+            // It stays where the first one is: changes of other streams may lie between them, and who is
+            // cut off after one of those must not have passed a joining they were not told of.
             users.extend(more.iter().cloned());
-            last.at = change.at;
             return true;
         }
         self.found.push(change);

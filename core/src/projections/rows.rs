@@ -247,8 +247,58 @@ pub struct Message<'a> {
     pub retracted: bool,
     /// The different reactions and how many give each.
     pub reactions: Vec<(String, u32)>,
+    /// (Position, index) at which one was last given or taken back.
+    pub reacted: Option<(u64, u32)>,
     /// What it said before, to members who have left since; oldest first.
     pub earlier: Vec<Version>,
+}
+
+impl Message<'_> {
+    /// Who gave what at a moment: what somebody who left then goes on seeing.
+    pub fn reactions_at(
+        &self,
+        rows: &dyn Rows,
+        id: ConversationId,
+        seq: u64,
+        at: (u64, u32),
+        visit: &mut dyn FnMut(&str, &str),
+    ) -> Result<(), ReadError> {
+        let (from, to) = (message(id, seq), message(id, seq + 1));
+        let mut failed = None;
+        rows.scan(Table::Reactions, &from, &to, false, &mut |key, value| {
+            match decode::<Reaction>(Table::Reactions, value) {
+                Ok(row) if row.given_at(at) => {
+                    let (reaction, user) = reaction_of(key);
+                    visit(reaction, user);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// `Reactions`: conversation, seq, reaction, user -> this.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// (Position, index) at which it was given, if it is given now.
+    pub since: Option<(u64, u32)>,
+    /// From when until when it was given before, to members who have left since; oldest first.
+    pub earlier: Vec<((u64, u32), (u64, u32))>,
+}
+
+impl Reaction {
+    /// Whether it was given at a moment.
+    pub fn given_at(&self, at: (u64, u32)) -> bool {
+        let mut earlier = self.earlier.iter();
+        self.since.is_some_and(|since| since <= at)
+            || earlier.any(|(from, until)| *from <= at && at < *until)
+    }
 }
 
 /// What a message said before an edit.
@@ -381,7 +431,7 @@ pub fn author(id: ConversationId, author: &str, countable_seq: u64) -> Vec<u8> {
     .concat()
 }
 
-/// Key of `Reactions`: this user gives this reaction -> nothing.
+/// Key of `Reactions`.
 pub fn reaction(id: ConversationId, seq: u64, reaction: &str, user: &str) -> Vec<u8> {
     [
         &message(id, seq)[..],
@@ -390,6 +440,26 @@ pub fn reaction(id: ConversationId, seq: u64, reaction: &str, user: &str) -> Vec
         user.as_bytes(),
     ]
     .concat()
+}
+
+/// The reaction and the user of a key of `Reactions`.
+fn reaction_of(key: &[u8]) -> (&str, &str) {
+    let text = str::from_utf8(&key[24..]).expect("a reaction's key ends in text");
+    text.split_once('\0')
+        .expect("a reaction's key has both parts")
+}
+
+/// Whether a user gives a reaction.
+pub fn gives(
+    rows: &dyn Rows,
+    id: ConversationId,
+    seq: u64,
+    reaction: &str,
+    user: &str,
+) -> Result<bool, ReadError> {
+    let key = self::reaction(id, seq, reaction, user);
+    let row: Option<Reaction> = get(rows, Table::Reactions, &key)?;
+    Ok(row.is_some_and(|row| row.since.is_some()))
 }
 
 /// Key of `Users`: `user` blocks `other` -> nothing.
@@ -433,6 +503,13 @@ pub fn conversation_change(id: ConversationId, at: (u64, u32)) -> Vec<u8> {
         &at.1.to_be_bytes(),
     ]
     .concat()
+}
+
+/// Key of `Changes` in a conversation that past members are told of, too.
+pub fn past_change(id: ConversationId, at: (u64, u32)) -> Vec<u8> {
+    let mut key = conversation_change(id, at);
+    key[0] = b'p';
+    key
 }
 
 /// Key of `Changes` in a user's own stream.

@@ -460,7 +460,7 @@ fn bodies() -> Vec<Sample<ServerFrame>> {
             "body/reply",
             Body::Reply(Reply {
                 id: 7,
-                outcome: Some(Outcome::Unread(query::Unread { total: 3 })),
+                outcome: Some(Outcome::Unread(query::Unread { total: 3, as_of: 9 })),
             }),
         ),
         (
@@ -593,7 +593,7 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
         ),
         (
             "outcome/unread",
-            Outcome::Unread(query::Unread { total: 3 }),
+            Outcome::Unread(query::Unread { total: 3, as_of: 9 }),
         ),
     ]
 }

@@ -13,6 +13,8 @@ const OPEN_MS = 15_000;
 const STABLE_MS = 10_000;
 /** Answer expected within this when the page comes back to the foreground. */
 const PROBE_MS = 5_000;
+/** What the server says of frames it cannot take; the same frame would end the next connection too. */
+const FAULTS = new Set(['protocol', 'too_large']);
 /** Of `hello` and pings; the ids of other requests are higher. */
 const OWN_ID = 1;
 
@@ -32,6 +34,8 @@ const OWN_ID = 1;
  * @property {(welcome: import('../types/wire.js').Welcome) => void} onWelcome
  * @property {(frame: NonNullable<ServerFrame>) => void} onFrame everything but `welcome` and `closing`
  * @property {() => void} onLost a connection that was welcomed is gone
+ * @property {(error: TidingsError) => boolean} [onFault] the server could not read what was sent; whether the cause was
+ *   found, so that it is worth connecting again
  * @property {(state: import('../types/index.js').ConnectionState) => void} onState
  */
 
@@ -119,7 +123,10 @@ export class Connection {
       const error = TidingsError.from(thrown, 'offline');
       if (!error.retry) return this.giveUp(error);
       this.#refusal = { code: error.code, message: error.message, retry: true, retry_after_ms: error.retryAfterMs };
-      return this.#ended(1000, refreshed);
+      this.#ended(1000, false, error);
+      // A token that was to be a new one still is.
+      this.#refresh ||= refreshed;
+      return;
     }
     if (generation !== this.#generation) return;
 
@@ -182,8 +189,9 @@ export class Connection {
   /**
    * @param {number} code
    * @param {boolean} refreshed
+   * @param {TidingsError} [cause] what is behind it, where that did not come from the server
    */
-  #ended(code, refreshed) {
+  #ended(code, refreshed, cause) {
     const { clock, random } = this.#by;
     const welcomed = this.#welcomedMs > 0;
     const stable = welcomed && clock.now() - this.#welcomedMs >= STABLE_MS;
@@ -192,13 +200,15 @@ export class Connection {
       random,
     );
     this.#drop(1000, '');
+    // Before the connection is forgotten, and with it what was under way.
+    const found = welcomed && FAULTS.has(plan.error.code) && (this.#by.onFault?.(plan.error) ?? false);
     if (welcomed) this.#by.onLost();
     if (!this.#running) return;
-    if (!plan.reconnect) return this.giveUp(plan.error);
+    if (!plan.reconnect && !found) return this.giveUp(plan.error);
     this.#attempt = stable ? 1 : this.#attempt + 1;
     this.#refresh = plan.refreshToken;
     this.#url = plan.address ? this.#other(plan.address) : this.#home;
-    this.#by.onState({ state: 'waiting', attempt: this.#attempt, retryAtMs: clock.now() + plan.delayMs, error: plan.error });
+    this.#by.onState({ state: 'waiting', attempt: this.#attempt, retryAtMs: clock.now() + plan.delayMs, error: cause ?? plan.error });
     this.#timer = clock.setTimeout(() => void this.#open(), plan.delayMs);
   }
 

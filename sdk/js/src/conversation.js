@@ -40,6 +40,9 @@ export class Conversation {
   get loaded() {
     return this.#state !== undefined;
   }
+  get gone() {
+    return this.#session.store.gone.has(this.id);
+  }
   get version() {
     return this.#session.versions.get(this.id) ?? 0;
   }

@@ -40,9 +40,32 @@ export class TidingsError extends Error {
    */
   static from(thrown, code) {
     if (thrown instanceof TidingsError) return thrown;
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    const message = messageOf(thrown);
     return new TidingsError({ code, message, retry: true, cause: thrown });
   }
+}
+
+/** @param {unknown} thrown */
+function messageOf(thrown) {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/**
+ * The app's token, or why there is none: an error of the app's own with `retry` counts as it is, a failure
+ * passes, and without a token nobody is signed in.
+ * @param {import('../types/index.js').Options['getToken']} getToken
+ * @param {boolean} refresh
+ */
+export async function tokenFrom(getToken, refresh) {
+  let token;
+  try {
+    token = await getToken({ refresh });
+  } catch (thrown) {
+    if (thrown instanceof TidingsError) throw thrown;
+    throw new TidingsError({ code: 'token_unavailable', message: `getToken failed: ${messageOf(thrown)}`, retry: true, cause: thrown });
+  }
+  if (typeof token === 'string' && token !== '') return token;
+  throw new TidingsError({ code: 'unauthenticated', message: 'getToken gave no token: nobody is signed in' });
 }
 
 /**

@@ -163,7 +163,7 @@ export class Fetching {
       return true;
     }
     for (const id of this.#wantLatest) {
-      await this.latest(id).catch(ifGone);
+      await this.latest(id).catch((error) => this.#unlessGone(id, error));
       this.#wantLatest.delete(id);
       return true;
     }
@@ -189,7 +189,7 @@ export class Fetching {
       before = this.#frontier;
     }
     for (const id of [...store.conversations.keys()]) if (!seen.has(id)) await this.#again(id);
-    for (const id of [...store.open]) await this.messages(id, {}, { replace: true }).catch(ifGone);
+    for (const id of [...store.open]) await this.messages(id, {}, { replace: true }).catch((error) => this.#unlessGone(id, error));
   }
 
   /**
@@ -203,6 +203,16 @@ export class Fetching {
       ifGone(error);
       this.#store.remove(id);
     }
+  }
+
+  /**
+   * An open conversation that could not be loaded: after a reset it may be none any more.
+   * @param {string} id
+   * @param {unknown} error
+   */
+  #unlessGone(id, error) {
+    ifGone(error);
+    if (!this.#store.conversations.has(id)) this.#store.remove(id);
   }
 
   /**

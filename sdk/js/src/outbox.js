@@ -9,7 +9,7 @@
 
 import { backoff } from './close.js';
 import { TidingsError } from './error.js';
-import { uuidTime } from './uuid.js';
+import { UUID, uuidTime } from './uuid.js';
 import { acceptedFromWire } from './wire.js';
 
 /** Commands under way at once, all lanes together. */
@@ -41,6 +41,8 @@ const SCAN_MS = 30_000;
  * @property {() => string} newId
  * @property {() => number} serverNow milliseconds since 1970 by the server's clock
  * @property {import('./calls.js').Calls} calls
+ * @property {(request: Request) => TidingsError | null} faultOf why no server could read a request
+ * @property {(request: Request) => boolean} isKept whether somebody is to decide what becomes of it when it is refused
  * @property {(entry: OutboxEntry) => void} onChange
  * @property {(entry: OutboxEntry, accepted: Accepted) => void} onAccepted
  * @property {(error: TidingsError) => void} onError
@@ -53,6 +55,8 @@ export class Outbox {
   #owner;
   #user = '';
   #online = false;
+  /** One command at a time: the last connection ended over something that was sent. */
+  #careful = false;
   /** Goes up with every connection: what was sent on an earlier one is sent again. */
   #connection = 0;
   /** @type {Set<string>} */
@@ -178,6 +182,36 @@ export class Outbox {
     this.#by.onChange(entry);
   }
 
+  /**
+   * The server has ended the connection over a frame it could not read, and would do so again. Finds the
+   * command behind it: at once when a single one was under way, else by sending them one at a time.
+   * @param {TidingsError} error
+   * @returns {boolean} whether it is worth connecting again
+   */
+  blame(error) {
+    const suspects = this.entries.filter(({ id }) => this.#inFlight.has(id));
+    if (suspects.length === 0) return false;
+    if (suspects.length > 1) {
+      this.#careful = true;
+      return true;
+    }
+    this.#inFlight.clear();
+    this.#refuse(suspects[0], { code: error.code, message: error.message, retry: false, retry_after_ms: 0 });
+    this.#by.onChange(suspects[0]);
+    return true;
+  }
+
+  /**
+   * Lets go of refused commands nobody can decide about any more.
+   * @param {string} conversation
+   */
+  forget(conversation) {
+    for (const entry of this.entries.filter(({ error, request }) => error && laneOf(request) === conversation)) {
+      this.#drop(entry);
+      this.#by.onChange(entry);
+    }
+  }
+
   /** @param {string} id */
   #entry(id) {
     const entry = this.entries.find((each) => each.id === id);
@@ -191,12 +225,20 @@ export class Outbox {
     const now = this.#by.clock.now();
     const busy = new Set();
     let wake = Infinity;
+    const most = this.#careful ? 1 : IN_FLIGHT;
     for (const entry of this.entries) {
       if (entry.error || entry.user !== this.#user) continue;
       const lane = laneOf(entry.request);
       if (busy.has(lane)) continue;
+      // Kept by an earlier version, or since before the server's limits were known.
+      const fault = this.#inFlight.has(entry.id) ? null : this.#by.faultOf(entry.request);
+      if (fault) {
+        this.#refuse(entry, { code: fault.code, message: fault.message, retry: false, retry_after_ms: 0 });
+        this.#by.onChange(entry);
+        continue;
+      }
       busy.add(lane);
-      if (this.#inFlight.has(entry.id) || this.#inFlight.size >= IN_FLIGHT) continue;
+      if (this.#inFlight.has(entry.id) || this.#inFlight.size >= most) continue;
       const until = Math.max(this.#paused.get('') ?? 0, this.#paused.get(lane) ?? 0);
       if (until > now) wake = Math.min(wake, until);
       else this.#send(entry);
@@ -227,6 +269,7 @@ export class Outbox {
    */
   #onOutcome(entry, outcome) {
     this.#inFlight.delete(entry.id);
+    if (this.#inFlight.size === 0 && this.entries.every(({ id, error }) => error || id === entry.id)) this.#careful = false;
     if (!this.entries.includes(entry)) return;
     if (outcome.accepted) {
       const accepted = acceptedFromWire(outcome.accepted);
@@ -260,7 +303,7 @@ export class Outbox {
    * @param {import('../types/wire.js').ErrorBody} refusal
    */
   #refuse(entry, refusal) {
-    if ('post_message' in entry.request) {
+    if ('post_message' in entry.request && this.#by.isKept(entry.request)) {
       // What somebody wrote is kept until they decide.
       entry.error = refusal;
       this.#store(entry);
@@ -303,7 +346,7 @@ export class Outbox {
     for (const entry of stored ?? []) {
       if (!this.#isMine(entry)) continue;
       owners.add(entry.owner);
-      if (entry.owner === this.#owner && this.#reopened) this.#take(entry);
+      if (entry.owner === this.#owner && this.#reopened && this.#isWhole(entry)) this.#take(entry);
     }
     owners.delete(this.#owner);
     for (const owner of owners) {
@@ -317,7 +360,7 @@ export class Outbox {
   async #adopt(owner) {
     this.#watched.delete(owner);
     for (const entry of (await this.#guard(this.#by.storage.load())) ?? []) {
-      if (entry.owner !== owner || !this.#isMine(entry)) continue;
+      if (entry.owner !== owner || !this.#isMine(entry) || !this.#isWhole(entry)) continue;
       entry.owner = this.#owner;
       entry.user = this.#user;
       await this.#store(entry);
@@ -330,7 +373,21 @@ export class Outbox {
 
   /** @param {OutboxEntry} entry */
   #isMine(entry) {
-    return entry.user === this.#user || entry.user === '';
+    // Whose it is cannot be told where that is damaged.
+    return entry.user === this.#user || !entry.user || typeof entry.user !== 'string';
+  }
+
+  /**
+   * What a damaged storage gives is thrown away: nothing of it can be sent or shown.
+   * @param {OutboxEntry} entry
+   */
+  #isWhole(entry) {
+    const bodies = Object.values(entry.request ?? {});
+    const whole = bodies.length === 1 && typeof bodies[0] === 'object' && bodies[0] !== null && UUID.test(entry.id);
+    if (whole) return true;
+    this.#guard(this.#by.storage.remove(entry.id));
+    this.#by.onError(new TidingsError({ code: 'damaged', message: 'a command kept here is damaged and was dropped', commandId: entry.id }));
+    return false;
   }
 
   /** @param {OutboxEntry} entry */

@@ -1,5 +1,7 @@
 /** Renews the token of a session before it expires, so that no connection is lost over it. */
 
+import { TidingsError, tokenFrom } from './error.js';
+
 /** This long before, or after four fifths of a short life. */
 const AHEAD_MS = 60_000;
 const SOONEST_MS = 1_000;
@@ -11,6 +13,7 @@ export class Renewal {
   #serverNow;
   #getToken;
   #calls;
+  #onError;
   /** @type {unknown} */
   #timer = null;
 
@@ -19,12 +22,14 @@ export class Renewal {
    * @param {() => number} serverNow
    * @param {import('../types/index.js').Options['getToken']} getToken
    * @param {import('./calls.js').Calls} calls
+   * @param {(error: TidingsError) => void} onError
    */
-  constructor(clock, serverNow, getToken, calls) {
+  constructor(clock, serverNow, getToken, calls, onError) {
     this.#clock = clock;
     this.#serverNow = serverNow;
     this.#getToken = getToken;
     this.#calls = calls;
+    this.#onError = onError;
   }
 
   /** @param {number} expiresMs by the server's clock; 0 for never */
@@ -33,7 +38,7 @@ export class Renewal {
     if (!expiresMs) return;
     const left = expiresMs - this.#serverNow();
     const wait = Math.max(left - AHEAD_MS, left * 0.8, SOONEST_MS);
-    if (wait <= LONGEST_MS) this.#timer = this.#clock.setTimeout(() => void this.#renew(), wait);
+    if (wait <= LONGEST_MS) this.#timer = this.#clock.setTimeout(() => void this.#renew(expiresMs), wait);
   }
 
   stop() {
@@ -41,14 +46,21 @@ export class Renewal {
     this.#timer = null;
   }
 
-  async #renew() {
+  /** @param {number} expiresMs */
+  async #renew(expiresMs) {
+    const timer = this.#timer;
     try {
-      const token = await this.#getToken({ refresh: true });
+      const token = await tokenFrom(this.#getToken, true);
       this.#calls.call({ renew_token: { token } }, ({ pong }) => {
         if (pong) this.before(pong.token_expires_ms);
       });
-    } catch {
-      // The server closes the connection when the token expires, and then it is asked for again.
+    } catch (thrown) {
+      // The session it was for may be gone.
+      if (timer !== this.#timer) return;
+      const error = TidingsError.from(thrown, 'token_unavailable');
+      this.#onError(error);
+      // The server closes the connection when the token expires, and then it is asked for in any case.
+      if (error.retry && this.#serverNow() < expiresMs) this.before(expiresMs);
     }
   }
 }

@@ -1,8 +1,7 @@
 /** What cannot be sent: found before it is, since a server that cannot read a frame ends the connection. */
 
 import { TidingsError } from './error.js';
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+import { UUID } from './uuid.js';
 
 /**
  * @param {string} text

@@ -10,7 +10,7 @@ import { Connection } from './connection.js';
 import { Conversation } from './conversation.js';
 import { defaultDevice } from './device.js';
 import { Emitter } from './emitter.js';
-import { TidingsError, refused } from './error.js';
+import { TidingsError, refused, tokenFrom } from './error.js';
 import { Fetching } from './fetching.js';
 import { onForeground } from './foreground.js';
 import { defaultLocks } from './locks.js';
@@ -86,10 +86,12 @@ export class Session {
       onWelcome: (welcome) => this.#onWelcome(welcome),
       onFrame: (frame) => this.#onFrame(frame),
       onLost: () => this.#onLost(),
+      onFault: (error) => this.outbox.blame(error),
       onState: (state) => this.#setState(state),
     });
     this.calls = new Calls((frame) => this.connection.send(frame));
     this.queries = new Queries(this.calls, this.#clock, random);
+    const report = (/** @type {TidingsError} */ error) => this.emitter.emit('error', error);
     this.outbox = new Outbox({
       storage: options.storage ?? (globalThis.indexedDB ? new IndexedDbStorage() : new MemoryStorage()),
       locks: options.locks ?? defaultLocks(),
@@ -98,13 +100,15 @@ export class Session {
       newId,
       serverNow: () => this.serverNow(),
       calls: this.calls,
+      faultOf: (request) => this.#faultOf(request),
+      isKept: (request) => !('post_message' in request && this.store.gone.has(request.post_message.conversation)),
       onChange: (entry) => this.#onOutbox(entry),
       onAccepted: (entry, accepted) => this.pending.accepted(entry, accepted),
-      onError: (error) => this.emitter.emit('error', error),
+      onError: report,
     });
     this.pending = new Pending(this.outbox);
-    this.renewal = new Renewal(this.#clock, () => this.serverNow(), options.getToken, this.calls);
-    this.fetching = new Fetching(this.store, this.queries, (error) => this.emitter.emit('error', error));
+    this.renewal = new Renewal(this.#clock, () => this.serverNow(), options.getToken, this.calls, report);
+    this.fetching = new Fetching(this.store, this.queries, report);
     this.typing = new TypingOthers(this.#clock, (id) => this.changed(id, false));
     this.acks = new Acks(this.#clock, ({ position, index }) => this.connection.send({ id: 0, request: { ack: { position, index } } }));
     this.marks = new Marks(this.#clock, (conversation, seq, refused) =>
@@ -114,6 +118,7 @@ export class Session {
     );
     this.store.onChange = (id, list) => {
       const state = this.store.conversations.get(id);
+      if (this.store.gone.has(id)) this.outbox.forget(id);
       if (state) this.marks.known(id, state.readSeq);
       this.changed(id, list);
     };
@@ -173,13 +178,22 @@ export class Session {
    * @returns {Promise<Accepted>}
    */
   command(request) {
-    const unreadable = unsendable(request);
-    if (unreadable) return refused(unreadable.code, unreadable.message);
-    const bytes = new TextEncoder().encode(JSON.stringify(request)).length + 100;
-    const limit = this.limits?.frame_bytes ?? Infinity;
-    if (bytes > limit) return refused('too_large', `a frame of ${bytes} bytes, the limit is ${limit}`);
+    const fault = this.#faultOf(request);
+    if (fault) return refused(fault.code, fault.message);
     const { answer } = this.outbox.add(request);
     return answer;
+  }
+
+  /**
+   * @param {Request} request
+   * @returns {TidingsError | null} why no server could read it, as far as that is known here
+   */
+  #faultOf(request) {
+    const unreadable = unsendable(request);
+    if (unreadable) return unreadable;
+    const bytes = new TextEncoder().encode(JSON.stringify(request)).length + 100;
+    const limit = this.limits?.frame_bytes ?? Infinity;
+    return bytes > limit ? new TidingsError({ code: 'too_large', message: `a frame of ${bytes} bytes, the limit is ${limit}` }) : null;
   }
 
   /**
@@ -215,7 +229,7 @@ export class Session {
 
   /** @param {boolean} refresh */
   async #hello(refresh) {
-    const token = await this.#options.getToken({ refresh });
+    const token = await tokenFrom(this.#options.getToken, refresh);
     return {
       token,
       device: this.device,

@@ -225,7 +225,7 @@ function messageChange(event, { name, body }, me) {
               editedMs: event.at_ms,
             };
     case 'message_retracted':
-      return (message) => ({ ...message, text: '', mentions: [], reactions: [], stub: false, countable: false, retracted: true });
+      return (message) => ({ ...message, text: '', mentions: [], reactions: [], stub: false, countable: false, retracted: true, editedMs: 0 });
     case 'reaction_added':
     case 'reaction_removed':
       return (message) => {

@@ -32,6 +32,8 @@ export class Store {
   more = false;
   /** Conversations that are looked at: their messages are all kept. @type {Set<string>} */
   open = new Set();
+  /** Conversations the server says there are none of, for this user. @type {Set<string>} */
+  gone = new Set();
   /** Called with the conversation that changed (empty for none), and whether the list did. */
   onChange = (/** @type {string} */ _conversation, /** @type {boolean} */ _list) => {};
 
@@ -69,6 +71,7 @@ export class Store {
     this.cursor = reset.cursor;
     this.blocked = new Set(reset.blocked ?? []);
     this.more = reset.more ?? false;
+    this.gone.clear();
     this.conversations = new Map((reset.conversations ?? []).map((view) => [view.id, fromView(view, position)]));
     this.#rest = this.more ? (reset.unread_total ?? 0) - this.#loadedUnread() : 0;
     this.#restAsOf = 0;
@@ -216,7 +219,7 @@ export class Store {
    * @param {import('../types/wire.js').Outcomes['unread']} unread
    */
   mergeUnread(reading, unread) {
-    const position = unread.as_of ?? this.cursor?.position ?? 0;
+    const position = unread.as_of;
     if (!this.#finish(reading, position) || position < (this.cursor?.position ?? 0)) return false;
     this.#rest = this.more ? unread.total - this.#loadedUnread() : 0;
     this.#restAsOf = position;
@@ -245,7 +248,9 @@ export class Store {
    * @param {string} id
    */
   remove(id) {
-    if (this.conversations.delete(id)) this.#changed(id, true);
+    this.conversations.delete(id);
+    this.gone.add(id);
+    this.#changed(id, true);
   }
 
   /**
@@ -299,6 +304,7 @@ export class Store {
   #set(state, list = false) {
     const before = this.conversations.get(state.id);
     this.conversations.set(state.id, state);
+    this.gone.delete(state.id);
     // Only what the list shows makes the list change.
     const window = before?.window;
     this.#changed(state.id, list || !before || !sameBut(before, { ...state, window: /** @type {any} */ (window) }));

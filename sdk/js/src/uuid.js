@@ -1,5 +1,7 @@
 /** UUIDv7: ids that sort by time, also within a millisecond. */
 
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 /** A clock that goes back further than this was wrong before, and ids that follow it are right. */
 const RIDE_OUT_MS = 10_000;
 

@@ -33,7 +33,7 @@ const event = (position, kind, more = {}) => ({
 const accepted = (more = {}) => ({ accepted: { position: 101, at_ms: 1, conversation: C, seq: 1, duplicate: false, ...more } });
 const refused = (code, more = {}) => ({ error: { code, message: code, retry: false, retry_after_ms: 0, ...more } });
 
-async function setUp({ conversations = [view()], reset: more = {}, options = {}, connect = true } = {}) {
+async function setUp({ conversations = [view()], reset: more = {}, welcome: greeting = {}, options = {}, connect = true, listen = () => {} } = {}) {
   const clock = new ManualClock();
   const { WebSocket, sockets, last } = scriptedSockets();
   const tokens = [];
@@ -50,14 +50,15 @@ async function setUp({ conversations = [view()], reset: more = {}, options = {},
     random: () => 0.5,
     ...options,
   });
+  listen(client);
   const connected = client.connect();
   connected.catch(() => {});
   const errors = [];
   client.on('error', (error) => errors.push(error));
   await settled();
-  last().open();
+  last()?.open();
   if (connect) {
-    last().receive(welcome());
+    last().receive(welcome(greeting));
     last().receive(reset({ conversations, ...more }));
     await connected;
     await settled();
@@ -314,7 +315,7 @@ test('a conversation that was not loaded is fetched when a message arrives there
   assert.deepEqual(last().requests('get_conversation')[0].request.get_conversation, { conversation: D });
   last().answer('get_conversation', { conversation: view({ id: D, last_seq: 9, last_message: message(9, 'bob'), unread: 3, activity_position: 103 }) });
   await settled();
-  last().answer('get_unread', { unread: { total: 5 } });
+  last().answer('get_unread', { unread: { total: 5, as_of: 103 } });
   await settled();
   assert.equal(client.conversations[0].id, D);
   assert.equal(client.conversation(D).unread, 3);
@@ -480,4 +481,103 @@ test('after closing, connecting again goes on', async () => {
   await settled();
   assert.equal(last().requests('post_message').length, 1);
   assert.deepEqual(conversation.pending.map(({ text }) => text), ['hi']);
+});
+
+test('a token that cannot be had is told apart from a network that is down', async () => {
+  let failing = true;
+  const states = [];
+  const session = await setUp({
+    connect: false,
+    options: {
+      getToken: async () => {
+        if (failing) throw new Error('backend down');
+        return 'token';
+      },
+    },
+    listen: (client) => client.on('connection', (state) => states.push(state)),
+  });
+  const { error, state } = states.at(-1);
+  assert.deepEqual([state, error.code, error.retry, error.message], ['waiting', 'token_unavailable', true, 'getToken failed: backend down']);
+  assert.equal(error.cause.message, 'backend down');
+  failing = false;
+  await session.clock.advance(1000);
+  session.last().open();
+  assert.equal(session.last().requests('hello')[0].request.hello.token, 'token');
+});
+
+test('no token at all means that nobody is signed in', async () => {
+  for (const nothing of [undefined, null, '']) {
+    const { connected } = await setUp({ connect: false, options: { getToken: () => nothing } });
+    await assert.rejects(connected, { code: 'unauthenticated', retry: false });
+  }
+});
+
+test('a token that could not be renewed is reported, and asked for again before it ends', async () => {
+  let failing = false;
+  const session = await setUp({
+    welcome: { token_expires_ms: 1_764_000_000_000 + 50_000 },
+    options: {
+      getToken: () => {
+        if (failing) throw new Error('backend down');
+        return 'token';
+      },
+    },
+  });
+  failing = true;
+  await session.clock.advance(41_000);
+  assert.deepEqual(session.errors.map(({ code, retry }) => [code, retry]), [['token_unavailable', true]]);
+  assert.equal(session.client.connection.state, 'online');
+  failing = false;
+  await session.clock.advance(8_000);
+  assert.equal(session.last().requests('renew_token').length, 1);
+});
+
+test('a conversation that a new log does not have is gone, and so is what it refused', async () => {
+  const storage = new MemoryStorage();
+  const session = await setUp({ conversations: [view({ last_seq: 1, last_message: message(1, 'bob') })], options: { storage } });
+  const { client, last, clock } = session;
+  const conversation = client.conversation(C);
+  conversation.open().catch(() => {});
+  last().end(1006);
+  conversation.send('into the void');
+  await clock.advance(1000);
+  last().open();
+  const cursor = { epoch: D, position: 7, index: 4294967295 };
+  last().receive(welcome({ cursor }));
+  last().receive(reset({ reason: 'epoch', cursor }));
+  await settled();
+  assert.equal(conversation.gone, false);
+  last().answer('get_conversation', refused('not_found'));
+  await settled();
+  assert.deepEqual([conversation.gone, conversation.loaded], [true, false]);
+  last().answer('post_message', refused('not_found'));
+  await settled();
+  assert.deepEqual([conversation.pending.length, (await storage.load()).length], [0, 0]);
+  assert.equal(session.errors.at(-1).code, 'not_found');
+  // It comes back, as after another backup.
+  last().receive(event(8, { conversation_added: view() }));
+  assert.deepEqual([conversation.gone, conversation.loaded], [false, true]);
+});
+
+test('a frame the server cannot read does not keep it from coming back', async () => {
+  const session = await setUp();
+  const { client, last, clock, sockets } = session;
+  const sent = client.conversation(C).send('poison');
+  sent.catch(() => {});
+  await settled();
+  last().end(4000);
+  await assert.rejects(sent, { code: 'protocol', retry: false });
+  assert.equal(client.connection.state, 'waiting');
+  await clock.advance(1000);
+  last().open();
+  last().receive(welcome({ resumed: true }));
+  await settled();
+  assert.equal(client.connection.state, 'online');
+  assert.equal(last().requests('post_message').length, 0);
+  assert.equal(client.conversation(C).pending[0].state, 'failed');
+  // Nothing of the outbox is under way any more: it ends.
+  const count = sockets.length;
+  last().end(4000);
+  await clock.advance(60_000);
+  assert.deepEqual([client.connection.state, sockets.length], ['closed', count]);
 });

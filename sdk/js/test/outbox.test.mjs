@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Calls } from '../src/calls.js';
+import { TidingsError } from '../src/error.js';
 import { noLocks } from '../src/locks.js';
 import { Outbox } from '../src/outbox.js';
 import { MemoryStorage } from '../src/storage/memory.js';
@@ -12,7 +13,7 @@ const accepted = (more = {}) => ({ accepted: { position: 1, at_ms: 1, conversati
 const refused = (code, more = {}) => ({ error: { code, message: code, retry: false, retry_after_ms: 0, ...more } });
 
 /** An outbox and the server it talks to, which answers only when told. */
-function setUp({ storage = new MemoryStorage(), locks = noLocks, clock = new ManualClock() } = {}) {
+function setUp({ storage = new MemoryStorage(), locks = noLocks, clock = new ManualClock(), faultOf = () => null, isKept = () => true } = {}) {
   const frames = [];
   const calls = new Calls((frame) => {
     frames.push(frame);
@@ -27,6 +28,8 @@ function setUp({ storage = new MemoryStorage(), locks = noLocks, clock = new Man
     newId: uuidv7Maker({ now: () => clock.now() }),
     serverNow: () => clock.now(),
     calls,
+    faultOf,
+    isKept,
     onChange: () => {},
     onAccepted: () => {},
     onError: (error) => errors.push(error),
@@ -249,6 +252,87 @@ test('a restart goes on where it stopped, with the same ids', async () => {
   after.answer('a1', accepted());
   await settled();
   assert.deepEqual(after.texts(), ['a1', 'a2']);
+});
+
+test('what no server could read is refused, and those behind it go', async () => {
+  const storage = new MemoryStorage();
+  const before = setUp({ storage });
+  await before.outbox.online('alice');
+  before.outbox.add(post('a', 'poison'));
+  before.outbox.add({ set_title: { conversation: 'b', title: 'poison' } });
+  before.outbox.add(post('a', 'a2'));
+  before.outbox.add(post('b', 'b2'));
+  await settled();
+
+  const faultOf = (request) => (JSON.stringify(request).includes('poison') ? new TidingsError({ code: 'invalid', message: 'poison' }) : null);
+  const { outbox, texts, errors } = setUp({ storage, clock: before.clock, faultOf });
+  await outbox.online('alice');
+  await settled();
+  assert.deepEqual(texts(), ['a2', 'b2']);
+  assert.deepEqual(errors.map(({ code, retry }) => [code, retry]), [['invalid', false], ['invalid', false]]);
+  // What somebody wrote can still be read and deleted; the rest is gone for good.
+  assert.deepEqual(outbox.entries.map(({ request, error }) => [Object.keys(request)[0], error?.code]), [
+    ['post_message', 'invalid'],
+    ['post_message', undefined],
+    ['post_message', undefined],
+  ]);
+  assert.ok((await storage.load()).every(({ request }) => !('set_title' in request)));
+});
+
+test('damaged entries are dropped, with an error each, and hold up nothing', async () => {
+  const storage = new MemoryStorage();
+  const before = setUp({ storage });
+  await before.outbox.online('alice');
+  before.outbox.add(post('a', 'a1'));
+  await settled();
+  const [{ id, ...whole }] = await storage.load();
+  const newId = uuidv7Maker({ now: () => before.clock.now() - 1000 });
+  for (const request of [null, {}, { post_message: null }, { post_message: 'x' }, 7]) await storage.put({ ...whole, id: newId(), request });
+  await storage.put({ id: newId() });
+
+  const { outbox, texts, errors } = setUp({ storage, clock: before.clock });
+  await outbox.online('alice');
+  await settled();
+  assert.deepEqual(texts(), ['a1']);
+  assert.deepEqual(errors.map(({ code, retry }) => [code, retry]), Array(6).fill(['damaged', false]));
+  assert.deepEqual((await storage.load()).map((entry) => entry.id), [id]);
+});
+
+test('a command over which the server ends the connection is found and given up', async () => {
+  const { outbox, texts, answer, lose, errors } = setUp();
+  await outbox.online('alice');
+  for (const lane of ['a', 'b', 'c']) outbox.add(post(lane, `${lane}1`));
+  const fault = new TidingsError({ code: 'protocol', message: 'unreadable' });
+  assert.deepEqual(texts(), ['a1', 'b1', 'c1']);
+  // Which of the three it was nobody knows yet.
+  assert.equal(outbox.blame(fault), true);
+  assert.deepEqual(errors, []);
+  lose();
+  await outbox.online('alice');
+  assert.deepEqual(texts(), ['a1']);
+  answer('a1', accepted());
+  assert.deepEqual(texts(), ['a1', 'b1']);
+  assert.equal(outbox.blame(fault), true);
+  assert.deepEqual(errors.map(({ code, retry, commandId }) => [code, retry, commandId]), [['protocol', false, outbox.entries[0].id]]);
+  lose();
+  await outbox.online('alice');
+  assert.deepEqual(texts(), ['c1']);
+  answer('c1', accepted());
+  // Nothing was under way: the fault lies elsewhere, and connecting again would not help.
+  assert.equal(outbox.blame(fault), false);
+  for (const lane of ['a', 'c']) outbox.add(post(lane, `${lane}2`));
+  assert.deepEqual(texts(), ['c1', 'a2', 'c2']);
+});
+
+test('a refusal nobody could see is not kept', async () => {
+  const { outbox, answer, storage, errors } = setUp({ isKept: () => false });
+  await outbox.online('alice');
+  outbox.add(post('a', 'a1'));
+  answer('a1', refused('not_found'));
+  await settled();
+  assert.deepEqual(outbox.entries, []);
+  assert.deepEqual(await storage.load(), []);
+  assert.equal(errors[0].code, 'not_found');
 });
 
 test('somebody else’s commands are not sent', async () => {

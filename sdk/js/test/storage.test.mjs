@@ -64,3 +64,18 @@ test('file: half-written entries are not read, names are not taken on trust', as
   assert.deepEqual((await readdir(folder)).sort(), ['outbox']);
   await end();
 });
+
+test('file: a damaged entry does not hide the others, and can be taken away', async () => {
+  const { open, end, folder } = await storages.file();
+  const kept = entry();
+  const id = newId();
+  await open().put(kept);
+  await writeFile(join(folder, 'outbox', `${id}.json`), '{"id":');
+  await writeFile(join(folder, 'outbox', 'notes.json'), '{}');
+  const loaded = sorted(await open().load());
+  assert.deepEqual(loaded.map((each) => each.id), [kept.id, id].sort());
+  assert.equal(loaded.find((each) => each.id === id).request, undefined);
+  await open().remove(id);
+  assert.deepEqual(await open().load(), [kept]);
+  await end();
+});

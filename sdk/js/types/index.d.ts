@@ -12,9 +12,12 @@ export type ServerErrorCode =
   | 'forbidden' | 'blocked_by_you' | 'retracted' | 'full' | 'last_owner' | 'wrong_kind' | 'too_old'
   | 'command_id_reused' | 'too_large' | 'rate_limited' | 'unavailable' | 'internal';
 
-/** What the SDK itself says: no connection in time, closed or discarded by the app, storage that fails, misuse. */
+/**
+ * What the SDK itself says: no connection in time, closed or discarded by the app, storage that fails, a kept command that is
+ * damaged, misuse. `token_unavailable`: `getToken` failed, and is asked again.
+ */
 export type LocalErrorCode =
-  | 'offline' | 'closed' | 'discarded' | 'storage' | 'protocol' | 'token_expired' | 'wrong_user' | 'no_websocket';
+  | 'offline' | 'closed' | 'discarded' | 'storage' | 'damaged' | 'protocol' | 'token_expired' | 'token_unavailable' | 'wrong_user' | 'no_websocket';
 
 export class TidingsError extends Error {
   constructor(init: { code: string; message: string; retry?: boolean; retryAfterMs?: number; commandId?: string; cause?: unknown });
@@ -166,14 +169,18 @@ export interface Events {
   /** A message was posted, by whomever: one's own too. */
   message: { readonly conversation: Conversation; readonly message: Message; readonly replayed: boolean };
   connection: ConnectionState;
-  /** A command was refused (what it returned rejects as well), or storage failed. */
+  /** A command was refused (what it returned rejects as well), storage failed, or a token could not be renewed. */
   error: TidingsError;
 }
 
 export interface Options {
   /** `https://chat.example.com`, or the socket's full address `wss://chat.example.com/v1/ws`. */
   url: string;
-  /** A token for the user who is signed in. Called for every connection; `refresh` when the last one was refused. */
+  /**
+   * A token for the user who is signed in. Called for every connection; `refresh` when the last one was refused. When it throws
+   * it is asked again, and `connection` says `token_unavailable`; no token at all, or a `TidingsError` without `retry`, ends
+   * the connection: nobody is signed in.
+   */
   getToken(context: { refresh: boolean }): Promise<string> | string;
   /** This installation. Kept in `localStorage` where there is one, else made anew. */
   device?: string;
@@ -248,6 +255,8 @@ export class Conversation {
   readonly id: string;
   /** Whether anything is known of it yet. */
   readonly loaded: boolean;
+  /** The server says that there is no such conversation for this user, or not any more: close it. */
+  readonly gone: boolean;
   /** Goes up with every change to what is shown of it. */
   readonly version: number;
 

@@ -212,8 +212,8 @@ export interface Outcomes {
   receipts: { read: number; delivered: number; members: number; cursors: MemberCursor[] };
   message: Message;
   blocked: { users: string[] };
-  /** `as_of` where the server says so. */
-  unread: { total: number; as_of?: number };
+  /** `total` holds events up to `as_of`. */
+  unread: { total: number; as_of: number };
 }
 
 export interface Reply {

@@ -318,7 +318,7 @@ async fn what_the_state_lacks_is_fetched() {
                     asked.push("conversation");
                 }
                 Request::GetUnread(_) => {
-                    let unread = tidings_protocol::query::Unread { total: 5 };
+                    let unread = tidings_protocol::query::Unread { total: 5, as_of: 0 };
                     session.reply(frame.id, Outcome::Unread(unread)).await;
                     asked.push("unread");
                 }

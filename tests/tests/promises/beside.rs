@@ -1,14 +1,20 @@
 //! Tools beside a server that runs: they look at the log, and build the projections anew, while
 //! messages go through.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
-use tidings_tests::{World, fleet::Fleet};
+use tidings_tests::{Session, Way, World, ask, fleet::Fleet, http, server::program};
+use uuid::Uuid;
 
 use crate::kill_rounds::{check, sound, urls, whole};
 
 on_both_logs! {
     the_log_is_read_and_the_projections_are_rebuilt,
+    what_a_tool_prints_is_for_its_reader,
 }
 
 fn printed(world: &World, arguments: &[&str]) -> String {
@@ -37,7 +43,7 @@ async fn the_log_is_read_and_the_projections_are_rebuilt(world: World) {
     printed(&world, &["log", "verify"]);
     assert!(printed(&world, &["log", "stats"]).contains("messages"));
     assert_eq!(
-        printed(&world, &["log", "tail", "--after", "0"])
+        printed(&world, &["log", "tail", "--after", "0", "--json"])
             .lines()
             .next()
             .map(|line| {
@@ -73,22 +79,185 @@ async fn the_log_is_read_and_the_projections_are_rebuilt(world: World) {
     assert_eq!(builds.count(), 1, "old builds are removed");
 }
 
+/// Tools that read the log.
+const READERS: [[&str; 2]; 6] = [
+    ["log", "verify"],
+    ["log", "stats"],
+    ["log", "tail"],
+    ["projections", "list"],
+    ["projections", "audit"],
+    ["projections", "rebuild"],
+];
+
+/// What a tool that fails says.
+fn failure(world: &World, tool: &[&str]) -> String {
+    let output = world.tool(tool);
+    assert!(!output.status.success(), "{tool:?} succeeded");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    format!("{printed}{}", String::from_utf8_lossy(&output.stderr))
+}
+
 /// A mistyped folder is not found to be sound.
 #[test]
 fn embedded_tools_make_no_log_where_there_is_none() {
     let world = World::embedded();
-    for tool in [
-        ["log", "verify"],
-        ["log", "stats"],
-        ["log", "tail"],
-        ["projections", "list"],
-        ["projections", "audit"],
-        ["projections", "rebuild"],
-    ] {
-        let output = world.tool(&tool);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success(), "{tool:?} succeeded");
+    for tool in READERS {
+        let said = failure(&world, &tool);
         assert!(said.contains("there is no log in "), "{tool:?}: {said}");
         assert!(!world.data.exists(), "{tool:?} made something");
     }
+}
+
+/// Nor is a mistyped prefix or server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jetstream_tools_make_no_log_where_there_is_none() {
+    let mut world = World::jetstream().await;
+    for tool in READERS {
+        let said = failure(&world, &tool);
+        assert!(
+            said.contains("there is no log at ") && said.contains("no stream tidings-journal"),
+            "{tool:?}: {said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(!world.data.exists(), "{tool:?} made something");
+    }
+    let monitor = world.nats().monitor_url();
+    let state = http::get(&monitor, "/jsz").await.unwrap();
+    let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+    assert_eq!(state["streams"], 0, "{state}");
+}
+
+/// Leaves a message in the log, and the server stopped.
+async fn with_a_message(world: &World) -> Uuid {
+    let server = world.start().await;
+    let mut ann = Session::open(&server, Way::WebSocketProtobuf, "ann").await;
+    let conversation = ann.start(ask::direct("ben")).await;
+    ann.command(ask::post(conversation, "hello")).await;
+    drop(ann);
+    server.terminate();
+    assert!(server.ended().await.success());
+    conversation
+}
+
+async fn what_a_tool_prints_is_for_its_reader(world: World) {
+    let conversation = with_a_message(&world).await;
+    let output = world.tool(&["log", "tail"]);
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    let posted = said.lines().find(|line| line.contains("message_posted"));
+    let posted = posted.unwrap();
+    let expected =
+        format!("  conversation {conversation}  message_posted by ann seq=1 text_bytes=5");
+    assert!(posted.contains(&expected), "{posted}");
+    assert!(!said.contains("hello"), "{said}");
+
+    let json = printed(&world, &["log", "tail", "--json"]);
+    let events: Vec<serde_json::Value> = json
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(events.len(), said.lines().count());
+    let posted = events
+        .iter()
+        .find(|event| event["kind"] == "message_posted");
+    let posted = posted.unwrap();
+    assert_eq!(posted["stream"]["conversation"], conversation.to_string());
+    assert_eq!(posted["event"]["text_bytes"], 5);
+
+    // Nobody asked for more.
+    for tool in READERS {
+        let output = world.tool(&tool);
+        assert!(output.status.success(), "{tool:?}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(errors, "", "{tool:?}");
+        assert!(!output.stdout.contains(&b'\x1b'), "{tool:?}");
+    }
+}
+
+/// Such as `head`, once it has seen enough.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_may_stop_reading() {
+    let world = World::embedded();
+    with_a_message(&world).await;
+    for tool in READERS {
+        let mut child = Command::new(program())
+            .args(tool)
+            .arg("--config")
+            .arg(world.config())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && said.is_empty(),
+            "{tool:?}: {said}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_projections_are_said_to_be_and_can_be_rebuilt() {
+    let world = World::embedded();
+    with_a_message(&world).await;
+    let rows = world.data.join("projections").join(build_in_use(&world));
+    let mut damaged = 0;
+    for file in files(&rows.join("rows")) {
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes.iter_mut().for_each(|byte| *byte ^= 0x55);
+        std::fs::write(&file, bytes).unwrap();
+        damaged += 1;
+    }
+    assert!(damaged > 0, "there are rows on disk");
+    let advice = format!(
+        "run `tidings projections rebuild --data {} --config {}`",
+        world.data.display(),
+        world.config().display()
+    );
+    for tool in [["projections", "list"], ["projections", "audit"]] {
+        let said = failure(&world, &tool);
+        assert!(said.contains(&advice), "{tool:?}: {said}");
+    }
+    printed(&world, &["projections", "rebuild"]);
+    let said = printed(&world, &["projections", "audit"]);
+    assert!(said.contains(" 0 differences"), "{said}");
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push(path),
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_port_is_taken_makes_nothing() {
+    let world = World::embedded();
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", world.port)).unwrap();
+    let refused = world.starting().refused().await;
+    let begin = format!("error: cannot listen on 127.0.0.1:{} (TCP): ", world.port);
+    assert!(refused.starts_with(&begin), "{refused}");
+    assert!(refused.ends_with("choose another --port"), "{refused}");
+    assert!(!world.data.exists());
+}
+
+#[test]
+fn a_load_on_a_server_that_is_not_there_says_so() {
+    let address = format!("127.0.0.1:{}", World::embedded().port);
+    let output = Command::new(program())
+        .args(["bench", "messages", "--server", &address])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    let begin = format!("error: no server can be reached at {address}: ");
+    assert!(said.starts_with(&begin), "{said}");
 }

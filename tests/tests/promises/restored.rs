@@ -152,3 +152,52 @@ async fn a_restored_log_begins_another_history(mut world: World) {
     stop(server).await;
     printed(&world, &["projections", "audit"]);
 }
+
+/// A log whose end is gone, as after a disk that lied: what a server noted when it stopped tells.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn embedded_a_log_that_has_lost_its_end_goes_on_in_another_epoch() {
+    let mut world = World::embedded();
+    world.limits("drain_ms = 1\n");
+    let server = world.start().await;
+    let mut ann = Session::open(&server, Way::WebSocketProtobuf, "ann").await;
+    let conversation = ann.start(ask::direct("ben")).await;
+    ann.command(ask::post(conversation, "kept")).await;
+    drop(ann);
+    stop(server).await;
+    let log = world.data.join("log");
+    let before = world.folder.path().join("before");
+    copy(&log, &before);
+    let server = world.start().await;
+    let mut ann = Session::open(&server, Way::WebSocketProtobuf, "ann").await;
+    let lost = ann.command(ask::post(conversation, "lost")).await.position;
+    drop(ann);
+    stop(server).await;
+    let mut noted = false;
+    for entry in fs::read_dir(&before).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name() == "reached.json" {
+            noted = true;
+        } else {
+            fs::copy(entry.path(), log.join(entry.file_name())).unwrap();
+        }
+    }
+    assert!(noted, "the first stop was noted, too");
+    fs::remove_dir_all(world.data.join("projections")).unwrap();
+
+    let refused = world.starting().refused().await;
+    assert!(
+        refused.contains(&format!("although it had reached {lost}"))
+            && refused.contains("run `tidings log new-epoch`"),
+        "{refused}"
+    );
+    let refused = failure(&world, &["log", "verify"]);
+    assert!(refused.contains("run `tidings log new-epoch`"), "{refused}");
+    let said = printed(&world, &["log", "new-epoch", "--yes"]);
+    assert!(said.contains("new epoch "), "{said}");
+    printed(&world, &["log", "verify"]);
+    let server = world.start().await;
+    let mut ann = Session::open(&server, Way::WebSocketProtobuf, "ann").await;
+    let messages = history::all(&mut ann, conversation).await;
+    let texts: Vec<&str> = messages.iter().map(|message| &*message.text).collect();
+    assert_eq!(texts, ["kept"]);
+}

@@ -140,3 +140,49 @@ async fn jetstream_two_servers_share_secrets_that_were_made_before() {
         .await;
     assert_eq!(text.actor, "ann");
 }
+
+/// Starts a server on a configuration of its own, which names a secret in a file beside it.
+fn with_secret_file(world: &World) -> (PathBuf, PathBuf) {
+    let path = world.folder.path().join("own.toml");
+    let text = format!(
+        "data = \"own-data\"\nport = {}\n[auth]\nsecrets = [{{ file = \"secret.txt\" }}]\n",
+        world.port
+    );
+    fs::write(&path, text).unwrap();
+    (path, world.folder.path().join("secret.txt"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_of_tokens_lies_beside_the_configuration() {
+    let world = World::embedded();
+    let (path, secret) = with_secret_file(&world);
+    let starting = || Starting::new(&path, &world.server_log());
+    let shown = secret.display();
+    let refused = starting().refused().await;
+    assert!(
+        refused.contains(&format!("{shown}, does not exist")),
+        "{refused}"
+    );
+    put(&secret, "short\n");
+    let refused = starting().refused().await;
+    assert!(
+        refused.contains(&format!("the secret in {shown} has 5 bytes")),
+        "{refused}"
+    );
+    let data = world.folder.path().join("own-data");
+    assert!(!data.exists(), "nothing is made before");
+
+    put(&secret, &format!("{}\n", tidings_tests::token::SECRET));
+    let server = starting().listening().await;
+    Session::open(&server, Way::WebSocketProtobuf, "ann").await;
+    server.kill();
+    assert!(data.is_dir());
+    let warned = || {
+        let log = fs::read_to_string(world.server_log()).unwrap();
+        log.contains(&format!("others may read the secret in {shown}"))
+    };
+    assert!(!warned());
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
+    starting().listening().await.kill();
+    assert!(warned());
+}

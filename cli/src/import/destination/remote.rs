@@ -48,7 +48,9 @@ impl Remote {
                     }
                     std::thread::sleep(pause(tries).max(after));
                 }
-                Err(Failed::Lost(why)) => bail!("cannot reach {url}: {why}"),
+                Err(Failed::Lost(why)) => {
+                    bail!("cannot reach {url}: {why}; does a server run there?")
+                }
                 Err(Failed::Refused(why)) => bail!("{url} refuses: {why}"),
             }
         };

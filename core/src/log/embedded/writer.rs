@@ -183,7 +183,12 @@ impl Writer {
             let _ = std::fs::remove_file(self.dir.join(SPARE));
         }
         self.journal.end(Life::Closed);
-        state.failed.is_none().then_some(state.last)
+        let last = state.failed.is_none().then_some(state.last);
+        // Whoever appends all the same must not get in behind what is noted as the end.
+        state
+            .failed
+            .get_or_insert_with(|| (Uuid::nil(), "it has been closed".to_owned()));
+        last
     }
 
     fn write(&self, state: &mut State, id: Uuid) -> Result<(), AppendError> {

@@ -46,6 +46,9 @@ pub(super) async fn append(shared: &Shared, append: Append) -> Result<Position, 
             len: append.payload.len(),
         });
     }
+    if let Some(why) = shared.replaced.get() {
+        return Err(AppendError::Unavailable(why.clone()));
+    }
     let turn = &shared.turns(append.lane)[usize::from(append.shard.0)];
     let mut tries = Tries::default();
     let attempts = async {

@@ -1,13 +1,13 @@
 //! Connecting: which server is refused, and with which sentence.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::account::Account;
 use async_nats::jetstream::stream::Info;
-use async_nats::{Client, ConnectOptions, ServerInfo};
+use async_nats::{Client, ConnectOptions, Event, ServerInfo};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -31,7 +31,11 @@ const SHARDS_REPLICATED: u16 = 64;
 /// so this must hold what the server sends before it wants a sign: up to 32 MiB.
 const SUBSCRIPTION_CAPACITY: usize = 262_144;
 
-pub(super) async fn connect(config: Config, epoch: Uuid) -> Result<JetStream, ConnectError> {
+/// Connects to a log. Without an epoch to make a new one with, it must exist.
+pub(super) async fn connect(
+    config: Config,
+    epoch: Option<Uuid>,
+) -> Result<JetStream, ConnectError> {
     let api = api(&config).await?;
     let readers = open(&config, "tidings tail").await?;
 
@@ -57,6 +61,7 @@ pub(super) async fn connect(config: Config, epoch: Uuid) -> Result<JetStream, Co
             journal_turns: turns(),
             presence_turns: turns(),
             seen: (0..identity.shards).map(|_| AtomicU64::new(0)).collect(),
+            replaced: std::sync::OnceLock::new(),
             config,
             identity,
             api,
@@ -113,7 +118,13 @@ async fn open(config: &Config, name: &str) -> Result<Client, ConnectError> {
         .ping_interval(Duration::from_secs(2))
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
         .reconnect_delay_callback(|n| Duration::from_millis((n as u64 * 20).min(500)))
-        .event_callback(|event| async move { tracing::info!(%event, "nats") });
+        .event_callback({
+            let lost = Arc::new(AtomicBool::new(false));
+            move |event| {
+                tell(&event, &lost);
+                std::future::ready(())
+            }
+        });
     let options = match &config.auth {
         Auth::None => options,
         Auth::Token(token) => options.token(token.clone()),
@@ -178,6 +189,24 @@ async fn open(config: &Config, name: &str) -> Result<Client, ConnectError> {
         }
         ConnectError::Unreachable { servers, reason }
     })
+}
+
+/// Tells the operator of what goes amiss with a connection, and that it is well again.
+fn tell(event: &Event, lost: &AtomicBool) {
+    match event {
+        Event::Connected if lost.swap(false, Ordering::Relaxed) => {
+            tracing::info!(%event, "nats again");
+        }
+        Event::Connected | Event::Draining | Event::Closed => tracing::debug!(%event, "nats"),
+        Event::Disconnected => {
+            lost.store(true, Ordering::Relaxed);
+            tracing::warn!(%event, "nats");
+        }
+        Event::LameDuckMode
+        | Event::SlowConsumer(_)
+        | Event::ServerError(_)
+        | Event::ClientError(_) => tracing::warn!(%event, "nats"),
+    }
 }
 
 /// Refuses a server by what it says of itself.
@@ -248,7 +277,24 @@ async fn check_account(api: &Api, config: &Config) -> Result<(), ConnectError> {
 }
 
 /// The journal's identity: what is recorded in it, or what it has just been made with.
-async fn journal(api: &Api, config: &Config, epoch: Uuid) -> Result<Identity, ConnectError> {
+async fn journal(
+    api: &Api,
+    config: &Config,
+    epoch: Option<Uuid>,
+) -> Result<Identity, ConnectError> {
+    let Some(epoch) = epoch else {
+        let stream = streams::stream(&config.prefix, Lane::Journal);
+        return match insist(config.patience, || api.info(&stream)).await {
+            Ok(info) => streams::identity(&info.config),
+            Err(error) if error.code() == Some(ErrorCode::STREAM_NOT_FOUND) => {
+                Err(ConnectError::Missing { stream })
+            }
+            Err(error) => Err(ConnectError::Unavailable {
+                patience: config.patience,
+                reason: error.to_string(),
+            }),
+        };
+    };
     let default = if config.replicas == 1 {
         SHARDS_SINGLE
     } else {

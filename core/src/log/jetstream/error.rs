@@ -89,6 +89,14 @@ pub enum ConnectError {
         /// What is configured.
         wanted: u16,
     },
+    /// There is no log, and none was to be made.
+    #[error(
+        "NATS has no stream {stream}: a server makes the log when it first starts; if it was made, check the configured prefix and domain"
+    )]
+    Missing {
+        /// The stream.
+        stream: String,
+    },
     /// A setting of an existing stream would lose records.
     #[error(
         "the stream {stream} has {setting} {value}, with which the log cannot keep its promises: {remedy}"

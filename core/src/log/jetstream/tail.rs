@@ -195,7 +195,14 @@ impl Followed {
         {
             return Ok(Err(ReadError::Lost));
         }
-        let state = api.info(&self.stream).await?.state;
+        let info = api.info(&self.stream).await?;
+        if self.lane == Lane::Journal
+            && let Ok(now) = streams::identity(&info.config)
+            && now.epoch != self.incarnation
+        {
+            return Ok(Err(self.replaced(now.epoch)));
+        }
+        let state = info.state;
         if state.last_sequence < last {
             return Ok(Err(self.damaged(
                 state.last_sequence + 1,
@@ -248,6 +255,17 @@ impl Followed {
             owed: None,
             silence,
         })
+    }
+
+    fn replaced(&self, epoch: Uuid) -> ReadError {
+        let why = self.shared.replaced.get_or_init(|| {
+            format!(
+                "the stream {} had the epoch {} when this process opened it, and has {epoch} now: restart \
+                 this process",
+                self.stream, self.incarnation,
+            )
+        });
+        ReadError::Unavailable(why.clone())
     }
 
     fn damaged(&self, position: u64, reason: String) -> ReadError {

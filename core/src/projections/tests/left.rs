@@ -7,7 +7,10 @@ use crate::{
         event::{Kind, Role},
     },
     history::play::{batch, commit},
-    projections::read::{Text, Viewer},
+    projections::{
+        read::{Text, Viewer},
+        resume::{Resume, What, since},
+    },
 };
 
 fn id() -> ConversationId {
@@ -141,4 +144,129 @@ fn edits_that_nobody_missed_leave_nothing_behind() {
         did(&projections, "ann", edited("second"));
     }
     assert_eq!(size(&projections), with_one);
+}
+
+/// What somebody sees given to message 1, most given first, and whether they give it.
+fn sees_given(projections: &Projections, who: &str) -> Vec<(String, u32, bool)> {
+    let rows = projections.read();
+    let viewer = Viewer::load(&rows, &user(who)).expect("read");
+    let message = read::message(&rows, &viewer, id(), 1).expect("read");
+    message.expect("they see it").reactions
+}
+
+fn gives(reaction: &str) -> Vec<Event> {
+    vec![Event::ReactionAdded {
+        seq: 1,
+        reaction: reaction.to_owned(),
+    }]
+}
+
+fn takes_back(reaction: &str) -> Vec<Event> {
+    vec![Event::ReactionRemoved {
+        seq: 1,
+        reaction: reaction.to_owned(),
+    }]
+}
+
+#[test]
+fn whoever_has_left_sees_the_reactions_of_then() {
+    let (_folder, projections) = group();
+    let given = |list: &[(&str, u32, bool)]| {
+        let owned = list
+            .iter()
+            .map(|(name, n, mine)| ((*name).to_owned(), *n, *mine));
+        Vec::from_iter(owned)
+    };
+    did(&projections, "ann", gives("+"));
+    did(&projections, "ben", gives("+"));
+    did(&projections, "ben", gives("heart"));
+    did(&projections, "ben", left("ben"));
+    did(&projections, "ann", takes_back("+"));
+    did(&projections, "cleo", gives("heart"));
+    did(&projections, "cleo", left("cleo"));
+    did(&projections, "ann", gives("+"));
+    did(&projections, "dan", gives("heart"));
+    assert_eq!(
+        sees_given(&projections, "ben"),
+        given(&[("+", 2, true), ("heart", 1, true)])
+    );
+    assert_eq!(
+        sees_given(&projections, "cleo"),
+        given(&[("heart", 2, true), ("+", 1, false)])
+    );
+    assert_eq!(
+        sees_given(&projections, "dan"),
+        given(&[("heart", 3, true), ("+", 2, false)])
+    );
+    let retracted = Event::MessageRetracted {
+        seq: 1,
+        author: user("ann"),
+        countable_seq: 1,
+    };
+    did(&projections, "ann", vec![retracted]);
+    for who in ["ann", "ben", "cleo", "dan"] {
+        assert_eq!(sees_given(&projections, who), given(&[]));
+    }
+}
+
+/// Of many changes only those are kept that somebody needs.
+#[test]
+fn reactions_that_nobody_missed_leave_nothing_behind() {
+    let (_folder, projections) = group();
+    let kept = |projections: &Projections| {
+        let rows = projections.read();
+        let row = rows.get(Table::Reactions, &rows::reaction(id(), 1, "+", "ann"));
+        row.expect("read").map_or(0, |row| row.len())
+    };
+    for _ in 0..50 {
+        did(&projections, "ann", gives("+"));
+        did(&projections, "ann", takes_back("+"));
+    }
+    assert_eq!(kept(&projections), 0);
+    did(&projections, "ann", gives("+"));
+    did(&projections, "ben", left("ben"));
+    did(&projections, "ann", takes_back("+"));
+    let with_one = kept(&projections);
+    assert!(with_one > 0);
+    for _ in 0..50 {
+        did(&projections, "ann", gives("+"));
+        did(&projections, "ann", takes_back("+"));
+    }
+    assert_eq!(kept(&projections), with_one);
+}
+
+#[test]
+fn whoever_has_left_is_told_of_what_is_taken_back_and_of_nothing_else() {
+    let (_folder, projections) = group();
+    did(&projections, "ben", left("ben"));
+    let cursor = (projections.cursor(), u32::MAX);
+    did(&projections, "ann", gives("+"));
+    did(&projections, "ann", edited("second"));
+    let posted = Event::MessagePosted {
+        seq: 2,
+        countable_seq: 2,
+        content: sealed("not for ben"),
+        reply_to: 0,
+        mentions: Vec::new(),
+    };
+    did(&projections, "ann", vec![posted]);
+    let retracted = |seq| Event::MessageRetracted {
+        seq,
+        author: user("ann"),
+        countable_seq: seq,
+    };
+    did(&projections, "ann", vec![retracted(2)]);
+    did(&projections, "ann", vec![retracted(1)]);
+    let rows = projections.read();
+    let viewer = Viewer::load(&rows, &user("ben")).expect("read");
+    let told = |cursor| match since(&rows, rows.cursor(), &viewer, cursor, 10).expect("read") {
+        Resume::Gap => panic!("there is room"),
+        Resume::Changes(changes) => changes,
+    };
+    let changes = told(cursor);
+    assert!(
+        matches!(&changes[..], [change] if matches!(change.what, What::MessageRetracted { seq: 1, .. })),
+        "{changes:?}"
+    );
+    assert_eq!(told(changes[0].at), []);
 }

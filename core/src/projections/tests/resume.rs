@@ -126,6 +126,48 @@ const POST: Deed = Deed::Post {
     mention: None,
 };
 
+/// Somebody is cut off between two joinings that are told of together.
+#[test]
+fn joinings_are_not_passed_by_a_change_between_them() {
+    let act = |(place, deed, ends_commit)| Act {
+        who: 0,
+        by_member: false,
+        place,
+        deed,
+        ends_commit,
+    };
+    let acts = [
+        (3, Deed::Remove { user: 1 }, false),
+        (3, Deed::Remove { user: 2 }, true),
+        (3, Deed::Add { users: vec![1] }, false),
+        (4, POST, false),
+        (3, Deed::Add { users: vec![2] }, true),
+    ];
+    let (_folder, projections) = empty();
+    let (_, commits) = Play::new().all(&acts.map(act));
+    for commit in commits {
+        fold(&projections, commit);
+    }
+    let rows = projections.read();
+    let user = crate::history::act::user(0);
+    let told = |cursor| changes(&rows, &user, cursor, ALL).expect("room");
+    let last = told((2, u32::MAX));
+    let joined = |changes: &[Change]| {
+        let joined = changes.iter().filter_map(|change| match &change.what {
+            What::MembersJoined { users, .. } => Some(users.clone()),
+            _ => None,
+        });
+        joined.flatten().collect::<std::collections::BTreeSet<_>>()
+    };
+    let all = joined(&last);
+    assert_eq!(all.len(), 2);
+    for cut in 1..=last.len() {
+        let mut seen = joined(&last[..cut]);
+        seen.extend(joined(&told(last[cut - 1].at)));
+        assert_eq!(seen, all, "cut after {cut}");
+    }
+}
+
 /// Changes that say nothing to the viewer must not push out those that do.
 #[test]
 fn many_silent_changes_make_a_gap_and_lose_nothing() {
@@ -151,7 +193,7 @@ fn many_silent_changes_make_a_gap_and_lose_nothing() {
 }
 
 #[test]
-fn who_has_left_is_told_of_nothing_after() {
+fn who_has_left_is_told_only_of_what_is_taken_back() {
     let acts = [
         (0, 3, POST),
         (2, 3, Deed::Leave { force: false }),

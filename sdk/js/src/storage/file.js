@@ -3,6 +3,8 @@
 import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
+const NAME = /^[0-9a-f-]{36}\.json$/;
+
 /** @implements {OutboxStorage} */
 export class FileStorage {
   /** @typedef {import('../../types/index.js').OutboxStorage} OutboxStorage */
@@ -20,7 +22,8 @@ export class FileStorage {
   /** @returns {Promise<OutboxEntry[]>} */
   async load() {
     await mkdir(this.#folder, { recursive: true });
-    const names = (await readdir(this.#folder)).filter((name) => name.endsWith('.json'));
+    // What has another name was not put here.
+    const names = (await readdir(this.#folder)).filter((name) => NAME.test(name));
     const entries = await Promise.all(names.map((name) => this.#read(name)));
     return entries.filter((entry) => entry !== null);
   }
@@ -33,9 +36,12 @@ export class FileStorage {
    */
   async #read(name) {
     try {
-      return JSON.parse(await readFile(join(this.#folder, name), 'utf8'));
+      const entry = JSON.parse(await readFile(join(this.#folder, name), 'utf8'));
+      return { ...entry, id: name.slice(0, -'.json'.length) };
     } catch (error) {
       if (/** @type {NodeJS.ErrnoException} */ (error).code === 'ENOENT') return null;
+      // One that is damaged must not hide the others. The outbox, which cannot use it, drops it.
+      if (error instanceof SyntaxError) return /** @type {any} */ ({ id: name.slice(0, -'.json'.length), owner: '', user: '' });
       throw error;
     }
   }

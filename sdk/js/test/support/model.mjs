@@ -34,7 +34,7 @@ export class Model {
           Object.assign(message, { text: fact.text, mentions: fact.mentions, edited_ms: fact.at_ms });
           break;
         case 'retracted':
-          Object.assign(message, { text: '', mentions: [], reactions: [], retracted: true });
+          Object.assign(message, { text: '', mentions: [], reactions: [], edited_ms: 0, retracted: true });
           break;
         case 'reacted':
           message.reactions.push({ user: fact.actor, reaction: fact.reaction });

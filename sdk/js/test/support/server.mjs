@@ -69,6 +69,11 @@ export class Server {
     await once(child, 'exit');
   }
 
+  /** Takes away what a server that was ended has kept: the next start begins another log. */
+  async wipe() {
+    await rm(join(this.#folder, 'data'), { recursive: true, force: true });
+  }
+
   async stop() {
     await this.kill();
     await rm(this.#folder, { recursive: true, force: true });

@@ -234,6 +234,7 @@ impl Conversation {
             message.text.clear();
             message.mentions.clear();
             message.reactions.clear();
+            message.edited_ms = 0;
             message.stub = false;
             message.countable = false;
             message.retracted = true;

@@ -305,6 +305,7 @@ impl World {
                 }
                 post.retracted = true;
                 post.text.clear();
+                post.edited_ms = 0;
                 post.reactions.clear();
                 let author = post.author.clone();
                 let retracted = MessageRetracted {
@@ -508,6 +509,7 @@ impl World {
                     Ask::UnreadTotal => {
                         state.apply_unread(&query::Unread {
                             total: self.total(),
+                            as_of: self.position,
                         });
                     }
                     Ask::Conversations => {

@@ -58,6 +58,30 @@ async fn a_new_epoch_keeps_the_records_and_names_another_history() {
     log.append(journal(2, first, 2)).await.unwrap();
 }
 
+/// A process that did not follow the log while it got a new epoch, as one that had lost its connection.
+#[tokio::test]
+async fn a_process_of_the_old_epoch_neither_reads_nor_appends() {
+    let folder = folder();
+    let server = Server::start(folder.path()).await;
+    let log = connect(Config {
+        patience: Duration::from_secs(1),
+        ..server.config()
+    })
+    .await;
+    let first = log.append(journal(0, Position::START, 1)).await.unwrap();
+    new_epoch(server.config(), NEXT).await.unwrap();
+    let unread = log.tail(Lane::Journal, Position::START).await.err();
+    let unread = unread.expect("another history").to_string();
+    assert!(unread.contains("restart this process"), "{unread}");
+    let refused = log.append(journal(0, first, 2)).await.unwrap_err();
+    assert!(
+        matches!(&refused, AppendError::Unavailable(why) if why.contains("restart this process")),
+        "{refused}"
+    );
+    let fresh = connect(server.config()).await;
+    assert_eq!(ids(&read(&fresh, Lane::Journal, 1).await), [1]);
+}
+
 /// A stream that is restored under a process that has seen more of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_appended_to_a_log_that_went_back() {

@@ -1,0 +1,139 @@
+//! What a configuration file says, and what is refused.
+
+use std::fs;
+
+use super::*;
+
+fn parsed(text: &str) -> Result<Config, String> {
+    toml::from_str(text).map_err(|error| error.message().to_owned())
+}
+
+fn place(data: Option<&Path>, config: Option<&Path>) -> Place {
+    Place {
+        data: data.map(Path::to_owned),
+        config: config.map(Path::to_owned),
+    }
+}
+
+#[test]
+fn a_backend_without_settings_gets_none() {
+    for text in ["", "[log]\n", "[log]\nbackend = \"embedded\"\n"] {
+        let config = parsed(text).unwrap();
+        assert!(matches!(config.log, LogConfig::Embedded), "{text}");
+    }
+    for (text, said) in [
+        (
+            "[log]\nservers = [\"nats://a\"]\n",
+            "log.servers is set, and the backend is \"embedded\" if nothing is said",
+        ),
+        (
+            "[log]\nbackend = \"embedded\"\nreplicas = 3\n",
+            "log.replicas is set, and the backend is \"embedded\", which has no settings",
+        ),
+        (
+            "[log.tls]\nca_file = \"a\"\n",
+            "log.tls is set, and the backend is",
+        ),
+        (
+            "[log]\nbackend = \"kafka\"\n",
+            "log.backend is \"kafka\": it can be \"embedded\" or \"jetstream\"",
+        ),
+        (
+            "[log]\nbackend = 1\n",
+            "log.backend is 1: it can be \"embedded\" or \"jetstream\"",
+        ),
+        (
+            "[log]\nbackend = \"jetstream\"\nserver = \"a\"\n",
+            "unknown field `server`",
+        ),
+    ] {
+        let refused = parsed(text).unwrap_err();
+        assert!(refused.contains(said), "{text}: {refused}");
+    }
+    let refused = parsed("[log]\nservers = [\"nats://a\"]\n").unwrap_err();
+    assert!(
+        refused.contains("set log.backend = \"jetstream\""),
+        "{refused}"
+    );
+}
+
+#[test]
+fn paths_in_a_file_count_from_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tidings.toml");
+    let text = "data = \"data\"\n\
+        [tls]\ncertificate = \"c.pem\"\nkey = \"/k.pem\"\n\
+        [secrets]\noperator_key_file = \"o\"\nids_secret_file = \"i\"\n\
+        [auth]\nsecrets = [{ file = \"s\" }, { secret = \"in place\" }]\njwks = { file = \"j\" }\n\
+        [log]\nbackend = \"jetstream\"\ncredentials = \"l\"\n[log.tls]\nca_file = \"t\"\n";
+    fs::write(&file, text).unwrap();
+    let mut config = place(None, Some(&file)).load().unwrap();
+    let at = |name| Some(folder.path().join(name));
+    assert_eq!(Some(&config.data), at("data").as_ref());
+    assert_eq!(config.tls.certificate, at("c.pem"));
+    assert_eq!(config.tls.key, Some("/k.pem".into()));
+    assert_eq!(config.secrets.operator_key_file, at("o"));
+    assert_eq!(config.secrets.ids_secret_file, at("i"));
+    let secrets: Vec<_> = config.auth.secrets.iter().map(|s| s.file.clone()).collect();
+    assert_eq!(secrets, [at("s"), None]);
+    assert_eq!(config.auth.jwks.as_ref().unwrap().file, at("j"));
+    let private: Vec<_> = config
+        .private_files()
+        .iter()
+        .map(|p| Some(p.to_path_buf()))
+        .collect();
+    assert_eq!(private, [at("s"), Some("/k.pem".into()), at("l")]);
+    let LogConfig::JetStream(settings) = &mut config.log else {
+        panic!("it says jetstream");
+    };
+    let files: Vec<_> = settings.files().into_iter().flatten().collect();
+    assert_eq!(files, [&at("l").unwrap(), &at("t").unwrap()]);
+
+    // What a flag says counts from where the program is, as everywhere.
+    let config = place(Some(Path::new("elsewhere")), Some(&file)).load();
+    assert_eq!(config.unwrap().data, Path::new("elsewhere"));
+}
+
+#[test]
+fn a_file_is_no_data_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let refused = place(Some(&file), None).load().unwrap_err().to_string();
+    assert!(
+        refused.starts_with(&format!("{} is a file, and ", file.display())),
+        "{refused}"
+    );
+    assert!(refused.ends_with("choose another --data"), "{refused}");
+    let below = place(Some(&file.join("x/y")), None).load().unwrap_err();
+    assert!(
+        below
+            .to_string()
+            .contains("is a file, and is to be above the folder"),
+        "{below}"
+    );
+    let config = folder.path().join("tidings.toml");
+    fs::write(&config, "data = \"file\"").unwrap();
+    let refused = place(None, Some(&config)).load().unwrap_err().to_string();
+    assert!(
+        refused.ends_with("choose another `data` in the configuration"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn advice_names_the_place() {
+    let mut config = Config {
+        data: "d".into(),
+        ..Config::default()
+    };
+    assert_eq!(
+        config.rebuild(),
+        "run `tidings projections rebuild --data d`"
+    );
+    config.file = Some("c.toml".into());
+    assert_eq!(
+        config.rebuild(),
+        "run `tidings projections rebuild --data d --config c.toml`"
+    );
+}
