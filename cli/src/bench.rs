@@ -1,5 +1,6 @@
 //! `tidings bench`: load against a running server, or one of its own, and what importing costs.
 
+mod failover;
 mod import;
 mod messages;
 mod relay;
@@ -20,6 +21,9 @@ pub(crate) enum Bench {
     Messages(messages::Messages),
     /// Imports made-up IRC logs, then rebuilds the projections: how fast, and what that costs.
     Import(import::Import),
+    /// Two servers on one JetStream, one of which is killed under load: how long until its clients are at
+    /// the other, what the others notice, and whether anything is lost.
+    Failover(failover::Failover),
     /// The bare relay that `messages --baseline` measures; ends when its input does.
     #[command(hide = true)]
     Relay,
@@ -31,6 +35,7 @@ impl Bench {
         match self {
             Bench::Messages(messages) => messages.run(),
             Bench::Import(import) => import.run(),
+            Bench::Failover(failover) => failover.run(),
             Bench::Relay => relay::run().map(|()| true),
         }
     }

@@ -13,6 +13,7 @@ use crate::secrets::SecretsConfig;
 
 mod jetstream;
 mod paths;
+mod public_url;
 
 pub(crate) use jetstream::JetStreamConfig;
 
@@ -26,6 +27,9 @@ pub(crate) struct Config {
     pub(crate) address: IpAddr,
     /// The port; 0 lets the system choose.
     pub(crate) port: u16,
+    /// Base URL at which clients reach this server, told to clients of the other servers on its log.
+    #[serde(deserialize_with = "public_url::deserialize")]
+    pub(crate) public_url: Option<String>,
     /// The certificate. QUIC always has one; see `tls_on_tcp`.
     pub(crate) tls: TlsConfig,
     /// Whether TCP is encrypted too. Behind a proxy that ends TLS it need not be.
@@ -51,6 +55,7 @@ impl Default for Config {
             data: PathBuf::from("tidings-data"),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 8080,
+            public_url: None,
             tls: TlsConfig::default(),
             tls_on_tcp: false,
             log: LogConfig::default(),
@@ -172,10 +177,17 @@ impl Place {
 fn read(path: &Path) -> anyhow::Result<Config> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut config: Config = toml::from_str(&text)
-        .with_context(|| format!("{} is not a valid configuration", path.display()))?;
+    let invalid = || format!("{} is not a valid configuration", path.display());
+    let mut config: Config = toml::from_str(&text).with_context(invalid)?;
+    let said: toml::Table = toml::from_str(&text).with_context(invalid)?;
     config.file = Some(path.to_owned());
-    config.count_paths_from(path.parent().unwrap_or(Path::new("")));
+    let folder = path.parent().unwrap_or(Path::new(""));
+    config.count_paths_from(folder);
+    // Nobody who says nothing of it means a folder beside the file, which may be that of all
+    // configurations.
+    if said.contains_key("data") {
+        config.data = folder.join(&config.data);
+    }
     Ok(config)
 }
 
@@ -183,6 +195,17 @@ impl Config {
     /// Where to listen.
     pub(crate) fn listen(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.port)
+    }
+
+    /// Where clients reach this server, which listens there: as configured, or the address itself where
+    /// that is one. Empty where it is not known.
+    pub(crate) fn url(&self, listens: SocketAddr) -> String {
+        match &self.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None if listens.ip().is_unspecified() => String::new(),
+            None if self.tls_on_tcp => format!("https://{listens}"),
+            None => format!("http://{listens}"),
+        }
     }
 
     /// The flags by which a tool finds the same place.

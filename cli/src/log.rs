@@ -3,7 +3,7 @@
 mod line;
 mod new_epoch;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use tidings_core::{
     commit::{Commit, DecodeError},
@@ -15,7 +15,7 @@ pub(crate) use line::name_of;
 
 use crate::{
     config::{Config, LogConfig, Place},
-    say::say,
+    say::{self, say},
     server,
 };
 
@@ -133,29 +133,43 @@ impl Tail {
     async fn run(self) -> anyhow::Result<bool> {
         let config = self.place.load()?;
         let log = server::log_to_read(&config).await?;
-        let head = log.head(Lane::Journal).await?;
-        let after = Position(self.after.unwrap_or(head.0.saturating_sub(20)));
+        let mut print = |line: &str| {
+            say!("{line}");
+            say::go_on()
+        };
+        self.show(&*log, &mut print).await
+    }
+
+    /// Shows events, a line each, for as long as it is told to go on. True if all could be read.
+    async fn show(
+        &self,
+        log: &dyn EventLog,
+        print: &mut (dyn FnMut(&str) -> ControlFlow<()> + Send),
+    ) -> anyhow::Result<bool> {
+        let after = match self.after {
+            Some(after) => Position(after),
+            None => Position(log.head(Lane::Journal).await?.0.saturating_sub(20)),
+        };
         let mut whole = true;
         let mut show = |record: &Record, commit: Result<Commit, DecodeError>| {
             let lines = match self.json {
                 true => line::json(record.position, &commit),
                 false => line::human(record.position, &commit),
             };
-            lines.iter().for_each(|line| say!("{line}"));
             whole &= commit.is_ok_and(|commit| is_whole(&commit));
+            lines.iter().try_for_each(|line| print(line))
         };
-        each(&*log, after, false, &mut show).await?;
-        if self.follow {
-            let mut tail = log.tail(Lane::Journal, head.max(after)).await?;
-            loop {
-                for record in tail.next().await? {
-                    show(&record, Commit::decode(&record));
-                }
-            }
+        match self.follow {
+            true => follow(log, after, &mut show).await?,
+            false => each(log, after, false, &mut show).await?,
         }
         Ok(whole)
     }
 }
+
+/// What is done with a record; it says whether there is to be another.
+type Visit<'v> =
+    &'v mut (dyn FnMut(&Record, Result<Commit, DecodeError>) -> ControlFlow<()> + Send);
 
 /// Whether this program can read all of a commit's events.
 fn is_whole(commit: &Commit) -> bool {
@@ -167,7 +181,7 @@ async fn each(
     log: &dyn EventLog,
     after: Position,
     bar: bool,
-    visit: &mut dyn FnMut(&Record, Result<Commit, DecodeError>),
+    visit: Visit<'_>,
 ) -> anyhow::Result<()> {
     let head = log.head(Lane::Journal).await?;
     if head <= after {
@@ -177,11 +191,11 @@ async fn each(
     let mut tail = log.tail(Lane::Journal, after).await?;
     'reading: loop {
         for record in tail.next().await? {
-            visit(&record, Commit::decode(&record));
+            let flow = visit(&record, Commit::decode(&record));
             if let Some(bar) = &bar {
                 bar.set_position(record.position.0);
             }
-            if record.position >= head {
+            if flow.is_break() || record.position >= head {
                 break 'reading;
             }
         }
@@ -190,6 +204,18 @@ async fn each(
         bar.finish_and_clear();
     }
     Ok(())
+}
+
+/// Reads the log from after a position and on as it grows: in one go, so that each record is there once.
+async fn follow(log: &dyn EventLog, after: Position, visit: Visit<'_>) -> anyhow::Result<()> {
+    let mut tail = log.tail(Lane::Journal, after).await?;
+    loop {
+        for record in tail.next().await? {
+            if visit(&record, Commit::decode(&record)).is_break() {
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// Things that are wrong, listed at most.
@@ -211,14 +237,17 @@ struct Seen {
 impl Seen {
     async fn everything(log: &dyn EventLog) -> anyhow::Result<Seen> {
         let mut seen = Seen::default();
-        let mut count = |record: &Record, commit: Result<Commit, DecodeError>| match commit {
-            Ok(commit) => seen.count(&commit),
-            Err(error) => {
-                seen.last = record.position;
-                let position = record.position;
-                seen.wrong
-                    .push(format!("position {position}: {}", error.reason));
+        let mut count = |record: &Record, commit: Result<Commit, DecodeError>| {
+            match commit {
+                Ok(commit) => seen.count(&commit),
+                Err(error) => {
+                    seen.last = record.position;
+                    let position = record.position;
+                    seen.wrong
+                        .push(format!("position {position}: {}", error.reason));
+                }
             }
+            ControlFlow::Continue(())
         };
         each(log, Position::START, true, &mut count).await?;
         Ok(seen)
@@ -257,3 +286,6 @@ impl Seen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Conversations, presence and people search over one event log.
+/// The messaging core of a product: conversations, receipts and unread badges over one event log.
 #[derive(Debug, Parser)]
 #[command(name = "tidings", version, about, long_about = None)]
 enum Cli {
@@ -103,12 +103,19 @@ fn main() -> ExitCode {
             Cli::Projections(projections) => projections.run().await,
         }
     });
-    match done {
+    let code = match done {
         Ok(true) => ExitCode::SUCCESS,
         // What was wrong has been said.
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {}", in_full(&error));
+            ExitCode::FAILURE
+        }
+    };
+    match say::unsaid() {
+        Ok(()) => code,
+        Err(error) => {
+            eprintln!("error: not all that was to be printed could be written: {error}");
             ExitCode::FAILURE
         }
     }

@@ -6,6 +6,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use tidings_core::{
     clock::{Clock as _, SystemClock},
+    cluster,
     handler::{self, Parts, ids::Ids},
     keys::{self, KeyStore},
     log::{
@@ -50,6 +51,8 @@ pub(crate) struct Storage {
     pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) ids: Ids,
     pub(crate) random: Random,
+    /// Where other servers may be on the same log.
+    pub(crate) cluster: Option<cluster::Config>,
 }
 
 /// A server that is up.
@@ -63,7 +66,7 @@ pub(crate) struct Server {
     /// SHA-256 of the certificate, in hexadecimal.
     pub(crate) certificate: String,
     stop: tokio::sync::oneshot::Sender<()>,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    serving: tokio::task::JoinHandle<()>,
     endpoint: quinn::Endpoint,
 }
 
@@ -78,13 +81,13 @@ pub(crate) async fn storage(config: &Config) -> anyhow::Result<Storage> {
             let log = Embedded::open_or_create(&config.data.join("log"), &options);
             let log = log.map_err(unreadable)?;
             let folder = config.data.join("keys");
+            let is_new = !keys::embedded::exists(&folder);
             ensure!(
-                log.head(Lane::Journal).await?.0 == 0 || keys::embedded::exists(&folder),
+                !is_new || log.head(Lane::Journal).await? == Position::START,
                 "there are no content keys in {}, so no text of this log can be read: put the folder back \
                  from where it was or from a backup",
                 folder.display()
             );
-            let is_new = log.head(Lane::Journal).await?.0 == 0 && !keys::embedded::exists(&folder);
             let Secrets { operator, ids } =
                 Secrets::load(&config.secrets, &config.data, is_new, &*random)?;
             let keys = keys::embedded::Embedded::open(&folder, operator, random.clone())?;
@@ -93,19 +96,35 @@ pub(crate) async fn storage(config: &Config) -> anyhow::Result<Storage> {
                 ids: ids.check(&keys).await?,
                 keys: Arc::new(keys),
                 random,
+                cluster: None,
             })
         }
         LogConfig::JetStream(settings) => {
             let log = jetstream(settings, &random).await?;
+            // In this order: a server that begins the log meanwhile makes the keys before it appends.
+            let is_empty = log.head(Lane::Journal).await? == Position::START;
             let is_new = !keys::jetstream::exists(&log).await?;
+            ensure!(
+                is_empty || !is_new,
+                "there are no content keys in NATS' stream {}, so no text of this log can be read: restore \
+                 the stream from a backup, as the log's was",
+                keys::jetstream::stream_of(&log)
+            );
             let Secrets { operator, ids } =
                 Secrets::load(&config.secrets, &config.data, is_new, &*random)?;
             let keys = keys::jetstream::JetStream::open(&log, operator, random.clone()).await?;
+            let cluster = cluster::Config {
+                client: log.client(),
+                prefix: log.config().prefix.clone(),
+                node: uuid(&*random),
+                epoch: log.identity().epoch,
+            };
             Ok(Storage {
                 log: Arc::new(log),
                 ids: ids.check(&keys).await?,
                 keys: Arc::new(keys),
                 random,
+                cluster: Some(cluster),
             })
         }
     }
@@ -306,6 +325,7 @@ pub(crate) async fn node(config: &Config) -> anyhow::Result<(Arc<Node>, Random)>
         keys,
         ids,
         random,
+        cluster,
     } = storage(config).await?;
     let projections = projections(config, &log).await?;
     let mut settings = handler::Config {
@@ -322,10 +342,8 @@ pub(crate) async fn node(config: &Config) -> anyhow::Result<(Arc<Node>, Random)>
         random: random.clone(),
         config: settings,
     };
-    Ok((
-        Arc::new(Node::start(parts, ids).context("cannot start the node's threads")?),
-        random,
-    ))
+    let node = Node::start(parts, ids, cluster).context("cannot start the node's threads")?;
+    Ok((Arc::new(node), random))
 }
 
 impl Server {
@@ -363,13 +381,20 @@ impl Server {
         let endpoint = quic::listen(gateway.clone(), http, certificate.quic_config(&quic::ALPNS))
             .map_err(|error| port::refused(http, "UDP", &error))?;
         let quic = endpoint.local_addr()?;
+        let url = config.url(http);
+        if url.is_empty() && matches!(config.log, LogConfig::JetStream(_)) {
+            tracing::warn!(
+                "clients of other servers on this log are not told of this one, which listens on {}: \
+                 public_url in the configuration names it to them",
+                http.ip()
+            );
+        }
+        node.reachable_at(url);
         let router = http::router(gateway.clone(), development, ASSETS);
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let serving = tokio::spawn(http::serve(
-            listener,
-            router,
-            async move { drop(stopped.await) },
-        ));
+        let serving = tokio::spawn(http::serve(gateway.clone(), listener, router, async move {
+            drop(stopped.await)
+        }));
         let sha256 = certificate
             .sha256()
             .iter()
@@ -389,6 +414,7 @@ impl Server {
 
     /// Tells every client when and where to come back, waits until they are gone, writes what is left.
     pub(crate) async fn stop(self) {
+        self.node.leave();
         self.gateway.drain();
         let _ = self.stop.send(());
         let gone = async {

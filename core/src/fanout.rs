@@ -23,7 +23,7 @@ use crate::{
     keys::KeyStore,
     projections::{
         Projections, ReadError, Snapshot, Table,
-        read::{self, MessageView, Text, Viewer},
+        read::{self, MessageView, Viewer},
         resume::{Change, JOINED, What, sealed_text},
         rows::{self, Rows},
         unread,
@@ -52,12 +52,23 @@ pub struct Typing {
     pub frames: [OnceLock<Bytes>; 2],
 }
 
+/// Where clients reach the other nodes.
+#[derive(Debug)]
+pub struct Nodes {
+    /// Base URLs.
+    pub urls: Vec<String>,
+    /// Its frame in each encoding.
+    pub frames: [OnceLock<Bytes>; 2],
+}
+
 /// A session as the fan-out sees it. Called on the projector's thread: never block.
 pub trait Session: Send + Sync {
     /// A recorded change.
     fn notify(&self, notice: &Arc<Notice>);
     /// Somebody is typing.
     fn typing(&self, typing: &Arc<Typing>);
+    /// Other nodes have come or gone.
+    fn nodes(&self, nodes: &Arc<Nodes>);
     /// Something may have been missed: the session is to be closed so that its client resumes.
     fn interrupt(&self);
     /// What was put aside for it may go: see [`Fanout::wake_when_told`].
@@ -92,6 +103,8 @@ pub struct Fanout {
 struct Audience {
     members: Vec<UserId>,
     direct: bool,
+    /// Whether members see what was said before they joined.
+    sees_all: bool,
 }
 
 /// Members who join by one command, on the way to being told of. Told one by one they would cost a
@@ -240,6 +253,15 @@ impl Fanout {
         }
     }
 
+    /// Tells every session where the other nodes are now.
+    pub fn nodes(&self, urls: Vec<String>) {
+        let frames = [OnceLock::new(), OnceLock::new()];
+        let nodes = Arc::new(Nodes { urls, frames });
+        for (_, session) in self.sessions.read().values().flatten() {
+            session.nodes(&nodes);
+        }
+    }
+
     /// Sessions of a user.
     pub fn sessions_of(&self, user: &str) -> usize {
         self.sessions.read().get(user).map_or(0, Vec::len)
@@ -253,11 +275,19 @@ impl Fanout {
         active: bool,
     ) -> Result<(), ReadError> {
         let kept = self.audiences.lock().get(&conversation).cloned();
+        let rows = self.projections.read();
+        let members = match &kept {
+            Some(audience) => audience.members.len(),
+            None => read::row(&rows, conversation)?.map_or(0, |row| row.member_count as usize),
+        };
+        if members > TICKS_MEMBERS as usize {
+            // In a crowd somebody always types.
+            return Ok(());
+        }
         let audience = match kept {
             Some(audience) => audience,
-            None => Arc::new(self.load_audience(conversation)?),
+            None => Arc::new(load_audience(&rows, conversation)?),
         };
-        let rows = self.projections.read();
         let blockers = load_blockers(&rows, user)?;
         let blocked = Viewer::load(&rows, user)?;
         drop(rows);
@@ -718,13 +748,8 @@ impl Fanout {
         if let Err(error) =
             content::open_changes(&*self.keys, std::slice::from_mut(&mut change)).await
         {
-            // The event must not be lost: it goes out without its text, to be fetched.
+            // The event must not be lost: it goes out sealed, which clients are told as text to be fetched.
             tracing::error!(%error, "content could not be opened for delivery");
-            match &mut change.what {
-                What::MessagePosted(message) => message.text = Text::Erased,
-                What::MessageEdited { text, .. } => *text = Text::Erased,
-                _ => {}
-            }
         }
         change
     }
@@ -740,8 +765,16 @@ impl Fanout {
         let sessions = self.sessions.read();
         let mut notice = None;
         let mut change = Some(change);
+        let many: HashSet<&UserId> = match except.len() {
+            ..=FEW => HashSet::new(),
+            _ => except.iter().collect(),
+        };
         for user in users {
-            if except.contains(user) {
+            let is_excepted = match except.len() {
+                ..=FEW => except.contains(user),
+                _ => many.contains(user),
+            };
+            if is_excepted {
                 continue;
             }
             for (_, session) in sessions.get(user).into_iter().flatten() {
@@ -767,7 +800,7 @@ impl Fanout {
         author: &UserId,
     ) -> Result<Vec<UserId>, ReadError> {
         let mut unseeing = self.blockers(author)?.to_vec();
-        if !audience.direct {
+        if !audience.sees_all {
             let rows = self.projections.read();
             let here: Vec<UserId> = {
                 let sessions = self.sessions.read();
@@ -872,23 +905,9 @@ impl Fanout {
         if let Some(audience) = self.audiences.lock().get(&id) {
             return Ok(audience.clone());
         }
-        let audience = Arc::new(self.load_audience(id)?);
+        let audience = Arc::new(load_audience(&self.projections.read(), id)?);
         self.audiences.lock().insert(id, audience.clone());
         Ok(audience)
-    }
-
-    fn load_audience(&self, id: ConversationId) -> Result<Audience, ReadError> {
-        let rows = self.projections.read();
-        let mut members = Vec::new();
-        read::each_member(&rows, id, "", &mut |user, row| {
-            if row.role.is_some() {
-                members.push(UserId::trusted(user));
-            }
-            ControlFlow::Continue(())
-        })?;
-        let direct =
-            matches!(read::row(&rows, id)?, Some(row) if matches!(row.kind, Kind::Direct { .. }));
-        Ok(Audience { members, direct })
     }
 
     fn blockers(&self, user: &UserId) -> Result<Arc<[UserId]>, ReadError> {
@@ -916,6 +935,29 @@ impl Fanout {
             change(&mut Arc::make_mut(audience).members);
         }
     }
+}
+
+fn load_audience(rows: &dyn Rows, id: ConversationId) -> Result<Audience, ReadError> {
+    let mut members = Vec::new();
+    read::each_member(rows, id, "", &mut |user, row| {
+        if row.role.is_some() {
+            members.push(UserId::trusted(user));
+        }
+        ControlFlow::Continue(())
+    })?;
+    let kind = read::row(rows, id)?.map(|row| row.kind);
+    Ok(Audience {
+        members,
+        direct: matches!(kind, Some(Kind::Direct { .. })),
+        // Not known of one that these very commits start: then each member is looked at.
+        sees_all: match kind {
+            Some(Kind::Direct { .. }) => true,
+            Some(Kind::Group {
+                history_from_start, ..
+            }) => history_from_start,
+            None => false,
+        },
+    })
 }
 
 /// Who blocks a user.

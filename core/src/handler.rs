@@ -10,10 +10,12 @@ use std::sync::{
 };
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use crate::{
     clock::SharedClock,
+    cluster::{self, Cluster},
     domain::{Command, CommandId, ConversationId, Limits, Refusal, UserId},
     keys::KeyStore,
     log::{Identity, Shard, SharedLog},
@@ -66,7 +68,7 @@ impl Chain {
 }
 
 /// What came of a command.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Answer {
     /// Durable.
     Accepted(Accepted),
@@ -77,7 +79,7 @@ pub enum Answer {
 }
 
 /// An accepted command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// Position of its commit; of the fence, when there was nothing to record.
     pub position: u64,
@@ -138,6 +140,8 @@ pub struct Parts {
 pub struct Handler {
     identity: Identity,
     queues: Arc<[Arc<Queue>]>,
+    /// Where there may be other nodes.
+    cluster: Option<Arc<Cluster>>,
 }
 
 /// What waits for one shard's writer.
@@ -157,7 +161,11 @@ struct Waiting {
 
 impl Handler {
     /// The handler and its writers' queues, one per shard.
-    pub(crate) fn new(identity: Identity, config: &Config) -> Handler {
+    pub(crate) fn new(
+        identity: Identity,
+        config: &Config,
+        cluster: Option<cluster::Config>,
+    ) -> Handler {
         let queue = || {
             Arc::new(Queue {
                 waiting: Mutex::default(),
@@ -166,9 +174,11 @@ impl Handler {
                 bytes: config.queue_bytes,
             })
         };
+        let queues: Arc<[_]> = (0..identity.shards).map(|_| queue()).collect();
         Handler {
             identity,
-            queues: (0..identity.shards).map(|_| queue()).collect(),
+            cluster: cluster.map(|config| Arc::new(Cluster::new(config, queues.clone()))),
+            queues,
         }
     }
 
@@ -176,9 +186,14 @@ impl Handler {
     pub fn submit(&self, submission: Submission) {
         let hash = submission.command.stream(&submission.actor).hash();
         let Shard(shard) = self.identity.shard_of(hash);
-        if let Err(refused) = self.queues[usize::from(shard)].push(submission) {
-            let (reply, why) = *refused;
-            reply(Answer::Unavailable(why.to_owned()));
+        match &self.cluster {
+            Some(cluster) => cluster.submit(Shard(shard), submission),
+            None => {
+                if let Err(refused) = self.queues[usize::from(shard)].push(submission) {
+                    let (submission, why) = *refused;
+                    (submission.reply)(Answer::Unavailable(why.to_owned()));
+                }
+            }
         }
     }
 
@@ -205,12 +220,16 @@ impl Handler {
             .unwrap_or_else(|_| Answer::Unavailable("the server is stopping".to_owned()))
     }
 
-    /// Commands waiting in all queues.
+    /// Commands waiting in all queues, and with other nodes.
     pub fn waiting(&self) -> usize {
-        self.queues
-            .iter()
-            .map(|queue| queue.waiting.lock().submissions.len())
-            .sum()
+        let waiting = |queue: &Arc<Queue>| queue.waiting.lock().submissions.len();
+        let away = self.cluster.as_ref().map_or(0, |cluster| cluster.waiting());
+        self.queues.iter().map(waiting).sum::<usize>() + away
+    }
+
+    /// The other nodes, where there may be any.
+    pub fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.cluster.as_ref()
     }
 
     /// Takes no more commands; the writers finish what is waiting and end.
@@ -226,18 +245,18 @@ impl Handler {
     }
 }
 
-type Refused = Box<(Box<dyn FnOnce(Answer) + Send>, &'static str)>;
+type Refused = Box<(Submission, &'static str)>;
 
 impl Queue {
-    fn push(&self, submission: Submission) -> Result<(), Refused> {
+    pub(crate) fn push(&self, submission: Submission) -> Result<(), Refused> {
         let bytes = text_bytes(&submission.command);
         let mut waiting = self.waiting.lock();
         if waiting.closed {
-            return Err(Box::new((submission.reply, "the server is stopping")));
+            return Err(Box::new((submission, "the server is stopping")));
         }
         if waiting.submissions.len() >= self.commands || waiting.bytes + bytes > self.bytes {
             return Err(Box::new((
-                submission.reply,
+                submission,
                 "too many commands are waiting: try again later",
             )));
         }
@@ -248,6 +267,11 @@ impl Queue {
             self.arrived.notify_one();
         }
         Ok(())
+    }
+
+    /// Whether nothing more is taken: what cannot be finished now is given up.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.waiting.lock().closed
     }
 
     /// Everything that waits; `None` once the queue is closed and empty.
@@ -278,13 +302,31 @@ impl Queue {
 
 fn text_bytes(command: &Command) -> usize {
     use crate::domain::ConversationCommand as C;
+    let users = |users: &[UserId]| users.iter().map(|user| user.len() + 16).sum::<usize>();
     let own = match command {
-        Command::Conversation(_, C::Post { text, .. } | C::Edit { text, .. }) => text.len(),
         Command::Conversation(
             _,
-            C::AddMembers { users } | C::CreateGroup { members: users, .. },
-        ) => users.iter().map(|user| user.len() + 16).sum(),
-        _ => 0,
+            C::Post { text, mentions, .. } | C::Edit { text, mentions, .. },
+        ) => text.len() + users(mentions),
+        Command::Conversation(_, C::AddMembers { users: added }) => users(added),
+        Command::Conversation(_, C::CreateGroup { title, members, .. }) => {
+            title.len() + users(members)
+        }
+        Command::Conversation(_, C::StartDirect { context, .. }) => context.len(),
+        Command::Conversation(_, C::SetTitle { title }) => title.len(),
+        Command::Conversation(_, C::React { reaction, .. } | C::Unreact { reaction, .. }) => {
+            reaction.len()
+        }
+        Command::Conversation(
+            _,
+            C::RemoveMember { .. }
+            | C::Join
+            | C::Leave { .. }
+            | C::SetRole { .. }
+            | C::Retract { .. }
+            | C::MoveCursors { .. },
+        )
+        | Command::User(_) => 0,
     };
     own + 256
 }

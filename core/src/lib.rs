@@ -1,7 +1,7 @@
 //! The core of Tidings: log, domain, projections, fan-out. No sockets, no frames.
 //!
 //! To be read in this order: `domain`, `commit`, `log`, `keys`, `content`, `handler`, `projections`,
-//! `fanout`, `node`.
+//! `fanout`, `cluster`, `node`.
 
 pub mod domain;
 
@@ -11,6 +11,7 @@ pub mod keys;
 pub mod log;
 
 pub mod clock;
+pub mod cluster;
 pub mod fanout;
 pub mod handler;
 pub mod node;

@@ -12,12 +12,14 @@ use std::{
 
 use crate::{
     clock::SharedClock,
+    cluster,
     commit::Commit,
+    domain::{ConversationId, UserId},
     fanout::Fanout,
     handler::{self, Handler, Parts, cursors::Cursors, ids::Ids, writer},
     keys::KeyStore,
     log::{EventLog, Lane, Position, SharedLog},
-    projections::Projections,
+    projections::{Projections, ReadError},
 };
 
 /// How often what is folded goes to disk: rarely costs least (rows that change often are written
@@ -55,6 +57,8 @@ pub struct Node {
     pub config: handler::Config,
     health: Arc<Health>,
     threads: parking_lot::Mutex<Vec<JoinHandle<()>>>,
+    /// Speaks with other nodes until the flag is set: to the end, they wait for answers.
+    speaker: parking_lot::Mutex<Option<(Arc<AtomicBool>, JoinHandle<()>)>>,
 }
 
 /// How the node is doing.
@@ -69,8 +73,8 @@ pub struct Health {
 
 impl Node {
     /// Starts the node's threads.
-    pub fn start(parts: Parts, ids: Ids) -> io::Result<Node> {
-        let handler = Handler::new(parts.log.identity(), &parts.config);
+    pub fn start(parts: Parts, ids: Ids, cluster: Option<cluster::Config>) -> io::Result<Node> {
+        let handler = Handler::new(parts.log.identity(), &parts.config, cluster);
         let fanout = Arc::new(Fanout::new(parts.projections.clone(), parts.keys.clone()));
         let cursors = Arc::new(Cursors::default());
         let health = Arc::new(Health::default());
@@ -114,7 +118,18 @@ impl Node {
                 }
             }
         })?);
+        let mut speaker = None;
+        if let Some(cluster) = handler.cluster() {
+            let (cluster, fanout) = (cluster.clone(), fanout.clone());
+            let silent = Arc::new(AtomicBool::new(false));
+            let thread = spawn("cluster", {
+                let silent = silent.clone();
+                move || async move { cluster.run(&fanout, &silent).await }
+            })?;
+            speaker = Some((silent, thread));
+        }
         Ok(Node {
+            speaker: parking_lot::Mutex::new(speaker),
             handler,
             projections: parts.projections,
             fanout,
@@ -141,6 +156,53 @@ impl Node {
         }
     }
 
+    /// Tells the other members' sessions, on whichever node, that somebody is typing.
+    pub fn typing(
+        &self,
+        conversation: ConversationId,
+        user: &UserId,
+        active: bool,
+    ) -> Result<(), ReadError> {
+        if let Some(cluster) = self.handler.cluster() {
+            cluster.typing(conversation, user, active);
+        }
+        self.fanout.typing(conversation, user, active)
+    }
+
+    /// Says where clients reach this node, for the clients of others: `http://host:port`.
+    pub fn reachable_at(&self, url: String) {
+        if let Some(cluster) = self.handler.cluster() {
+            cluster.reachable_at(url);
+        }
+    }
+
+    /// Leaves this node's shards to others, and is no longer named to clients.
+    pub fn leave(&self) {
+        if let Some(cluster) = self.handler.cluster() {
+            cluster.leave();
+        }
+    }
+
+    /// How many other nodes are here.
+    pub fn others(&self) -> usize {
+        self.handler.cluster().map_or(0, |cluster| cluster.others())
+    }
+
+    /// How many of the log's shards this node writes.
+    pub fn shards_written(&self) -> usize {
+        let all = self.log.identity().shards;
+        self.handler
+            .cluster()
+            .map_or(usize::from(all), |cluster| cluster.shards_written())
+    }
+
+    /// Where clients reach the other nodes.
+    pub fn other_nodes(&self) -> Vec<String> {
+        self.handler
+            .cluster()
+            .map_or_else(Vec::new, |cluster| cluster.urls())
+    }
+
     /// Whether folding is failing at present.
     pub fn is_failing(&self) -> bool {
         self.health.failing.load(Ordering::Relaxed)
@@ -149,6 +211,11 @@ impl Node {
     /// Writes what is waiting, folds it, puts it on disk and ends the threads. Blocking: sessions
     /// are to be gone before.
     pub fn stop(&self) {
+        self.leave();
+        if self.others() > 0 {
+            // What is on its way here is carried out still.
+            thread::sleep(cluster::LEAVE);
+        }
         self.cursors.flush(self.clock.now_ms(), true, &self.handler);
         self.handler.close();
         self.health.stopping.store(true, Ordering::Relaxed);
@@ -156,6 +223,15 @@ impl Node {
             // The projector waits in the log's tail, which has no end: it goes with the process.
             if thread.thread().name() != Some("projector") && thread.join().is_err() {
                 tracing::error!("a thread of the node ended in a panic");
+            }
+        }
+        if let Some((silent, thread)) = self.speaker.lock().take() {
+            silent.store(true, Ordering::Relaxed);
+            if let Some(cluster) = self.handler.cluster() {
+                cluster.wake();
+            }
+            if thread.join().is_err() {
+                tracing::error!("the thread that speaks with other nodes ended in a panic");
             }
         }
         self.log.close();
@@ -177,9 +253,23 @@ fn spawn<W: Future<Output = ()>>(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || runtime.block_on(work()))
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _alone = Indispensable;
+        runtime.block_on(work());
+    })
+}
+
+/// A server without one of its threads would take requests and answer none: it ends, and whoever watches
+/// over it starts it again, with everything that it acknowledged.
+struct Indispensable;
+
+impl Drop for Indispensable {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            tracing::error!("a thread of the node has ended in a panic: so does the server");
+            std::process::abort();
+        }
+    }
 }
 
 /// Folds the log as it grows, and tells the sessions.

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::{
     commit::Commit,
     domain::{ConversationId, Event, Stream, UserId},
-    log::{Identity, Position},
+    log::{Identity, Position, Shard},
 };
 
 pub mod audit;
@@ -56,6 +56,8 @@ pub struct Projections {
     any_parked: AtomicBool,
     /// Blocks and unblocks folded since the start.
     block_changes: AtomicU64,
+    /// By shard: position of the last commit folded since the start, 0 for none.
+    shards: Mutex<Vec<u64>>,
 }
 
 impl Projections {
@@ -78,6 +80,7 @@ impl Projections {
             kept,
             any_parked,
             block_changes: AtomicU64::new(0),
+            shards: Mutex::default(),
         })
     }
 
@@ -114,6 +117,12 @@ impl Projections {
     /// Blocks and unblocks folded since the start: what was read of blocks holds while it stands still.
     pub fn block_changes(&self) -> u64 {
         self.block_changes.load(Ordering::Acquire)
+    }
+
+    /// Position of the last commit of a shard that was folded since the start, 0 for none.
+    pub fn last_of(&self, shard: Shard) -> Position {
+        let shards = self.shards.lock();
+        Position(shards.get(usize::from(shard.0)).copied().unwrap_or(0))
     }
 
     /// Streams set aside because an event could not be folded.
@@ -158,6 +167,16 @@ impl Projections {
             });
         let blocks = blocks.count() as u64;
         tx.commit(cursor);
+        {
+            let mut shards = self.shards.lock();
+            for commit in commits {
+                let shard = usize::from(commit.shard.0);
+                if shards.len() <= shard {
+                    shards.resize(shard + 1, 0);
+                }
+                shards[shard] = commit.position.0;
+            }
+        }
         self.block_changes.fetch_add(blocks, Ordering::Release);
         self.applied.send_replace(cursor);
         Ok(newly)

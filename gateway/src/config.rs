@@ -24,10 +24,13 @@ pub struct Limits {
     pub connections: usize,
     /// A client is to be heard at least this often, in milliseconds; one not heard for twice as long is closed.
     pub heartbeat_ms: u32,
-    /// A connection without a `hello` is closed after this, in milliseconds.
+    /// A connection without a `hello` is closed after this, in milliseconds; as is one over HTTP whose
+    /// request does not come.
     pub hello_ms: u64,
     /// Most events replayed to a resuming client; beyond it comes a reset.
     pub replay_events: usize,
+    /// Most bytes of events replayed to a resuming client; beyond it comes a reset.
+    pub replay_bytes: usize,
     /// Conversations in the window of a reset.
     pub window: usize,
     /// Logins worked on at a time: a login storm waits here and not in front of messages.
@@ -52,6 +55,7 @@ impl Default for Limits {
             heartbeat_ms: 30_000,
             hello_ms: 10_000,
             replay_events: 1_000,
+            replay_bytes: 512 * 1024,
             window: 20,
             logins: 64,
             queries: 64,

@@ -1,21 +1,31 @@
 //! HTTP: the WebSocket endpoint, imports, health, metrics, the console page, development tokens.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
-    http::{StatusCode, header},
+    extract::{ConnectInfo, Path, State},
+    http::{Request, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::{
     import,
     session::Gateway,
     transport::{
-        tcp::{Listener, Peer},
+        tcp::{Accepted, Listener},
         websocket,
     },
 };
@@ -72,18 +82,66 @@ pub fn router(
         )
 }
 
-/// Serves until `stop` ends; connections that are open then go on until they are closed.
+/// Serves until `stop` ends; requests that are answered then are answered to the end, and WebSockets go on
+/// until they are closed.
 pub async fn serve(
+    gateway: Arc<Gateway>,
     listener: Listener,
     router: Router,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<Peer>(),
-    )
-    .with_graceful_shutdown(stop)
-    .await
+) {
+    let mut http = http1::Builder::new();
+    // Until a request's header is whole, the first one and any after it.
+    http.timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(gateway.limits.hello_ms));
+    let (stopping, stopped) = watch::channel(());
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept(&gateway) => accepted,
+        };
+        tokio::spawn(connection(
+            accepted,
+            http.clone(),
+            router.clone(),
+            stopped.clone(),
+        ));
+    }
+    drop((listener, stopped));
+    stopping.send_replace(());
+    // Every connection holds the other end.
+    stopping.closed().await;
+}
+
+/// Serves one connection.
+async fn connection(
+    accepted: Accepted,
+    http: http1::Builder,
+    router: Router,
+    mut stopped: watch::Receiver<()>,
+) {
+    let peer = accepted.peer;
+    let Some(stream) = accepted.secured().await else {
+        return;
+    };
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.call(request)
+    });
+    let serving = http.serve_connection(TokioIo::new(stream), service);
+    let mut serving = pin!(serving.with_upgrades());
+    let ended = tokio::select! {
+        ended = &mut serving => ended,
+        _ = stopped.changed() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(address = %peer.0, %error, "an HTTP connection ended");
+    }
 }
 
 async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
@@ -111,10 +169,14 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     text.push_str(&format!(
         "# TYPE tidings_outgoing_bytes gauge\ntidings_outgoing_bytes {}\n\
          # TYPE tidings_projection_position gauge\ntidings_projection_position {}\n\
-         # TYPE tidings_parked_streams gauge\ntidings_parked_streams {}\n",
+         # TYPE tidings_parked_streams gauge\ntidings_parked_streams {}\n\
+         # TYPE tidings_other_nodes gauge\ntidings_other_nodes {}\n\
+         # TYPE tidings_shards_written gauge\ntidings_shards_written {}\n",
         gateway.outgoing_bytes(),
         node.projections.cursor(),
         node.projections.parked().len(),
+        node.others(),
+        node.shards_written(),
     ));
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

@@ -2,6 +2,7 @@
 //!
 //! The modules stand in reading order.
 
+pub mod arrivals;
 pub mod outgoing;
 pub mod query;
 mod rate;

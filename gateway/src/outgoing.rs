@@ -12,8 +12,13 @@ use tidings_protocol::CloseCode;
 use tokio::sync::Notify;
 
 /// Messages told and not acknowledged that are remembered, to turn an acknowledgement into
-/// delivered cursors. Beyond it the oldest are forgotten: a later acknowledgement covers them.
+/// delivered cursors. Beyond it the oldest are forgotten: a later message of the same conversation,
+/// once acknowledged, covers them; where none comes they are delivered once they are read.
 const UNACKNOWLEDGED: usize = 4_096;
+
+/// Most bytes sent at a time, unless one frame is longer: what is being sent has left the queue and does
+/// not count in its limit.
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// Room for frames that an idle connection keeps.
 const KEPT_FRAMES: usize = 8;
@@ -31,8 +36,12 @@ pub struct Outgoing {
 #[derive(Debug)]
 struct State {
     frames: VecDeque<Frame>,
-    /// Bytes waiting, the session's own opening aside.
+    /// Bytes waiting, the session's own opening aside: these are limited here.
     bytes: usize,
+    /// Bytes of the opening that wait: limited by whoever makes it.
+    opening: usize,
+    /// Bytes taken to be sent, until the next are asked for.
+    sending: usize,
     /// Until the session is open, live frames wait here and nothing is sent.
     held: bool,
     /// Whoever sends has been told that there is something, and has not come for it yet.
@@ -46,7 +55,7 @@ struct Frame {
     bytes: Bytes,
     /// Position in the log; 0 for what is no event.
     position: u64,
-    counted: bool,
+    opening: bool,
 }
 
 /// What to send next.
@@ -65,6 +74,8 @@ impl Outgoing {
             state: Mutex::new(State {
                 frames: VecDeque::new(),
                 bytes: 0,
+                opening: 0,
+                sending: 0,
                 held: true,
                 woken: false,
                 close: None,
@@ -130,7 +141,7 @@ impl Outgoing {
         state.frames.push_back(Frame {
             bytes,
             position,
-            counted: true,
+            opening: false,
         });
         let wake = wake && state.take_wake();
         drop(state);
@@ -148,9 +159,14 @@ impl Outgoing {
         }
     }
 
-    /// Opens the session: `opening` (bounded by what it is made of) goes first, then live events
-    /// after `position`, which the opening includes.
-    pub fn open(&self, opening: Vec<Bytes>, position: u64, windows: Vec<(ConversationId, u64)>) {
+    /// Opens the session: `opening`, which its maker keeps within [`crate::Limits::replay_bytes`], goes
+    /// first, then live events after `position`, which the opening includes.
+    pub fn open(
+        &self,
+        opening: VecDeque<Bytes>,
+        position: u64,
+        windows: Vec<(ConversationId, u64)>,
+    ) {
         let mut state = self.state.lock();
         let mut dropped = 0;
         state.frames.retain(|frame| {
@@ -159,11 +175,12 @@ impl Outgoing {
             !known
         });
         state.bytes -= dropped;
+        state.opening = opening.iter().map(Bytes::len).sum();
         for bytes in opening.into_iter().rev() {
             state.frames.push_front(Frame {
                 bytes,
                 position: 0,
-                counted: false,
+                opening: true,
             });
         }
         for (conversation, seq) in windows {
@@ -182,8 +199,9 @@ impl Outgoing {
             return;
         }
         if code == CloseCode::Slow {
-            state.frames.clear();
+            state.frames = VecDeque::new();
             state.bytes = 0;
+            state.opening = 0;
         } else if state.held {
             // Of what happens nothing is told before the opening; why it is refused is.
             let mut dropped = 0;
@@ -207,41 +225,27 @@ impl Outgoing {
         self.state.lock().close.is_some()
     }
 
-    /// Whether so much waits that nothing should be asked for that is answered at length.
-    pub fn is_filling(&self) -> bool {
-        self.state.lock().bytes > self.limit / 4
+    /// How it is being closed, if it is.
+    pub fn closing(&self) -> Option<(CloseCode, Bytes)> {
+        self.state.lock().close.clone()
     }
 
-    /// Bytes waiting.
+    /// Bytes waiting or being sent.
     pub fn bytes(&self) -> usize {
-        self.state.lock().bytes
+        let state = self.state.lock();
+        state.bytes + state.opening + state.sending
     }
 
-    /// Waits for the next things to send. Cancel-safe.
+    /// Waits for the next things to send; what it gave before has been sent. Cancel-safe.
     pub async fn next(&self) -> Batch {
         loop {
             let changed = self.changed.notified();
             {
                 let mut state = self.state.lock();
                 state.woken = false;
+                state.sending = 0;
                 if !state.held && !state.frames.is_empty() || state.close.is_some() {
-                    let mut batch = Batch {
-                        frames: Vec::with_capacity(state.frames.len()),
-                        close: None,
-                    };
-                    let mut counted = 0;
-                    for frame in state.frames.drain(..) {
-                        if frame.counted {
-                            counted += frame.bytes.len();
-                        }
-                        batch.frames.push(frame.bytes);
-                    }
-                    state.bytes -= counted;
-                    if state.frames.capacity() > KEPT_FRAMES {
-                        state.frames = VecDeque::new();
-                    }
-                    batch.close = state.close.clone();
-                    return batch;
+                    return state.take_batch();
                 }
             }
             changed.await;
@@ -277,6 +281,27 @@ impl Outgoing {
 }
 
 impl State {
+    fn take_batch(&mut self) -> Batch {
+        let mut frames = Vec::with_capacity(self.frames.len());
+        while let Some(frame) = self.frames.front() {
+            let len = frame.bytes.len();
+            if self.sending + len > BATCH_BYTES && self.sending > 0 {
+                break;
+            }
+            self.sending += len;
+            match frame.opening {
+                true => self.opening -= len,
+                false => self.bytes -= len,
+            }
+            frames.extend(self.frames.pop_front().map(|frame| frame.bytes));
+        }
+        if self.frames.is_empty() && self.frames.capacity() > KEPT_FRAMES {
+            self.frames = VecDeque::new();
+        }
+        let close = self.close.clone().filter(|_| self.frames.is_empty());
+        Batch { frames, close }
+    }
+
     /// Whether to wake whoever sends; after that it counts as done.
     fn take_wake(&mut self) -> bool {
         !self.held && !std::mem::replace(&mut self.woken, true)
@@ -304,7 +329,7 @@ mod tests {
 
     fn open() -> Outgoing {
         let outgoing = Outgoing::new(100);
-        outgoing.open(Vec::new(), 0, Vec::new());
+        outgoing.open(VecDeque::new(), 0, Vec::new());
         // The opening itself wakes.
         assert!(outgoing.next().now_or_never().is_none());
         outgoing
@@ -347,5 +372,42 @@ mod tests {
             let one = taken(&outgoing, || assert!(outgoing.reply(frame("reply"))));
             assert_eq!(one.await, Some(vec![frame("reply")]));
         }
+    }
+    #[tokio::test]
+    async fn an_opening_leaves_in_pieces_and_is_counted_until_it_has_left() {
+        let outgoing = Outgoing::new(100);
+        let piece = Bytes::from(vec![b'x'; BATCH_BYTES / 4]);
+        outgoing.open(vec![piece.clone(); 10].into(), 0, Vec::new());
+        // What the session began with does not stand in the way of what happens now.
+        assert!(outgoing.event(frame("event"), (1, 0), None));
+        let all = 10 * piece.len() + "event".len();
+        assert_eq!(outgoing.bytes(), all);
+        let mut sent = 0;
+        for frames in [4, 4, 3] {
+            let batch = outgoing.next().now_or_never().expect("more waits");
+            assert_eq!(batch.frames.len(), frames);
+            // It is there until it has been sent.
+            assert_eq!(outgoing.bytes(), all - sent);
+            sent += batch.frames.iter().map(Bytes::len).sum::<usize>();
+        }
+        assert!(outgoing.next().now_or_never().is_none());
+        assert_eq!(outgoing.bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_end_comes_with_the_last_piece() {
+        let outgoing = Outgoing::new(100);
+        let piece = Bytes::from(vec![b'x'; BATCH_BYTES]);
+        outgoing.open(vec![piece; 2].into(), 0, Vec::new());
+        outgoing.close(CloseCode::Draining, frame("last"));
+        assert!(outgoing.next().await.close.is_none());
+        assert!(outgoing.next().await.close.is_some());
+        // Who is too slow gets nothing else.
+        let outgoing = Outgoing::new(100);
+        outgoing.open(vec![frame("piece")].into(), 0, Vec::new());
+        outgoing.close(CloseCode::Slow, frame("last"));
+        let batch = outgoing.next().await;
+        assert!(batch.frames.is_empty() && batch.close.is_some());
+        assert_eq!(outgoing.bytes(), 0);
     }
 }

@@ -15,7 +15,7 @@ use tidings_core::{
     keys::KeyError,
     projections::{
         ReadError, Snapshot,
-        read::{self, Page, Viewer},
+        read::{self, MessageView, Page, Viewer},
         rows,
     },
 };
@@ -123,7 +123,7 @@ pub(crate) async fn typing(
         present(&node.projections.read(), id, user)
     })
     .await?;
-    Ok(node.fanout.typing(id, user, active)?)
+    Ok(node.typing(id, user, active)?)
 }
 
 /// Cuts items to what fits into a frame, counted from the first or from the last: how many are left,
@@ -313,14 +313,29 @@ async fn messages(
             ));
         }
     };
-    let (mut found, more, position) = {
-        let rows = node.projections.read();
-        let viewer = Viewer::load(&rows, user)?;
-        known(&rows, id, &viewer)?;
-        let (found, more) =
-            read::messages(&rows, &viewer, id, page, limit)?.ok_or_else(no_conversation)?;
-        (found, more, rows.cursor())
-    };
+    let mut found: Vec<MessageView> = Vec::new();
+    let mut more = false;
+    // What the first look shows; what changed by the next one follows as events.
+    let mut position = None;
+    let mut rest = Some(page);
+    while let Some(part) = rest {
+        {
+            let rows = node.projections.read();
+            let viewer = Viewer::load(&rows, user)?;
+            known(&rows, id, &viewer)?;
+            let left = limit - found.len();
+            let mut part = read::messages(&rows, &viewer, id, part, left, read::LOOK)?
+                .ok_or_else(no_conversation)?;
+            position.get_or_insert(rows.cursor());
+            match page {
+                Page::After(_) => found.append(&mut part.messages),
+                Page::Latest | Page::Before(_) => drop(found.splice(0..0, part.messages)),
+            }
+            (more, rest) = (part.more, part.rest);
+        }
+        tokio::task::yield_now().await;
+    }
+    let position = position.unwrap_or_default();
     content::open_messages(&*node.keys, &mut found).await?;
     let push_bytes = shared.gateway.limits.push_text_bytes;
     let mut messages: Vec<view::Message> = found

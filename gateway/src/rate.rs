@@ -8,7 +8,6 @@ use governor::{
     middleware::NoOpMiddleware,
     state::{InMemoryState, NotKeyed},
 };
-use tokio::time::Instant;
 
 /// A bucket that refills steadily.
 pub(crate) struct Rate {
@@ -28,7 +27,7 @@ impl Rate {
     }
 
     /// Takes one; otherwise says when there will be one, in milliseconds.
-    pub(crate) fn take(&self, _now: Instant) -> Result<(), u32> {
+    pub(crate) fn take(&self) -> Result<(), u32> {
         self.limiter.check().map_err(|not_until| {
             let wait = not_until.wait_time_from(MonotonicClock.now());
             u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).max(1)

@@ -4,7 +4,7 @@
 //! ([`Session::receive`]) and writes what [`Outgoing::next`] yields. The session does the rest.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::IpAddr,
     sync::{
         Arc,
@@ -34,6 +34,7 @@ use tidings_protocol::{
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
+    arrivals::{Arrival, Arrivals},
     auth::{Authenticator, Identity},
     config::Limits,
     metrics::Metrics,
@@ -71,10 +72,11 @@ pub struct Gateway {
     /// The last position that a command was accepted at on this node: reads include it.
     pub(crate) accepted: AtomicU64,
     open: Mutex<Open>,
+    arrivals: Arc<Arrivals>,
     random: Arc<dyn ring::rand::SecureRandom + Send + Sync>,
 }
 
-/// Connections there are.
+/// Connections there are that have come as far as frames.
 #[derive(Default)]
 struct Open {
     next: u64,
@@ -100,6 +102,7 @@ pub struct Session {
     state: State,
     rate: Rate,
     strikes: u32,
+    accepted: Instant,
     heard: Instant,
     expires: Option<Instant>,
 }
@@ -125,6 +128,7 @@ impl Gateway {
             auth,
             logins: Semaphore::new(limits.logins),
             queries: Semaphore::new(limits.queries),
+            arrivals: Arrivals::new(&limits),
             limits,
             metrics: Metrics::default(),
             accepted: AtomicU64::new(0),
@@ -133,7 +137,23 @@ impl Gateway {
         })
     }
 
-    /// Takes on a connection. `Err`: it is to be closed at once, with this code and last frame.
+    /// Takes a place for a connection that has just arrived, to be kept as long as it is there. `None`:
+    /// it is to be dropped.
+    pub(crate) fn arrive(&self, address: IpAddr) -> Option<Arrival> {
+        let arrival = self.arrivals.arrive(address);
+        if arrival.is_none() {
+            tracing::debug!(%address, "a connection too many");
+            self.metrics.close(CloseCode::TooManyConnections);
+        }
+        arrival
+    }
+
+    /// Whether a connection is to show that it comes from where it says before it gets a place.
+    pub(crate) fn doubts(&self, address: IpAddr) -> bool {
+        self.connections() > 1_000 || self.arrivals.is_doubtful(address)
+    }
+
+    /// Takes on a connection that carries frames. `Err`: it is to be closed at once, with this code and last frame.
     pub fn accept(
         self: &Arc<Gateway>,
         address: IpAddr,
@@ -141,7 +161,7 @@ impl Gateway {
     ) -> Result<Session, (CloseCode, Bytes)> {
         let refuse = |code, why: &str, after_ms| {
             self.metrics.close(code);
-            Err((code, closing(encoding, code, why, after_ms)))
+            Err((code, closing(encoding, code, why, after_ms, String::new())))
         };
         let mut open = self.open.lock();
         if open.draining {
@@ -176,7 +196,7 @@ impl Gateway {
         open.connections.insert(id, shared.clone());
         *open.by_address.entry(address).or_default() += 1;
         self.metrics.connections.fetch_add(1, Ordering::Relaxed);
-        let heard = Instant::now();
+        let accepted = Instant::now();
         let rate = Rate::new(self.limits.requests_per_second, self.limits.request_burst);
         Ok(Session {
             shared,
@@ -185,7 +205,8 @@ impl Gateway {
             state: State::New,
             rate,
             strikes: 0,
-            heard,
+            accepted,
+            heard: accepted,
             expires: None,
         })
     }
@@ -228,6 +249,16 @@ impl Gateway {
             .fill(&mut bytes)
             .expect("the system has randomness");
         u32::from_be_bytes(bytes) % within.max(1)
+    }
+
+    /// Base URL of one of the other nodes, empty without any: they share those who have to go.
+    fn another_node(&self) -> String {
+        let mut nodes = self.node.other_nodes();
+        if nodes.is_empty() {
+            return String::new();
+        }
+        let one = self.jitter_ms(nodes.len() as u32) as usize;
+        nodes.swap_remove(one)
     }
 
     fn session_id(&self) -> Bytes {
@@ -282,12 +313,14 @@ impl Session {
     /// When [`Session::check_time`] is to be called next.
     pub fn deadline(&self) -> Instant {
         let limits = &self.shared.gateway.limits;
-        let silence = match self.state {
-            State::New => Duration::from_millis(limits.hello_ms),
-            State::Open { .. } => Duration::from_millis(u64::from(limits.heartbeat_ms) * 2),
+        let until = match self.state {
+            // Whatever else was heard: nobody stays without saying who they are.
+            State::New => self.accepted + Duration::from_millis(limits.hello_ms),
+            State::Open { .. } => {
+                self.heard + Duration::from_millis(u64::from(limits.heartbeat_ms) * 2)
+            }
         };
-        let idle = self.heard + silence;
-        self.expires.map_or(idle, |expires| idle.min(expires))
+        self.expires.map_or(until, |expires| until.min(expires))
     }
 
     /// Closes the session if its time is up.
@@ -332,28 +365,25 @@ impl Session {
             );
             return self.shared.close(CloseCode::TooLarge, &why, 0);
         }
-        let frame = match self.shared.encoding.decode_client(bytes) {
-            Ok(frame) => frame,
+        let (id, command_id, request) = match self.shared.encoding.decode_client(bytes) {
+            Ok(frame) => {
+                let ClientFrame {
+                    id,
+                    command_id,
+                    request,
+                } = frame;
+                let unknown = "the frame holds no request known here".to_owned();
+                (id, command_id, request.ok_or(unknown))
+            }
             Err(DecodeError::UnknownRequest { id, name }) => {
-                let message = format!("{name:?} is no request known here");
-                return self
-                    .shared
-                    .refuse(id, Failure::new(ErrorCode::UnknownRequest, message));
+                let unknown = format!("{name:?} is no request known here");
+                (id, Bytes::new(), Err(unknown))
             }
             Err(DecodeError::Malformed(what)) => {
                 return self.shared.close(CloseCode::Protocol, &what, 0);
             }
         };
-        if let Err(wait_ms) = self.rate.take(self.heard) {
-            self.strikes += 1;
-            if self.strikes > STRIKES {
-                let why = "far more requests than the limit";
-                return self.shared.close(
-                    CloseCode::RateLimited,
-                    why,
-                    wait_ms + gateway.jitter_ms(5_000),
-                );
-            }
+        if let Err(wait_ms) = self.take() {
             let message = format!(
                 "more than {} requests a second",
                 gateway.limits.requests_per_second
@@ -363,42 +393,55 @@ impl Session {
                 message,
                 retry_after_ms: wait_ms,
             };
-            return self.shared.refuse(frame.id, failure);
-        }
-        self.strikes = self.strikes.saturating_sub(FORGIVEN);
-        let ClientFrame {
-            id,
-            command_id,
-            request,
-        } = frame;
-        let Some(request) = request else {
-            let failure = Failure::new(
-                ErrorCode::UnknownRequest,
-                "the frame holds no request known here",
-            );
             return self.shared.refuse(id, failure);
-        };
+        }
         match (&self.state, request) {
-            (State::New, Request::Hello(hello)) => self.hello(id, hello).await,
+            (State::New, Ok(Request::Hello(hello))) => self.hello(id, hello).await,
             (State::New, _) => {
                 self.shared
                     .refuse(id, Failure::new(ErrorCode::NotReady, "send hello first"));
                 self.shared
                     .close(CloseCode::Protocol, "the first frame was not hello", 0);
             }
-            (State::Open { .. }, Request::Hello(_)) => {
-                self.shared.refuse(
-                    id,
-                    Failure::new(ErrorCode::Invalid, "this connection has had its hello"),
-                );
+            (State::Open { .. }, Ok(Request::Hello(_))) => {
+                let failure = Failure::new(ErrorCode::Invalid, "this connection has had its hello");
+                self.shared.refuse(id, failure);
             }
-            (State::Open { user, .. }, request) => {
+            (State::Open { .. }, Err(unknown)) => {
+                let failure = Failure::new(ErrorCode::UnknownRequest, unknown);
+                self.shared.refuse(id, failure);
+            }
+            (State::Open { user, .. }, Ok(request)) => {
                 let user = user.clone();
                 if let Some(request) = self.command(id, &user, &command_id, request) {
                     self.other(id, &user, request).await;
                 }
             }
         }
+    }
+
+    /// Counts a signal of the transport's own, such as a ping: it costs as much as a request.
+    pub fn signalled(&mut self) {
+        let _ = self.take();
+    }
+
+    /// Takes one request from what the client may ask; otherwise says how long to wait, in
+    /// milliseconds, and closes once that was ignored too often.
+    fn take(&mut self) -> Result<(), u32> {
+        let Err(wait_ms) = self.rate.take() else {
+            self.strikes = self.strikes.saturating_sub(FORGIVEN);
+            return Ok(());
+        };
+        self.strikes += 1;
+        if self.strikes > STRIKES {
+            let after = wait_ms + self.shared.gateway.jitter_ms(5_000);
+            self.shared.close(
+                CloseCode::RateLimited,
+                "far more requests than the limit",
+                after,
+            );
+        }
+        Err(wait_ms)
     }
 
     /// Submits a request that is a command; gives back any other.
@@ -629,45 +672,55 @@ impl Session {
                 reason = Some("ahead");
             }
         }
-        let mut changes = Vec::new();
-        let (position, reset) = {
-            let rows = node.projections.read();
-            let position = rows.cursor();
-            let viewer = Viewer::load(&rows, user)?;
-            if reason.is_none() {
-                match resume::since(&rows, position, &viewer, cursor, limits.replay_events)? {
-                    Resume::Changes(found) => changes = found,
-                    Resume::Gap => reason = Some("gap"),
-                }
-            }
-            let reset = match reason {
-                None => None,
-                Some(reason) => {
-                    let window = if hello.window == 0 {
-                        limits.window
-                    } else {
-                        hello.window.min(100) as usize
-                    };
-                    let (views, more) = read::conversations(&rows, position, &viewer, 0, window)?;
-                    Some((
-                        reason,
-                        views,
-                        more,
-                        read::unread_total(&rows, &viewer)?,
-                        viewer.blocked,
-                    ))
-                }
+        let mut opening = Opening::default();
+        if reason.is_none() {
+            let (position, found) = {
+                let rows = node.projections.read();
+                let position = rows.cursor();
+                let viewer = Viewer::load(&rows, user)?;
+                let limit = limits.replay_events;
+                (
+                    position,
+                    resume::since(&rows, position, &viewer, cursor, limit)?,
+                )
             };
-            (position, reset)
-        };
+            opening.position = position;
+            reason = match found {
+                Resume::Gap => Some("gap"),
+                Resume::Changes(changes) => match self.replay(user, changes, &mut opening).await? {
+                    true => None,
+                    false => Some("gap"),
+                },
+            };
+        }
+        let mut reset = None;
+        if let Some(reason) = reason {
+            let (position, views, more, unread_total, blocked) = {
+                let rows = node.projections.read();
+                let position = rows.cursor();
+                let viewer = Viewer::load(&rows, user)?;
+                let window = if hello.window == 0 {
+                    limits.window
+                } else {
+                    hello.window.min(100) as usize
+                };
+                let (views, more) = read::conversations(&rows, position, &viewer, 0, window)?;
+                let unread_total = read::unread_total(&rows, &viewer)?;
+                (position, views, more, unread_total, viewer.blocked)
+            };
+            opening = Opening {
+                position,
+                ..Opening::default()
+            };
+            reset = Some((reason, views, more, unread_total, blocked));
+        }
+        let replayed = opening.frames.len() as u32;
         let at = frame::Cursor {
             epoch: id::to_wire(epoch),
-            position,
+            position: opening.position,
             index: u32::MAX,
         };
-        let mut windows = Vec::new();
-        let mut frames = Vec::new();
-        frames.push(Body::Welcome(frame::Welcome {
+        let welcome = Body::Welcome(frame::Welcome {
             id,
             user: user.to_string(),
             session: gateway.session_id(),
@@ -682,8 +735,10 @@ impl Session {
                 requests_per_second: limits.requests_per_second,
                 push_text_bytes: limits.push_text_bytes as u32,
             }),
-            replayed: changes.len() as u32,
-        }));
+            replayed,
+            nodes: node.other_nodes(),
+        });
+        opening.frames.push_front(self.encode(welcome));
         gateway.metrics.resumed[usize::from(reset.is_some())].fetch_add(1, Ordering::Relaxed);
         if let Some((reason, mut views, more, unread_total, blocked)) = reset {
             content::open_conversations(&*node.keys, &mut views).await?;
@@ -693,45 +748,61 @@ impl Session {
                 .collect();
             let cut = query::fit_conversations(&self.shared, &mut conversations);
             let shown = views.iter().take(conversations.len());
-            windows.extend(shown.map(|view| (view.id, view.last_seq)));
-            frames.push(Body::Reset(frame::Reset {
+            opening
+                .windows
+                .extend(shown.map(|view| (view.id, view.last_seq)));
+            let reset = Body::Reset(frame::Reset {
                 reason: reason.to_owned(),
                 cursor: Some(at),
                 conversations,
                 more: more || cut,
                 unread_total,
                 blocked: blocked.iter().map(ToString::to_string).collect(),
-            }));
-        } else {
-            content::open_changes(&*node.keys, &mut changes).await?;
-            for change in &changes {
-                if let (Some(conversation), What::MessagePosted(message)) =
-                    (change.conversation, &change.what)
-                    && message.author != *user
-                {
-                    windows.push((conversation, message.seq));
-                }
-                frames.push(Body::Event(translate::event(
-                    change,
-                    limits.push_text_bytes,
-                )));
-            }
+            });
+            opening.frames.push_back(self.encode(reset));
         }
-        let encode = |body| {
-            self.shared
-                .encoding
-                .encode(&ServerFrame { body: Some(body) })
-        };
-        Ok(Opening {
-            frames: frames.into_iter().map(encode).collect(),
-            position,
-            windows,
-        })
+        Ok(opening)
+    }
+
+    /// Adds what has changed to the opening; false when that is more bytes than may be replayed.
+    async fn replay(
+        &self,
+        user: &UserId,
+        mut changes: Vec<resume::Change>,
+        opening: &mut Opening,
+    ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        let gateway = &self.shared.gateway;
+        let limits = &gateway.limits;
+        content::open_changes(&*gateway.node.keys, &mut changes).await?;
+        let mut bytes = 0;
+        for change in &changes {
+            if let (Some(conversation), What::MessagePosted(message)) =
+                (change.conversation, &change.what)
+                && message.author != *user
+            {
+                opening.windows.push((conversation, message.seq));
+            }
+            let event = translate::event(change, limits.push_text_bytes);
+            let frame = self.encode(Body::Event(event));
+            bytes += frame.len();
+            if bytes > limits.replay_bytes {
+                return Ok(false);
+            }
+            opening.frames.push_back(frame);
+        }
+        Ok(true)
+    }
+
+    fn encode(&self, body: Body) -> Bytes {
+        let frame = ServerFrame { body: Some(body) };
+        self.shared.encoding.encode(&frame)
     }
 }
 
+/// What a session begins with.
+#[derive(Default)]
 struct Opening {
-    frames: Vec<Bytes>,
+    frames: VecDeque<Bytes>,
     position: u64,
     /// Messages it shows: delivered once acknowledged.
     windows: Vec<(tidings_core::domain::ConversationId, u64)>,
@@ -829,8 +900,12 @@ impl Shared {
     fn close(&self, code: CloseCode, why: &str, after_ms: u32) {
         if !self.outgoing.is_closing() {
             self.gateway.metrics.close(code);
-            self.outgoing
-                .close(code, closing(self.encoding, code, why, after_ms));
+            let address = match code {
+                CloseCode::Draining => self.gateway.another_node(),
+                _ => String::new(),
+            };
+            let last = closing(self.encoding, code, why, after_ms, address);
+            self.outgoing.close(code, last);
         }
     }
 
@@ -879,6 +954,17 @@ impl fanout::Session for Shared {
         self.outgoing.volatile(frame);
     }
 
+    fn nodes(&self, nodes: &Arc<fanout::Nodes>) {
+        let frame = self.frame_of(&nodes.frames, || {
+            let nodes = nodes.urls.clone();
+            Body::Nodes(frame::Nodes { nodes })
+        });
+        // Not shed: it is needed when there is nobody left to ask.
+        if !self.outgoing.reply(frame) {
+            self.cut();
+        }
+    }
+
     fn wake(&self) {
         self.outgoing.wake();
     }
@@ -893,14 +979,20 @@ impl fanout::Session for Shared {
 }
 
 /// The last frame on a connection.
-fn closing(encoding: Encoding, code: CloseCode, why: &str, after_ms: u32) -> Bytes {
+fn closing(
+    encoding: Encoding,
+    code: CloseCode,
+    why: &str,
+    after_ms: u32,
+    address: String,
+) -> Bytes {
     encoding.encode(&ServerFrame {
         body: Some(Body::Closing(frame::Closing {
             code: code.as_str().to_owned(),
             message: why.to_owned(),
             reconnect: code.reconnect(),
             after_ms,
-            address: String::new(),
+            address,
         })),
     })
 }

@@ -455,7 +455,9 @@ fn body(text: &Text, push_bytes: usize) -> (String, bool, bool) {
         Text::Open(text) => (text.clone(), false, false),
         Text::Retracted => (String::new(), false, false),
         // What could not be opened is not shown.
-        Text::Erased | Text::Sealed { .. } => (String::new(), false, true),
+        Text::Erased => (String::new(), false, true),
+        // It could not be opened just now: to be fetched.
+        Text::Sealed { .. } => (String::new(), true, false),
     }
 }
 

@@ -1,10 +1,13 @@
 //! Transports: each turns what it accepts into sessions, and carries their frames.
 
+mod line;
 pub mod quic;
 pub mod tcp;
 pub mod websocket;
 
 use std::time::Duration;
+
+use line::Line;
 
 /// How long the last frames of a closed connection may take to leave.
 const LINGER: Duration = Duration::from_secs(5);

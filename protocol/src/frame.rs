@@ -131,7 +131,7 @@ pub enum Request {
 #[serde(transparent)]
 pub struct ServerFrame {
     /// The frame. Clients ignore kinds they do not know.
-    #[prost(oneof = "Body", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "Body", tags = "1, 2, 3, 4, 5, 6, 7")]
     #[serde(deserialize_with = "forward::lenient")]
     pub body: Option<Body>,
 }
@@ -158,6 +158,9 @@ pub enum Body {
     /// The connection is about to be closed: when to come back.
     #[prost(message, tag = "6")]
     Closing(Closing),
+    /// Other nodes have come or gone.
+    #[prost(message, tag = "7")]
+    Nodes(Nodes),
 }
 
 /// A place in the log: everything up to it is known. Compare only within one epoch.
@@ -211,6 +214,9 @@ pub struct Welcome {
     /// Number of `event` frames that follow for this resume.
     #[prost(uint32, tag = "10")]
     pub replayed: u32,
+    /// Base URLs of the other nodes. When this one is lost, connect to one of them and resume there.
+    #[prost(string, repeated, tag = "11")]
+    pub nodes: Vec<String>,
 }
 
 /// Limits a client should know.
@@ -274,6 +280,15 @@ pub struct Closing {
     /// Base URL of another node to use, if not the same.
     #[prost(string, tag = "5")]
     pub address: String,
+}
+
+/// Sent when other nodes have come or gone: takes the place of what `welcome` said of them.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Nodes {
+    /// Base URLs of the other nodes.
+    #[prost(string, repeated, tag = "1")]
+    pub nodes: Vec<String>,
 }
 
 /// Answer to a request.

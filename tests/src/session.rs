@@ -10,7 +10,7 @@ use tidings_protocol::{
 };
 use tidings_sdk::{
     Address, Connection, Connector, Disconnect, Tls,
-    connection::{Receiver, Sender},
+    connection::{ConnectError, Receiver, Sender},
 };
 use uuid::Uuid;
 
@@ -56,12 +56,17 @@ impl Way {
         }
     }
 
-    /// Connects, trusting no certificate but the server's.
-    pub async fn connect(self, server: &Server) -> Connection {
+    /// Connects, trusting no certificate but the server's, if the server lets it.
+    pub async fn try_connect(self, server: &Server) -> Result<Connection, ConnectError> {
         let tls = Tls::certificate_sha256(server.certificate);
         let connector = Connector::new(self.encoding(), &tls).expect("TLS can be set up");
         let address = Address::parse(&self.url(server)).expect("it is an address");
-        let connected = within("a connection", connector.connect(&address)).await;
+        within("a connection", connector.connect(&address)).await
+    }
+
+    /// Connects where nothing speaks against it.
+    pub async fn connect(self, server: &Server) -> Connection {
+        let connected = self.try_connect(server).await;
         connected.unwrap_or_else(|error| panic!("{self:?}: {error}"))
     }
 }

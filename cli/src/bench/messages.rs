@@ -90,7 +90,7 @@ pub(crate) struct Messages {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Transport {
+pub(super) enum Transport {
     Ws,
     Quic,
 }

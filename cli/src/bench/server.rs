@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -28,9 +29,6 @@ pub(super) struct Spawned {
 impl Spawned {
     pub(super) fn start(messages: &Messages) -> anyhow::Result<Spawned> {
         let folder = temporary(messages.scratch.as_deref())?;
-        let secret = b"the bench signs with this secret, which protects nothing".to_vec();
-        let secret_file = folder.path().join("secret");
-        fs::write(&secret_file, &secret)?;
         let (nats, log) = match messages.log {
             LogKind::Embedded => (None, String::new()),
             LogKind::Jetstream => {
@@ -38,39 +36,50 @@ impl Spawned {
                 (Some(nats), log)
             }
         };
-        // Limits against abuse would refuse a thousand busy users from one address.
-        let config = format!(
-            "data = {:?}\nport = 0\n{log}\n[auth]\nsecrets = [{{ file = {:?} }}]\n\
-             [limits]\nconnections_per_address = 1000000\nrequests_per_second = 10000\nrequest_burst = 10000\n",
-            folder.path().join("data"),
-            secret_file,
-        );
-        let path = folder.path().join("tidings.toml");
-        fs::write(&path, config)?;
-        let mut command = Command::new(std::env::current_exe()?);
-        command
-            .arg("serve")
-            .arg("--config")
-            .arg(&path)
-            // What the caller has set up for another server would go over the file.
-            .env_remove("TIDINGS_DATA")
-            .env_remove("TIDINGS_ADDRESS")
-            .env_remove("TIDINGS_PORT")
-            .env("TIDINGS_LOG", "warn");
-        let (server, address) =
-            Ending::announced(&mut command, "http=").context("the server did not start")?;
+        let (server, address) = server(folder.path(), "data", &log)?;
         Ok(Spawned {
             server,
             nats,
             address,
-            secret,
+            secret: SECRET.to_vec(),
             _folder: folder,
         })
     }
 }
 
+/// What users' tokens are signed with.
+pub(super) const SECRET: &[u8] = b"the bench signs with this secret, which protects nothing";
+
+/// Starts a server with its data in a folder of that name, and says where it listens. `log` is the
+/// configuration's table.
+pub(super) fn server(folder: &Path, data: &str, log: &str) -> anyhow::Result<(Ending, String)> {
+    let secret_file = folder.join("secret");
+    fs::write(&secret_file, SECRET)?;
+    fs::set_permissions(&secret_file, fs::Permissions::from_mode(0o600))?;
+    // Limits against abuse would refuse a thousand busy users from one address.
+    let config = format!(
+        "data = {:?}\nport = 0\n{log}\n[auth]\nsecrets = [{{ file = {:?} }}]\n\
+         [limits]\nconnections_per_address = 1000000\nrequests_per_second = 10000\nrequest_burst = 10000\n",
+        folder.join(data),
+        secret_file,
+    );
+    let path = folder.join(format!("{data}.toml"));
+    fs::write(&path, config)?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .arg("serve")
+        .arg("--config")
+        .arg(&path)
+        // What the caller has set up for another server would go over the file.
+        .env_remove("TIDINGS_DATA")
+        .env_remove("TIDINGS_ADDRESS")
+        .env_remove("TIDINGS_PORT")
+        .env("TIDINGS_LOG", "warn");
+    Ending::announced(&mut command, "http=").context("the server did not start")
+}
+
 /// Starts a nats-server that syncs every write, and says how a server reaches it.
-fn nats(program: &Path, folder: &Path) -> anyhow::Result<(Ending, String)> {
+pub(super) fn nats(program: &Path, folder: &Path) -> anyhow::Result<(Ending, String)> {
     let (port, monitor) = (free_port()?, free_port()?);
     let path = folder.join("nats.conf");
     fs::write(

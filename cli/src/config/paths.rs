@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Config, LogConfig};
 
 impl Config {
-    /// Makes every relative path one from `folder`.
+    /// Makes every relative path one from `folder`, save that of the data, which has a default.
     pub(super) fn count_paths_from(&mut self, folder: &Path) {
         let secrets = &mut self.secrets;
         let mut files = vec![
@@ -20,9 +20,9 @@ impl Config {
         if let LogConfig::JetStream(settings) = &mut self.log {
             files.extend(settings.files());
         }
-        let set = files.into_iter().flatten();
-        for path in set.chain([&mut self.data]) {
-            from(folder, path);
+        for path in files.into_iter().flatten() {
+            // An absolute path stays as it is.
+            *path = folder.join(&*path);
         }
     }
 
@@ -35,9 +35,4 @@ impl Config {
         }
         files.into_iter().flatten().map(PathBuf::as_path).collect()
     }
-}
-
-/// An absolute path stays as it is.
-fn from(folder: &Path, path: &mut PathBuf) {
-    *path = folder.join(&path);
 }

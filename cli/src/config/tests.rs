@@ -95,6 +95,20 @@ fn paths_in_a_file_count_from_its_folder() {
 }
 
 #[test]
+fn the_default_folder_is_not_beside_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tidings.toml");
+    fs::write(&file, "port = 1\n[tls]\nkey = \"k.pem\"\n").unwrap();
+    let config = place(None, Some(&file)).load().unwrap();
+    assert_eq!(config.data, Path::new("tidings-data"));
+    assert_eq!(config.tls.key, Some(folder.path().join("k.pem")));
+    // Whoever names the same one means it.
+    fs::write(&file, "data = \"tidings-data\"\n").unwrap();
+    let config = place(None, Some(&file)).load().unwrap();
+    assert_eq!(config.data, folder.path().join("tidings-data"));
+}
+
+#[test]
 fn a_file_is_no_data_folder() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");

@@ -1,14 +1,14 @@
 //! `tidings log new-epoch`.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _};
 
-use anyhow::bail;
+use anyhow::ensure;
 use tidings_core::log::{EventLog as _, embedded, jetstream};
 use uuid::Uuid;
 
 use crate::{
     config::{Config, LogConfig, Place},
-    say::say,
+    say::{self, say},
     server,
 };
 
@@ -34,6 +34,7 @@ impl NewEpoch {
     pub(crate) async fn run(self) -> anyhow::Result<bool> {
         let config = self.place.load()?;
         if !self.yes {
+            look(&config).await?;
             say!("{EXPLAINED}");
             if !confirmed()? {
                 say!("nothing was changed");
@@ -52,32 +53,40 @@ impl NewEpoch {
 }
 
 fn confirmed() -> anyhow::Result<bool> {
-    if !io::stdin().is_terminal() {
-        bail!("nobody is there to be asked: add --yes to do it");
-    }
-    print!("Type yes to begin a new epoch: ");
-    io::stdout().flush()?;
+    ensure!(
+        io::stdin().is_terminal() && say::question("Type yes to begin a new epoch: "),
+        "nobody is there to be asked: add --yes to do it"
+    );
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(answer.trim() == "yes")
+}
+
+/// Whether there is a log, so that nobody is asked about one that they did not mean.
+async fn look(config: &Config) -> anyhow::Result<()> {
+    match &config.log {
+        LogConfig::Embedded => present(config).map(drop),
+        LogConfig::JetStream(_) => server::log_to_read(config).await.map(drop),
+    }
+}
+
+/// The epoch of a log in the data folder, if that is whole enough to say.
+fn present(config: &Config) -> anyhow::Result<Option<Uuid>> {
+    match embedded::Reading::open(&config.data.join("log")) {
+        Ok(log) => Ok(Some(log.identity().epoch)),
+        // For such a log, too, a new epoch is the remedy.
+        Err(embedded::OpenError::Lost { .. }) => Ok(None),
+        // This says what to do, and where a log was looked for.
+        Err(_) => server::embedded_to_read(config).map(|log| Some(log.identity().epoch)),
+    }
 }
 
 /// Records the new epoch and returns the old one, where the log was whole enough to say.
 async fn change(config: &Config, new: Uuid) -> anyhow::Result<Option<Uuid>> {
     match &config.log {
         LogConfig::Embedded => {
+            let old = present(config)?;
             let folder = config.data.join("log");
-            let old = match embedded::Reading::open(&folder) {
-                Ok(log) => Some(log.identity().epoch),
-                // For such a log, too, this is the remedy.
-                Err(embedded::OpenError::Lost { .. }) => None,
-                Err(embedded::OpenError::Missing { .. }) => {
-                    // Which says where it was looked for.
-                    server::embedded_to_read(config)?;
-                    None
-                }
-                Err(error) => return Err(server::unreadable(error)),
-            };
             embedded::new_epoch(&folder, new).map_err(server::unreadable)?;
             Ok(old)
         }

@@ -6,7 +6,7 @@ use super::{
 };
 
 /// A command to one stream.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Command {
     /// To a conversation.
     Conversation(ConversationId, ConversationCommand),
@@ -15,7 +15,7 @@ pub enum Command {
 }
 
 /// A command to a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum ConversationCommand {
     /// Starts it; accepted without effect when a direct one exists already.
     StartDirect {
@@ -111,7 +111,7 @@ pub enum ConversationCommand {
 }
 
 /// A command to the actor's own stream.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum UserCommand {
     /// Mutes or unmutes a conversation.
     SetMuted {

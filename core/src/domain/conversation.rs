@@ -250,7 +250,7 @@ impl Conversation {
         let head = self
             .head
             .as_ref()
-            .ok_or(Refusal::NotFound("conversation"))?;
+            .ok_or(Refusal::NotFound("conversation".into()))?;
         let max_members = group(head)?;
         if self
             .member(context.actor)
@@ -308,9 +308,9 @@ impl Conversation {
         let theirs = self
             .member(&user)
             .and_then(|member| member.role)
-            .ok_or(Refusal::NotFound("member"))?;
+            .ok_or(Refusal::NotFound("member".into()))?;
         if role != Role::Owner && theirs != Role::Member {
-            return Err(Refusal::Forbidden("moderators remove members only"));
+            return Err(Refusal::Forbidden("moderators remove members only".into()));
         }
         Ok(vec![Event::MemberRemoved { user }])
     }
@@ -338,7 +338,7 @@ impl Conversation {
         let before = self
             .member(&user)
             .and_then(|member| member.role)
-            .ok_or(Refusal::NotFound("member"))?;
+            .ok_or(Refusal::NotFound("member".into()))?;
         if before == role {
             return Ok(Vec::new());
         }
@@ -404,7 +404,7 @@ impl Conversation {
         self.present(context.actor)?;
         let message = self.visible(context.actor, seq)?;
         if message.author != *context.actor {
-            return Err(Refusal::Forbidden("only its author edits a message"));
+            return Err(Refusal::Forbidden("only its author edits a message".into()));
         }
         if message.retracted {
             return Err(Refusal::Retracted(seq));
@@ -424,7 +424,8 @@ impl Conversation {
         let moderates = matches!(head.kind, Kind::Group { .. }) && role >= Role::Moderator;
         if message.author != *context.actor && !moderates {
             return Err(Refusal::Forbidden(
-                "a message is taken back by its author or, in a group, by owners and moderators",
+                "a message is taken back by its author or, in a group, by owners and moderators"
+                    .into(),
             ));
         }
         if message.retracted {
@@ -447,16 +448,8 @@ impl Conversation {
         self.present(context.actor)?;
         let message = self.visible(context.actor, seq)?;
         let limits = context.limits;
-        if reaction.is_empty()
-            || reaction.len() > limits.reaction_bytes
-            || reaction
-                .chars()
-                .any(|c| c.is_control() || c.is_whitespace())
-        {
-            return Err(Refusal::Invalid(format!(
-                "a reaction is an emoji or a short code of 1 to {} bytes without spaces",
-                limits.reaction_bytes
-            )));
+        if !is_reaction(limits, &reaction) {
+            return Err(no_reaction(limits));
         }
         if message.retracted {
             return Err(Refusal::Retracted(seq));
@@ -482,6 +475,9 @@ impl Conversation {
     ) -> Result<Vec<Event>, Refusal> {
         self.present(context.actor)?;
         let message = self.visible(context.actor, seq)?;
+        if !is_reaction(context.limits, &reaction) {
+            return Err(no_reaction(context.limits));
+        }
         // Taking a message back takes its reactions with it.
         if message.retracted || !self.reacts(context.actor, seq, &reaction) {
             return Ok(Vec::new());
@@ -505,7 +501,7 @@ impl Conversation {
         }
         let member = self
             .member(context.actor)
-            .ok_or(Refusal::NotFound("conversation"))?;
+            .ok_or(Refusal::NotFound("conversation".into()))?;
         let mut events = Vec::new();
         if read > member.read_seq {
             events.push(Event::ReadUpTo { seq: read });
@@ -665,7 +661,7 @@ impl Conversation {
                 }),
             ) => Ok((head, *role)),
             (Some(_), Some(_)) => Err(Refusal::NotMember),
-            _ => Err(Refusal::NotFound("conversation")),
+            _ => Err(Refusal::NotFound("conversation".into())),
         }
     }
 
@@ -674,7 +670,7 @@ impl Conversation {
         let sees = self.member(user).is_some_and(|member| member.sees(seq));
         match self.messages.get(&seq) {
             Some(Some(message)) if sees => Ok(message),
-            _ => Err(Refusal::NotFound("message")),
+            _ => Err(Refusal::NotFound("message".into())),
         }
     }
 
@@ -727,7 +723,7 @@ fn group(head: &Head) -> Result<u32, Refusal> {
     match head.kind {
         Kind::Group { max_members, .. } => Ok(max_members),
         Kind::Direct { .. } => Err(Refusal::WrongKind(
-            "a direct conversation is always between its two users",
+            "a direct conversation is always between its two users".into(),
         )),
     }
 }
@@ -736,7 +732,7 @@ fn at_least(role: Role, needed: Role, otherwise: &'static str) -> Result<(), Ref
     if role >= needed {
         Ok(())
     } else {
-        Err(Refusal::Forbidden(otherwise))
+        Err(Refusal::Forbidden(otherwise.into()))
     }
 }
 
@@ -784,6 +780,20 @@ fn check_text(text: &str, limits: &Limits) -> Result<(), Refusal> {
         return Err(Refusal::Invalid("a message has text".to_owned()));
     }
     Ok(())
+}
+
+fn is_reaction(limits: &Limits, reaction: &str) -> bool {
+    (1..=limits.reaction_bytes).contains(&reaction.len())
+        && !reaction
+            .chars()
+            .any(|c| c.is_control() || c.is_whitespace())
+}
+
+fn no_reaction(limits: &Limits) -> Refusal {
+    Refusal::Invalid(format!(
+        "a reaction is an emoji or a short code of 1 to {} bytes without spaces",
+        limits.reaction_bytes
+    ))
 }
 
 #[cfg(test)]

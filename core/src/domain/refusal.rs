@@ -1,22 +1,26 @@
 //! Why a command was refused. Nothing was recorded.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 use super::id::UserId;
 
 /// A refusal. The message is for people; callers match on the variant.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// A field is wrong.
     #[error("{0}")]
     Invalid(String),
     /// No such conversation, message or member, or the actor may not know of it.
     #[error("no such {0}")]
-    NotFound(&'static str),
+    NotFound(Cow<'static, str>),
     /// The actor was a member once.
     #[error("you are no longer a member of this conversation")]
     NotMember,
     /// The actor's role does not allow it.
     #[error("{0}")]
-    Forbidden(&'static str),
+    Forbidden(Cow<'static, str>),
     /// The actor has blocked the other user.
     #[error("you have blocked {0}: unblock them to write")]
     BlockedByYou(UserId),
@@ -36,7 +40,7 @@ pub enum Refusal {
     LastOwner,
     /// Not for this kind of conversation.
     #[error("{0}")]
-    WrongKind(&'static str),
+    WrongKind(Cow<'static, str>),
     /// The text is too long.
     #[error("the text has {len} bytes, the limit is {limit}")]
     TooLarge {

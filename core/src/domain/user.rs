@@ -40,7 +40,7 @@ impl User {
                 conversation,
                 muted,
             } => match self.muted.get(&conversation).copied().flatten() {
-                None => Err(Refusal::NotFound("conversation")),
+                None => Err(Refusal::NotFound("conversation".into())),
                 Some(now) if now == muted => Ok(Vec::new()),
                 Some(_) => Ok(vec![Event::ConversationMuted {
                     conversation,

@@ -50,6 +50,8 @@ impl Recorder {
 }
 
 impl Session for Recorder {
+    fn nodes(&self, _: &Arc<Nodes>) {}
+
     fn notify(&self, notice: &Arc<Notice>) {
         self.changes.lock().push(notice.change.clone());
     }
@@ -123,7 +125,7 @@ impl Vault {
         self.runtime
             .block_on(content::open_messages(&*self.keys, messages))
             .expect("keys are there");
-        assert_ne!(messages[0].text, Text::Erased, "everything opens");
+        assert_ne!(messages[0].text, read::Text::Erased, "everything opens");
     }
 }
 

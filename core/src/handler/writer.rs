@@ -99,6 +99,18 @@ enum Decided {
     Later(Submission),
 }
 
+/// Why a command could not be decided.
+enum Undecided {
+    Unread(ReadError),
+    Stopping,
+}
+
+impl From<ReadError> for Undecided {
+    fn from(error: ReadError) -> Undecided {
+        Undecided::Unread(error)
+    }
+}
+
 /// Why a round ended without a commit.
 enum Failed {
     /// Another writer was first.
@@ -121,7 +133,7 @@ impl Writer {
     }
 
     async fn run(mut self) {
-        self.catch_up().await;
+        let knows_end = self.catch_up().await;
         let mut folded = false;
         let interval = Duration::from_millis(self.parts.config.commit_interval_ms);
         let mut last_commit = crate::clock::moment() - interval;
@@ -138,8 +150,11 @@ impl Writer {
             }
             if !folded {
                 // Commands executed before a restart are recognised only once they are folded.
-                self.parts.projections.reached(self.fence.0).await;
-                folded = true;
+                folded = knows_end && self.reached(self.fence.0).await;
+                if !folded {
+                    waiting.drain(..).map(stopping).for_each(drop);
+                    continue;
+                }
             }
             // A quiet shard commits at once; a busy one groups.
             tokio::time::sleep_until(last_commit + interval).await;
@@ -148,6 +163,7 @@ impl Writer {
             }
             let round = self.decide(&mut waiting).await;
             if round.batches.is_empty() {
+                self.aggregates.trim(std::iter::empty());
                 continue;
             }
             last_commit = crate::clock::moment();
@@ -160,26 +176,41 @@ impl Writer {
         }
     }
 
-    /// Learns where the shard ends.
-    async fn catch_up(&mut self) {
+    /// Learns where the shard ends; false when the node is stopping and that cannot be read.
+    async fn catch_up(&mut self) -> bool {
         let mut backoff = Duration::from_millis(10);
         loop {
             match self.parts.log.last(Lane::Journal, self.shard).await {
                 Ok(last) => {
                     self.fence = last;
-                    return;
+                    return true;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot read the end of the shard, trying again")
                 }
+            }
+            if self.queue.is_closed() {
+                return false;
             }
             tokio::time::sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
     }
 
+    /// Where another writer has appended, and that is folded, nothing that is kept holds any more. An
+    /// append would be told by its fence; a refusal is final, and must not rest on what is past.
+    fn refresh(&mut self) {
+        let folded = self.parts.projections.last_of(self.shard);
+        if folded > self.fence {
+            self.aggregates.clear();
+            self.recent.clear();
+            self.fence = folded;
+        }
+    }
+
     /// Decides what waits, as much as goes into one commit; the rest is left in `waiting`.
     async fn decide(&mut self, waiting: &mut Vec<Submission>) -> Round {
+        self.refresh();
         let mut round = Round::default();
         let now_ms = self.parts.clock.now_ms();
         let mut left = std::mem::take(waiting).into_iter();
@@ -251,13 +282,18 @@ impl Writer {
                     .or_insert_with_key(|id| User::new(id.clone()));
                 // A conversation that is muted stands in another stream, of another shard perhaps.
                 let known = submission.known.max(self.fence.0);
-                self.parts.projections.reached(known).await;
+                if !self.reached(known).await {
+                    return stopping(submission);
+                }
                 let loaded = load::user(&self.parts.projections.read(), user, command);
-                loaded.map(|()| user.decide(&self.parts.config.limits, command.clone()))
+                loaded
+                    .map(|()| user.decide(&self.parts.config.limits, command.clone()))
+                    .map_err(Undecided::Unread)
             }
         };
         let events = match decided {
-            Err(error) => return unavailable(submission, &error),
+            Err(Undecided::Unread(error)) => return unavailable(submission, &error),
+            Err(Undecided::Stopping) => return stopping(submission),
             Ok(Err(refusal)) => return refuse(submission, refusal),
             Ok(Ok(events)) => events,
         };
@@ -310,12 +346,14 @@ impl Writer {
         actor: &UserId,
         command: &ConversationCommand,
         known: u64,
-    ) -> Result<Result<Vec<Event>, Refusal>, ReadError> {
+    ) -> Result<Result<Vec<Event>, Refusal>, Undecided> {
         let projections = &self.parts.projections;
         let conversation = self.aggregates.entry(id);
         let mut needs = command.needs(actor, conversation.head.as_ref().map(|head| &head.kind));
         if load::missing(conversation, actor, &needs) {
-            projections.reached(self.fence.0).await;
+            if !reached(projections, &self.queue, self.fence.0).await {
+                return Err(Undecided::Stopping);
+            }
             let rows = projections.read();
             load::head(&rows, conversation)?;
             needs = command.needs(actor, conversation.head.as_ref().map(|head| &head.kind));
@@ -327,7 +365,9 @@ impl Writer {
                 let mut blocked = self.blocks.look_up(projections, actor, peer)?;
                 if blocked && projections.cursor() < known {
                     // Unblocked just now, perhaps: nobody is refused what they know to be allowed.
-                    projections.reached(known).await;
+                    if !reached(projections, &self.queue, known).await {
+                        return Err(Undecided::Stopping);
+                    }
                     blocked = self.blocks.look_up(projections, actor, peer)?;
                 }
                 blocked
@@ -392,7 +432,7 @@ impl Writer {
                     for submission in erased {
                         refuse(
                             submission,
-                            Refusal::Forbidden("the author's content has been erased"),
+                            Refusal::Forbidden("the author's content has been erased".into()),
                         );
                     }
                     return Some(others);
@@ -420,9 +460,11 @@ impl Writer {
                 match failed {
                     Failed::Conflict => {
                         self.recent.clear();
-                        self.catch_up().await;
-                        self.parts.projections.reached(self.fence.0).await;
-                        Some(round.into_submissions())
+                        if self.catch_up().await && self.reached(self.fence.0).await {
+                            return Some(round.into_submissions());
+                        }
+                        self.fail(round, STOPPING);
+                        None
                     }
                     Failed::Unavailable(why) => {
                         self.fail(round, &why);
@@ -448,7 +490,7 @@ impl Writer {
                         // Ours got through, and another writer appended on top of it.
                         self.aggregates.clear();
                         self.recent.clear();
-                        self.parts.projections.reached(last.0).await;
+                        self.reached(last.0).await;
                         return Ok(position);
                     }
                     return Err(Failed::Conflict);
@@ -465,9 +507,19 @@ impl Writer {
                     return Err(Failed::Unavailable(error.to_string()));
                 }
             }
+            if self.queue.is_closed() {
+                // The outcome is learnt at the next start, or by the client's retry.
+                return Err(Failed::Unavailable(STOPPING.to_owned()));
+            }
             tokio::time::sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
+    }
+
+    /// Waits until the projections hold everything up to a position; false when the node is stopping and
+    /// they do not get there.
+    async fn reached(&self, position: u64) -> bool {
+        reached(&self.parts.projections, &self.queue, position).await
     }
 
     /// Looks for a commit among the shard's records after `after`, up to `last`.
@@ -476,6 +528,9 @@ impl Writer {
             match find(&*self.parts.log, id, after, last).await {
                 Ok(found) => return found,
                 Err(error) => tracing::warn!(%error, "cannot read the shard, trying again"),
+            }
+            if self.queue.is_closed() {
+                return None;
             }
             tokio::time::sleep(BACKOFF_MAX).await;
         }
@@ -514,6 +569,28 @@ async fn find(
             }
         }
     }
+}
+
+/// Waits until the projections hold everything up to a position; false when the queue has been closed and
+/// they do not get there within a moment.
+async fn reached(projections: &Projections, queue: &Queue, position: u64) -> bool {
+    loop {
+        let reaching = projections.reached(position);
+        if tokio::time::timeout(BACKOFF_MAX, reaching).await.is_ok() {
+            return true;
+        }
+        if queue.is_closed() {
+            return false;
+        }
+    }
+}
+
+/// What is answered to commands that are given up.
+const STOPPING: &str = "the server is stopping";
+
+fn stopping(submission: Submission) -> Decided {
+    (submission.reply)(Answer::Unavailable(STOPPING.to_owned()));
+    Decided::Answered
 }
 
 fn refuse(submission: Submission, refusal: Refusal) -> Decided {

@@ -68,9 +68,11 @@ impl Client {
             let view = read::conversation(rows, rows.cursor(), &viewer, id).expect("read");
             let Some(mut view) = view else { continue };
             view.last_message.as_mut().map(open);
-            let page = read::messages(rows, &viewer, id, Page::Latest, usize::MAX).expect("read");
-            let (mut messages, more) = page.expect("a member");
-            assert!(!more, "all were asked for");
+            let all = (usize::MAX, usize::MAX);
+            let page = read::messages(rows, &viewer, id, Page::Latest, all.0, all.1).expect("read");
+            let page = page.expect("a member");
+            assert!(!page.more && page.rest.is_none(), "all were asked for");
+            let mut messages = page.messages;
             messages.iter_mut().for_each(open);
             let (members, _) = read::members(rows, id, "", usize::MAX).expect("read");
             let members = members.into_iter().map(|member| member.user).collect();

@@ -79,20 +79,19 @@ pub struct JetStream {
     _watch: JoinSet<()>,
 }
 
-/// Whether there is a key store beside a log. If so, its operator key must not be made anew.
+/// The stream that the keys beside a log are in.
+pub fn stream_of(log: &JetStreamLog) -> String {
+    bucket::stream(&bucket::name(log))
+}
+
+/// Whether there is a key store beside a log; none is made. If so, its operator key must not be made
+/// anew.
 pub async fn exists(log: &JetStreamLog) -> Result<bool, OpenError> {
-    let (bucket, _) = Bucket::open(log).await?;
-    let subject = bucket.subject_named(MARK);
-    let asking = insist(bucket.patience, || {
-        bucket.api.last_of(&bucket.stream, &subject)
-    });
-    match asking.await {
-        Ok(found) => Ok(found.is_some()),
-        Err(error) => Err(OpenError::Unavailable {
-            bucket: bucket.name,
-            reason: error.to_string(),
-        }),
-    }
+    let found = bucket::has(log, MARK).await;
+    found.map_err(|error| OpenError::Unavailable {
+        bucket: bucket::name(log),
+        reason: error.to_string(),
+    })
 }
 
 impl JetStream {

@@ -235,19 +235,24 @@ fn view(
     member: rows::Member,
 ) -> Result<Option<ConversationView>, ReadError> {
     let with_blocked = peer(&row.kind, &viewer.user).is_some_and(|peer| viewer.blocks(peer));
-    let last_message = if with_blocked {
-        last_own_message(rows, viewer, id, &member)?
+    let last = if with_blocked {
+        match last_own_message(rows, viewer, id, &member)? {
+            Some(message) => Last::Message(Box::new(message)),
+            // Nothing but what a blocked user began: the blocker does not see it.
+            None => return Ok(None),
+        }
     } else {
         last_message(rows, viewer, id, &member)?
     };
-    if with_blocked && last_message.is_none() {
-        // Nothing but what a blocked user began: the blocker does not see it.
-        return Ok(None);
-    }
-    // What the viewer does not see moves nothing.
-    let (activity_position, activity_ms) = match &last_message {
-        Some(message) => (message.at.0, message.at_ms),
-        None => (member.joined().0, member.joined_ms),
+    // What the viewer does not see moves nothing. Where it was not found out what they see last, it is
+    // somewhere up to `last_seq`, for the client to load.
+    let (last_message, last_seq, activity_position, activity_ms) = match last {
+        Last::Message(message) => {
+            let (seq, at, at_ms) = (message.seq, message.at.0, message.at_ms);
+            (Some(*message), seq, at, at_ms)
+        }
+        Last::None => (None, 0, member.joined().0, member.joined_ms),
+        Last::Before { seq, at, at_ms } => (None, seq - 1, at, at_ms),
     };
     // What came after they left is not theirs to see.
     let (title, member_count) = match &member.left {
@@ -270,7 +275,7 @@ fn view(
         title,
         role: member.role,
         member_count,
-        last_seq: last_message.as_ref().map_or(0, |message| message.seq),
+        last_seq,
         last_message,
         read_seq: member.read_seq,
         delivered_seq: member.delivered_seq,
@@ -300,13 +305,26 @@ pub fn peer<'k>(kind: &'k Kind, user: &UserId) -> Option<&'k UserId> {
     }
 }
 
+/// The last message that somebody sees.
+enum Last {
+    Message(Box<MessageView>),
+    /// There is none.
+    None,
+    /// It comes before this one, which is hidden like all that were looked at after it.
+    Before {
+        seq: u64,
+        at: u64,
+        at_ms: u64,
+    },
+}
+
 fn last_message(
     rows: &dyn Rows,
     viewer: &Viewer,
     id: ConversationId,
     member: &rows::Member,
-) -> Result<Option<MessageView>, ReadError> {
-    let mut found = Ok(None);
+) -> Result<Last, ReadError> {
+    let mut found = Ok(Last::None);
     let mut looked = 0;
     for interval in member.intervals.iter().rev() {
         let from = rows::message(id, interval.after + 1);
@@ -314,13 +332,21 @@ fn last_message(
         rows.scan(Table::Messages, &from, &to, true, &mut |key, value| {
             let seq = rows::trailing_number(key);
             looked += 1;
-            found = visible_message(rows, viewer, id, member, seq, value);
-            match found {
-                Ok(None) if looked < LOOK_BACK => ControlFlow::Continue(()),
-                _ => ControlFlow::Break(()),
-            }
+            found = match visible_message(rows, viewer, id, member, seq, value) {
+                Ok(Some(message)) => Ok(Last::Message(Box::new(message))),
+                Ok(None) if looked < LOOK_BACK => return ControlFlow::Continue(()),
+                Ok(None) => rows::decode::<rows::Message<'_>>(Table::Messages, value).map(|row| {
+                    Last::Before {
+                        seq,
+                        at: row.at.0,
+                        at_ms: row.at_ms,
+                    }
+                }),
+                Err(error) => Err(error),
+            };
+            ControlFlow::Break(())
         })?;
-        if !matches!(found, Ok(None)) || looked >= LOOK_BACK {
+        if !matches!(found, Ok(Last::None)) {
             break;
         }
     }
@@ -585,15 +611,30 @@ pub fn message(
     }
 }
 
-/// A page of history in ascending `seq`, and whether there is more in the direction asked. `None`
-/// when the viewer was never a member.
+/// A page of history, or the part of it that was found so far.
+#[derive(Debug)]
+pub struct Found {
+    /// In ascending `seq`.
+    pub messages: Vec<MessageView>,
+    /// Whether there is more in the direction asked.
+    pub more: bool,
+    /// Where to go on looking: so many rows were hidden from the viewer that the page is not whole yet.
+    pub rest: Option<Page>,
+}
+
+/// Rows looked at, at a time, for a page of history: whoever blocks a busy author passes over many, and
+/// folding waits meanwhile.
+pub const LOOK: usize = 512;
+
+/// A page of history. `None` when the viewer was never a member. At most `look` rows are looked at.
 pub fn messages(
     rows: &dyn Rows,
     viewer: &Viewer,
     id: ConversationId,
     page: Page,
     limit: usize,
-) -> Result<Option<(Vec<MessageView>, bool)>, ReadError> {
+    look: usize,
+) -> Result<Option<Found>, ReadError> {
     let Some(member) = member(rows, id, &viewer.user)? else {
         return Ok(None);
     };
@@ -607,10 +648,19 @@ pub fn messages(
     };
     if peer(&row.kind, &viewer.user).is_some_and(|peer| viewer.blocks(peer)) {
         let within = (from, to.min(row.last_seq + 1));
-        return own_messages(rows, viewer, id, &member, within, reverse, limit).map(Some);
+        let (messages, more) = own_messages(rows, viewer, id, &member, within, reverse, limit)?;
+        return Ok(Some(Found {
+            messages,
+            more,
+            rest: None,
+        }));
     }
-    let mut found: Vec<MessageView> = Vec::new();
-    let mut more = false;
+    let mut found = Found {
+        messages: Vec::new(),
+        more: false,
+        rest: None,
+    };
+    let mut looked = 0;
     // Interval by interval, so that a gap costs nothing however long it is.
     let mut intervals = member.intervals.clone();
     if reverse {
@@ -624,45 +674,37 @@ pub fn messages(
         }
         let mut failed = None;
         let (low, high) = (rows::message(id, low), rows::message(id, high));
-        rows.scan(
-            Table::Messages,
-            &low,
-            &high,
-            reverse,
-            &mut |key, value| match visible_message(
-                rows,
-                viewer,
-                id,
-                &member,
-                rows::trailing_number(key),
-                value,
-            ) {
-                Ok(Some(_)) if found.len() == limit => {
-                    more = true;
-                    ControlFlow::Break(())
-                }
-                Ok(Some(message)) => {
-                    found.push(message);
-                    ControlFlow::Continue(())
-                }
-                Ok(None) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
-            },
-        )?;
+        rows.scan(Table::Messages, &low, &high, reverse, &mut |key, value| {
+            let seq = rows::trailing_number(key);
+            match visible_message(rows, viewer, id, &member, seq, value) {
+                Ok(Some(_)) if found.messages.len() == limit => found.more = true,
+                Ok(Some(message)) => found.messages.push(message),
+                Ok(None) => {}
+                Err(error) => failed = Some(error),
+            }
+            looked += 1;
+            if looked >= look && !found.more {
+                found.rest = Some(match reverse {
+                    true => Page::Before(seq),
+                    false => Page::After(seq),
+                });
+            }
+            match found.more || found.rest.is_some() || failed.is_some() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })?;
         if let Some(error) = failed {
             return Err(error);
         }
-        if more {
+        if found.more || found.rest.is_some() {
             break;
         }
     }
     if reverse {
-        found.reverse();
+        found.messages.reverse();
     }
-    Ok(Some((found, more)))
+    Ok(Some(found))
 }
 
 /// A page of the viewer's own messages with `from <= seq < to`: all that can be seen in a direct

@@ -172,13 +172,6 @@ impl Member {
         self.intervals.iter().any(|interval| interval.contains(seq))
     }
 
-    /// Whether they may see an event.
-    pub fn sees_event(&self, at: (u64, u32)) -> bool {
-        self.spans
-            .iter()
-            .any(|span| span.from <= at && span.until.is_none_or(|until| at <= until))
-    }
-
     /// (Position, index) at which they joined the last time.
     pub fn joined(&self) -> (u64, u32) {
         self.spans.last().map_or((0, 0), |span| span.from)

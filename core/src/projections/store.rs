@@ -254,6 +254,11 @@ impl WriteTx<'_> {
     /// # Panics
     /// When the key is longer than [`MAX_KEY`].
     pub fn put(&mut self, table: Table, key: &[u8], value: impl Into<Bytes>) {
+        assert!(
+            key.len() <= MAX_KEY,
+            "a key of {} bytes is longer than {MAX_KEY}",
+            key.len()
+        );
         self.own.insert(table.key(key), Some(value.into()));
     }
 

@@ -1,9 +1,7 @@
 //! Raw QUIC: one stream, opened by the client, carries delimited frames both ways.
 
 use std::{
-    future::ready,
     net::{SocketAddr, UdpSocket},
-    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -20,12 +18,13 @@ use tidings_protocol::{
     codec::delimited::{self, FrameError},
     version,
 };
+use tokio::time::{Instant, timeout_at};
 
-use super::{LINGER, SEND_BUFFER};
-use crate::{
-    outgoing::Batch,
-    session::{Gateway, Outgoings, Session},
+use super::{
+    LINGER, SEND_BUFFER,
+    line::{Broken, Read},
 };
+use crate::session::Gateway;
 
 /// A connection without any packet for so long is gone. Clients keep theirs alive.
 const IDLE: Duration = Duration::from_secs(90);
@@ -85,16 +84,25 @@ fn resets(gateway: &Gateway) -> EndpointConfig {
 }
 
 async fn accept(gateway: Arc<Gateway>, incoming: Incoming) {
+    let address = incoming.remote_address().ip();
     // Whoever cannot be reached at the address they claim gets no further.
-    if !incoming.remote_address_validated() && incoming.may_retry() && gateway.connections() > 1_000
-    {
+    if !incoming.remote_address_validated() && incoming.may_retry() && gateway.doubts(address) {
         let _ = incoming.retry();
         return;
     }
-    let connection = match incoming.await {
-        Ok(connection) => connection,
-        Err(error) => {
+    let Some(_arrival) = gateway.arrive(address) else {
+        return incoming.refuse();
+    };
+    // For everything until the client's stream is there.
+    let deadline = Instant::now() + Duration::from_millis(gateway.limits.hello_ms);
+    let connection = match timeout_at(deadline, incoming).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => {
             tracing::debug!(%error, "a QUIC handshake failed");
+            return;
+        }
+        Err(_) => {
+            tracing::debug!(%address, "a QUIC handshake took too long");
             return;
         }
     };
@@ -109,167 +117,93 @@ async fn accept(gateway: Arc<Gateway>, incoming: Incoming) {
         );
         return;
     };
-    let opened = tokio::time::timeout(
-        Duration::from_millis(gateway.limits.hello_ms),
-        connection.accept_bi(),
-    );
-    let Ok(Ok((mut send, mut receive))) = opened.await else {
+    let Ok(Ok((send, receive))) = timeout_at(deadline, connection.accept_bi()).await else {
         connection.close(
             VarInt::from_u32(CloseCode::Protocol.code().into()),
             b"no stream came",
         );
         return;
     };
-    let mut session = match gateway.accept(connection.remote_address().ip(), encoding) {
-        Ok(session) => session,
-        Err((code, last)) => {
-            let batch = Batch {
-                frames: Vec::new(),
-                close: Some((code, last)),
-            };
-            return finish(&connection, &mut send, batch).await;
+    let mut line = super::Line::Quic(Line {
+        connection,
+        send,
+        receive,
+        buffer: BytesMut::new(),
+        frame_bytes: gateway.limits.frame_bytes,
+    });
+    match gateway.accept(address, encoding) {
+        Ok(mut session) => {
+            drop(gateway);
+            line.carry(&mut session).await;
         }
-    };
-    let frame_bytes = gateway.limits.frame_bytes;
-    drop(gateway);
-    let outgoing = session.outgoing();
-    run(
-        &connection,
-        &mut send,
-        &mut receive,
-        &mut session,
-        &outgoing,
-        frame_bytes,
-    )
-    .await;
+        Err((code, last)) => line.refuse(code, last).await,
+    }
 }
 
-/// Carries frames both ways until the connection ends.
-async fn run(
-    connection: &Connection,
-    send: &mut SendStream,
-    receive: &mut RecvStream,
-    session: &mut Session,
-    outgoing: &Outgoings,
+/// A connection and its stream.
+pub(super) struct Line {
+    connection: Connection,
+    send: SendStream,
+    receive: RecvStream,
+    /// Read, and not a whole frame yet, or not its turn.
+    buffer: BytesMut,
     frame_bytes: usize,
-) {
-    let mut buffer = BytesMut::new();
-    // Whether the buffer may hold a whole frame.
-    let mut waiting = false;
-    // Kept over frames and moved only when it rings: setting a timer anew for each frame costs more
-    // than ringing once too early.
-    let mut clock = pin!(tokio::time::sleep_until(session.deadline()));
-    loop {
-        if session.deadline() < clock.deadline() {
-            clock.as_mut().reset(session.deadline());
-        }
-        tokio::select! {
-            biased;
-            batch = outgoing.next() => {
-                outgoing.sent(batch.frames.len());
-                if batch.close.is_some() {
-                    return finish(connection, send, batch).await;
+}
+
+impl Line {
+    pub(super) async fn write(&mut self, frames: Vec<Bytes>) -> Result<(), Broken> {
+        let written = self.send.write_all_chunks(&mut chunks(frames)).await;
+        written.map_err(|_| Broken)
+    }
+
+    pub(super) async fn read(&mut self) -> Read {
+        loop {
+            match delimited::read(&mut self.buffer, self.frame_bytes) {
+                Ok(Some(frame)) => {
+                    if self.buffer.is_empty() {
+                        // An idle connection holds no buffer.
+                        self.buffer = BytesMut::new();
+                    }
+                    return Read::Frame(frame);
                 }
-                let mut chunks = chunks(batch.frames);
-                let written = {
-                    let mut writing = pin!(send.write_all_chunks(&mut chunks));
-                    loop {
-                        tokio::select! {
-                            biased;
-                            written = &mut writing => break Some(written),
-                            // A write can be stuck. Then the cut ends it, or the clock: who does not
-                            // read is not heard either.
-                            () = outgoing.cut() => break None,
-                            () = &mut clock => {
-                                session.check_time();
-                                clock.as_mut().reset(session.deadline());
-                                if outgoing.is_closing() {
-                                    break None;
-                                }
-                            }
-                        }
-                    }
-                };
-                match written {
-                    Some(Ok(())) => {}
-                    Some(Err(_)) => return,
-                    None => {
-                        let last = outgoing.next().await;
-                        return finish(connection, send, last).await;
-                    }
+                Ok(None) => {}
+                Err(error) => {
+                    let code = match error {
+                        FrameError::TooLarge { .. } => CloseCode::TooLarge,
+                        FrameError::Length => CloseCode::Protocol,
+                    };
+                    return Read::Unreadable(code, error.to_string());
                 }
             }
-            () = ready(()), if waiting => {
-                waiting = take(&mut buffer, session, outgoing, frame_bytes).await;
-                if buffer.is_empty() {
-                    // An idle connection holds no buffer.
-                    buffer = BytesMut::new();
-                }
-            }
-            chunk = receive.read_chunk(frame_bytes, true), if !outgoing.is_closing() => match chunk {
-                Ok(Some(chunk)) => {
-                    buffer.extend_from_slice(&chunk.bytes);
-                    waiting = true;
-                }
+            match self.receive.read_chunk(self.frame_bytes, true).await {
+                Ok(Some(chunk)) => self.buffer.extend_from_slice(&chunk.bytes),
                 // The client has said all it will: the connection has no more use.
                 Ok(None) | Err(_) => {
-                    connection.close(VarInt::from_u32(0), b"");
-                    return;
+                    self.connection.close(VarInt::from_u32(0), b"");
+                    return Read::End;
                 }
-            },
-            () = &mut clock => {
-                session.check_time();
-                clock.as_mut().reset(session.deadline());
             }
         }
     }
-}
 
-/// Handles the frames in the buffer, but no more while much waits to be sent: answers to many
-/// questions in one packet would be more than a client is ever sent without reading. True when some
-/// are left.
-async fn take(
-    buffer: &mut BytesMut,
-    session: &mut Session,
-    outgoing: &Outgoings,
-    frame_bytes: usize,
-) -> bool {
-    while !outgoing.is_filling() {
-        match delimited::read(buffer, frame_bytes) {
-            Ok(Some(frame)) => session.receive(frame).await,
-            Ok(None) => return false,
-            Err(error) => {
-                let code = match error {
-                    FrameError::TooLarge { .. } => CloseCode::TooLarge,
-                    FrameError::Length => CloseCode::Protocol,
-                };
-                session.unreadable(code, &error.to_string());
-                return false;
-            }
-        }
-    }
-    true
-}
-
-/// Sends what is left and the last frame, waits a while for the client to have them, closes.
-async fn finish(connection: &Connection, send: &mut SendStream, batch: Batch) {
-    let mut frames = batch.frames;
-    let mut code = VarInt::from_u32(0);
-    let mut reason = "";
-    if let Some((close, last)) = batch.close {
+    pub(super) async fn finish(&mut self, mut frames: Vec<Bytes>, code: CloseCode, last: Bytes) {
         frames.push(last);
-        code = VarInt::from_u32(close.code().into());
-        reason = close.as_str();
+        let delivered = async {
+            if self.write(frames).await.is_ok() && self.send.finish().is_ok() {
+                // Closing at once would throw away what is still on its way.
+                let _ = self.send.stopped().await;
+            }
+        };
+        // Also a client that does not read any more learns the code.
+        let _ = tokio::time::timeout(LINGER, delivered).await;
+        self.close(code);
     }
-    let delivered = async {
-        if send.write_all_chunks(&mut chunks(frames)).await.is_ok() && send.finish().is_ok() {
-            // Closing at once would throw away what is still on its way.
-            let _ = send.stopped().await;
-        }
-    };
-    // Also a client that does not read any more learns the code.
-    let _ = tokio::time::timeout(LINGER, delivered).await;
-    connection.close(code, reason.as_bytes());
+
+    /// Ends the connection, and the stream with it wherever it is.
+    pub(super) fn close(&self, code: CloseCode) {
+        let number = VarInt::from_u32(code.code().into());
+        self.connection.close(number, code.as_str().as_bytes());
+    }
 }
 
 fn chunks(frames: Vec<Bytes>) -> Vec<Bytes> {

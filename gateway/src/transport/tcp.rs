@@ -1,4 +1,4 @@
-//! Accepting TCP connections, with TLS or without, for axum to serve.
+//! Accepting TCP connections, with TLS or without.
 
 use std::{
     io,
@@ -13,11 +13,12 @@ use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::SEND_BUFFER;
+use crate::{arrivals::Arrival, session::Gateway};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -25,24 +26,35 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// TLS handshakes at a time: a storm of them waits in the kernel's queue.
 const HANDSHAKES: usize = 256;
 
-/// A listener for axum that sets up each connection as the gateway needs it.
+/// Where TCP connections arrive, and how they are set up.
 pub struct Listener {
     address: SocketAddr,
-    accepted: mpsc::Receiver<(Stream, SocketAddr)>,
+    tcp: TcpListener,
+    tls: Option<TlsAcceptor>,
+    handshakes: Arc<Semaphore>,
+}
+
+/// A connection that has been accepted and may still have to be encrypted.
+pub(crate) struct Accepted {
+    /// Who it is.
+    pub(crate) peer: Peer,
+    stream: TcpStream,
+    arrival: Arrival,
+    tls: Option<(TlsAcceptor, OwnedSemaphorePermit)>,
 }
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, Listener>> for Peer {
-    fn connect_info(stream: axum::serve::IncomingStream<'_, Listener>) -> Peer {
-        Peer(*stream.remote_addr())
-    }
+/// A connection, encrypted or not.
+pub(crate) struct Stream {
+    inner: Inner,
+    /// Its place among all connections, which it has until it is closed: also once it is a WebSocket.
+    _arrival: Arrival,
 }
 
-/// A connection, encrypted or not.
-pub enum Stream {
+enum Inner {
     /// As it is.
     Plain(TcpStream),
     /// Through TLS.
@@ -50,35 +62,30 @@ pub enum Stream {
 }
 
 impl Listener {
-    /// Binds, and accepts from now on in the background.
+    /// Binds. What arrives from now on waits until it is accepted.
     pub async fn bind(
         address: SocketAddr,
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> io::Result<Listener> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let (tell, accepted) = mpsc::channel(64);
-        tokio::spawn(accept(listener, tls.map(TlsAcceptor::from), tell));
-        Ok(Listener { address, accepted })
+        let tcp = TcpListener::bind(address).await?;
+        Ok(Listener {
+            address: tcp.local_addr()?,
+            tcp,
+            tls: tls.map(TlsAcceptor::from),
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES)),
+        })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
-}
 
-/// Accepts until nobody takes the connections any more.
-async fn accept(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    tell: mpsc::Sender<(Stream, SocketAddr)>,
-) {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
-    loop {
-        let (stream, address) = tokio::select! {
-            () = tell.closed() => return,
-            accepted = listener.accept() => match accepted {
+    /// The next connection that there is a place for. Cancel-safe, but for the one that waits for
+    /// handshakes before it.
+    pub(crate) async fn accept(&self, gateway: &Gateway) -> Accepted {
+        loop {
+            let (stream, address) = match self.tcp.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: connections wait until some are free.
@@ -86,30 +93,55 @@ async fn accept(
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
-            },
-        };
-        if let Err(error) = set_up(&stream) {
-            tracing::debug!(%error, "a connection ended before it began");
-            continue;
+            };
+            let Some(arrival) = gateway.arrive(address.ip()) else {
+                continue;
+            };
+            if let Err(error) = set_up(&stream) {
+                tracing::debug!(%error, "a connection ended before it began");
+                continue;
+            }
+            let tls = match &self.tls {
+                None => None,
+                Some(tls) => match self.handshakes.clone().acquire_owned().await {
+                    Ok(permit) => Some((tls.clone(), permit)),
+                    Err(_) => unreachable!("nobody closes it"),
+                },
+            };
+            return Accepted {
+                peer: Peer(address),
+                stream,
+                arrival,
+                tls,
+            };
         }
-        let Some(tls) = tls.clone() else {
-            if tell.send((Stream::Plain(stream), address)).await.is_err() {
-                return;
+    }
+}
+
+impl Accepted {
+    /// The connection as it is to be used; `None` when it came to no good.
+    pub(crate) async fn secured(self) -> Option<Stream> {
+        let address = self.peer.0;
+        let inner = match self.tls {
+            None => Inner::Plain(self.stream),
+            Some((tls, _permit)) => {
+                match tokio::time::timeout(HANDSHAKE, tls.accept(self.stream)).await {
+                    Ok(Ok(stream)) => Inner::Tls(Box::new(stream)),
+                    Ok(Err(error)) => {
+                        tracing::debug!(%address, %error, "a TLS handshake failed");
+                        return None;
+                    }
+                    Err(_) => {
+                        tracing::debug!(%address, "a TLS handshake took too long");
+                        return None;
+                    }
+                }
             }
-            continue;
         };
-        let Ok(permit) = handshakes.clone().acquire_owned().await else {
-            return;
-        };
-        let tell = tell.clone();
-        tokio::spawn(async move {
-            let _permit = permit;
-            match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-                Ok(Ok(stream)) => drop(tell.send((Stream::Tls(Box::new(stream)), address)).await),
-                Ok(Err(error)) => tracing::debug!(%address, %error, "a TLS handshake failed"),
-                Err(_) => tracing::debug!(%address, "a TLS handshake took too long"),
-            }
-        });
+        Some(Stream {
+            inner,
+            _arrival: self.arrival,
+        })
     }
 }
 
@@ -118,32 +150,15 @@ fn set_up(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_send_buffer_size(SEND_BUFFER)
 }
 
-impl axum::serve::Listener for Listener {
-    type Io = Stream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
-        match self.accepted.recv().await {
-            Some(accepted) => accepted,
-            // The accepting task ends only with this listener.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
-    }
-}
-
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        match &mut self.get_mut().inner {
+            Inner::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Inner::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -154,23 +169,23 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        match &mut self.get_mut().inner {
+            Inner::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Inner::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().inner {
+            Inner::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Inner::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().inner {
+            Inner::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Inner::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 
@@ -179,16 +194,16 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        match &mut self.get_mut().inner {
+            Inner::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Inner::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Stream::Plain(stream) => stream.is_write_vectored(),
-            Stream::Tls(stream) => stream.is_write_vectored(),
+        match &self.inner {
+            Inner::Plain(stream) => stream.is_write_vectored(),
+            Inner::Tls(stream) => stream.is_write_vectored(),
         }
     }
 }

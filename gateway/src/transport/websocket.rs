@@ -1,6 +1,6 @@
 //! WebSocket: one frame per message, text for JSON, binary for Protobuf.
 
-use std::{net::SocketAddr, pin::pin, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{
@@ -14,11 +14,12 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tidings_protocol::{CloseCode, Encoding, version};
 
-use super::{LINGER, tcp::Peer};
-use crate::{
-    outgoing::Batch,
-    session::{Gateway, Outgoings, Session},
+use super::{
+    LINGER,
+    line::{Broken, Read},
+    tcp::Peer,
 };
+use crate::session::Gateway;
 
 /// Read buffer of a connection, in bytes. axum's default would cost 128 KiB for each idle client.
 const READ_BUFFER: usize = 1_024;
@@ -55,135 +56,88 @@ pub async fn upgrade(
     upgrade.on_upgrade(move |socket| serve(gateway, socket, address, encoding))
 }
 
-async fn serve(
-    gateway: Arc<Gateway>,
-    mut socket: WebSocket,
-    address: SocketAddr,
+async fn serve(gateway: Arc<Gateway>, socket: WebSocket, address: SocketAddr, encoding: Encoding) {
+    let mut line = super::Line::WebSocket(Line { socket, encoding });
+    match gateway.accept(address.ip(), encoding) {
+        Ok(mut session) => {
+            drop(gateway);
+            line.carry(&mut session).await;
+        }
+        Err((code, last)) => line.refuse(code, last).await,
+    }
+}
+
+/// A WebSocket and what its messages are.
+pub(super) struct Line {
+    socket: WebSocket,
     encoding: Encoding,
-) {
-    let mut session = match gateway.accept(address.ip(), encoding) {
-        Ok(session) => session,
-        Err((code, last)) => {
-            let batch = Batch {
-                frames: Vec::new(),
-                close: Some((code, last)),
+}
+
+impl Line {
+    pub(super) async fn write(&mut self, frames: Vec<Bytes>) -> Result<(), Broken> {
+        for frame in frames {
+            self.feed(message(self.encoding, frame)).await?;
+        }
+        self.socket.flush().await.map_err(|_| Broken)
+    }
+
+    async fn feed(&mut self, message: Message) -> Result<(), Broken> {
+        self.socket.feed(message).await.map_err(|_| Broken)
+    }
+
+    pub(super) async fn read(&mut self) -> Read {
+        match self.socket.next().await {
+            Some(Ok(Message::Text(text))) if self.encoding == Encoding::Json => {
+                Read::Frame(text.into())
+            }
+            Some(Ok(Message::Binary(bytes))) if self.encoding == Encoding::Protobuf => {
+                Read::Frame(bytes)
+            }
+            Some(Ok(Message::Text(_) | Message::Binary(_))) => Read::Unreadable(
+                CloseCode::Protocol,
+                "JSON comes in text messages, Protobuf in binary ones".to_owned(),
+            ),
+            // Pings are answered by the library.
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Read::Signal,
+            Some(Ok(Message::Close(_))) => {
+                // The library has answered; the answer still has to leave.
+                let _ = tokio::time::timeout(LINGER, self.socket.flush()).await;
+                Read::End
+            }
+            None => Read::End,
+            Some(Err(error)) => {
+                let text = error.to_string();
+                tracing::debug!(error = %text, "a WebSocket connection failed");
+                let too_long = ["too long", "too large", "capacity"];
+                match too_long.iter().any(|words| text.contains(words)) {
+                    true => Read::Unreadable(
+                        CloseCode::TooLarge,
+                        "a frame is longer than the limit".to_owned(),
+                    ),
+                    false => Read::End,
+                }
+            }
+        }
+    }
+
+    pub(super) async fn finish(&mut self, frames: Vec<Bytes>, code: CloseCode, last: Bytes) {
+        let finished = async {
+            for frame in frames {
+                self.feed(message(self.encoding, frame)).await?;
+            }
+            self.feed(message(self.encoding, last)).await?;
+            let close = CloseFrame {
+                code: code.code(),
+                reason: Utf8Bytes::from_static(code.as_str()),
             };
-            return finish(&mut socket, encoding, batch).await;
-        }
-    };
-    drop(gateway);
-    let outgoing = session.outgoing();
-    run(&mut socket, &mut session, &outgoing, encoding).await;
-}
-
-/// Carries frames both ways until the connection ends.
-async fn run(
-    socket: &mut WebSocket,
-    session: &mut Session,
-    outgoing: &Outgoings,
-    encoding: Encoding,
-) {
-    // Kept over frames and moved only when it rings: setting a timer anew for each frame costs more
-    // than ringing once too early.
-    let mut clock = pin!(tokio::time::sleep_until(session.deadline()));
-    loop {
-        if session.deadline() < clock.deadline() {
-            clock.as_mut().reset(session.deadline());
-        }
-        tokio::select! {
-            biased;
-            batch = outgoing.next() => {
-                outgoing.sent(batch.frames.len());
-                if batch.close.is_some() {
-                    return finish(socket, encoding, batch).await;
-                }
-                let sent = {
-                    let mut sending = pin!(send(socket, encoding, batch));
-                    loop {
-                        tokio::select! {
-                            biased;
-                            sent = &mut sending => break Some(sent),
-                            // A write can be stuck. Then the cut ends it, or the clock: who does not
-                            // read is not heard either.
-                            () = outgoing.cut() => break None,
-                            () = &mut clock => {
-                                session.check_time();
-                                clock.as_mut().reset(session.deadline());
-                                if outgoing.is_closing() {
-                                    break None;
-                                }
-                            }
-                        }
-                    }
-                };
-                match sent {
-                    Some(Ok(())) => {}
-                    Some(Err(_)) => return,
-                    None => {
-                        let last = outgoing.next().await;
-                        return finish(socket, encoding, last).await;
-                    }
-                }
-            }
-            message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) if encoding == Encoding::Json => {
-                    session.receive(text.into()).await;
-                }
-                Some(Ok(Message::Binary(bytes))) if encoding == Encoding::Protobuf => {
-                    session.receive(bytes).await;
-                }
-                Some(Ok(Message::Text(_) | Message::Binary(_))) => {
-                    session.unreadable(CloseCode::Protocol, "JSON comes in text messages, Protobuf in binary ones");
-                }
-                // Pings are answered by the library.
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(Message::Close(_))) => {
-                    // The library has answered; the answer still has to leave.
-                    let _ = tokio::time::timeout(LINGER, socket.flush()).await;
-                    return;
-                }
-                None => return,
-                Some(Err(error)) => {
-                    let text = error.to_string();
-                    tracing::debug!(error = %text, "a WebSocket connection failed");
-                    if !text.contains("too long") && !text.contains("too large") && !text.contains("capacity") {
-                        return;
-                    }
-                    session.unreadable(CloseCode::TooLarge, "a frame is longer than the limit");
-                }
-            },
-            () = &mut clock => {
-                session.check_time();
-                clock.as_mut().reset(session.deadline());
-            }
-        }
-    }
-}
-
-/// Sends what is left and the close, and waits a while for the client's.
-async fn finish(socket: &mut WebSocket, encoding: Encoding, batch: Batch) {
-    let finished = async {
-        if send(socket, encoding, batch).await.is_ok() {
+            self.feed(Message::Close(Some(close))).await?;
+            self.socket.flush().await.map_err(|_| Broken)?;
             // Reads the rest, so that the close is not lost to a reset.
-            while let Some(Ok(_)) = socket.recv().await {}
-        }
-    };
-    let _ = tokio::time::timeout(LINGER, finished).await;
-}
-
-async fn send(socket: &mut WebSocket, encoding: Encoding, batch: Batch) -> Result<(), axum::Error> {
-    for frame in batch.frames {
-        socket.feed(message(encoding, frame)).await?;
-    }
-    if let Some((code, last)) = batch.close {
-        socket.feed(message(encoding, last)).await?;
-        let close = CloseFrame {
-            code: code.code(),
-            reason: Utf8Bytes::from_static(code.as_str()),
+            while let Some(Ok(_)) = self.socket.recv().await {}
+            Ok::<(), Broken>(())
         };
-        socket.feed(Message::Close(Some(close))).await?;
+        let _ = tokio::time::timeout(LINGER, finished).await;
     }
-    socket.flush().await
 }
 
 fn message(encoding: Encoding, frame: Bytes) -> Message {

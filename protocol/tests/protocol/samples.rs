@@ -5,8 +5,8 @@ use tidings_protocol::{
     ClientFrame, CloseCode, ErrorCode, ServerFrame, command, event,
     event::{Event, Kind},
     frame::{
-        Accepted, Body, Closing, Cursor, Error, Limits, Outcome, Pong, Reply, Request, Reset,
-        Welcome,
+        Accepted, Body, Closing, Cursor, Error, Limits, Nodes, Outcome, Pong, Reply, Request,
+        Reset, Welcome,
     },
     query, view,
 };
@@ -454,6 +454,7 @@ fn bodies() -> Vec<Sample<ServerFrame>> {
                     push_text_bytes: 4096,
                 }),
                 replayed: 3,
+                nodes: users(&["https://b.example.com"]),
             }),
         ),
         (
@@ -494,6 +495,12 @@ fn bodies() -> Vec<Sample<ServerFrame>> {
                 conversation: conversation_id(),
                 user: "bob".into(),
                 active: true,
+            }),
+        ),
+        (
+            "body/nodes",
+            Body::Nodes(Nodes {
+                nodes: users(&["https://b.example.com", "https://c.example.com"]),
             }),
         ),
         (

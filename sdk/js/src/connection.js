@@ -3,8 +3,9 @@
  * more, and tries again at the pace the server asks for.
  */
 
-import { planAfter, socketUrl } from './close.js';
+import { planAfter } from './close.js';
 import { TidingsError } from './error.js';
+import { Nodes } from './nodes.js';
 import { SUBPROTOCOL, parseFrame } from './wire.js';
 
 /** From opening the socket to `welcome`. */
@@ -15,6 +16,8 @@ const STABLE_MS = 10_000;
 const PROBE_MS = 5_000;
 /** What the server says of frames it cannot take; the same frame would end the next connection too. */
 const FAULTS = new Set(['protocol', 'too_large']);
+/** After these another node may do better than the one it came from. */
+const ELSEWHERE = new Set(['unavailable', 'internal', 'draining']);
 /** Of `hello` and pings; the ids of other requests are higher. */
 const OWN_ID = 1;
 
@@ -26,7 +29,7 @@ const OWN_ID = 1;
 
 /**
  * @typedef {object} Surroundings
- * @property {string} url
+ * @property {string | readonly string[]} url
  * @property {import('../types/index.js').WebSocketConstructor} WebSocket
  * @property {import('../types/index.js').Clock} clock
  * @property {() => number} random
@@ -41,8 +44,7 @@ const OWN_ID = 1;
 
 export class Connection {
   #by;
-  #home;
-  #url;
+  #nodes;
   /** @type {import('../types/index.js').WebSocketLike | null} */
   #socket = null;
   /** Goes up with every attempt: what belongs to an earlier one is ignored. */
@@ -69,8 +71,7 @@ export class Connection {
   /** @param {Surroundings} surroundings */
   constructor(surroundings) {
     this.#by = surroundings;
-    this.#home = socketUrl(surroundings.url);
-    this.#url = this.#home;
+    this.#nodes = new Nodes(surroundings.url, surroundings.random);
   }
 
   start() {
@@ -78,7 +79,7 @@ export class Connection {
     this.#running = true;
     this.#attempt = 0;
     this.#refresh = false;
-    this.#url = this.#home;
+    this.#nodes.home();
     void this.#open();
   }
 
@@ -132,9 +133,10 @@ export class Connection {
 
     let socket;
     try {
-      socket = new this.#by.WebSocket(this.#url, [SUBPROTOCOL]);
+      socket = new this.#by.WebSocket(this.#nodes.present, [SUBPROTOCOL]);
     } catch (thrown) {
-      // Such as a page on https and a socket without: no retry makes that better.
+      // Such as a browser that blocks the port: no retry makes that better, but another node may.
+      if (this.#nodes.forget()) return this.#lost(refreshed, TidingsError.from(thrown, 'unavailable').message);
       return this.giveUp(new TidingsError({ code: 'invalid', message: TidingsError.from(thrown, 'invalid').message, cause: thrown }));
     }
     this.#socket = socket;
@@ -164,8 +166,11 @@ export class Connection {
       this.#refresh = false;
       this.#welcomedMs = this.#by.clock.now();
       this.#startHeartbeat(frame.welcome.heartbeat_ms || 30_000);
+      this.#nodes.learn(frame.welcome.nodes ?? []);
       this.#by.onState({ state: 'syncing' });
       this.#by.onWelcome(frame.welcome);
+    } else if (frame.nodes) {
+      this.#nodes.learn(frame.nodes.nodes ?? []);
     } else if (frame.closing) {
       this.#closing = frame.closing;
     } else if (!this.#welcomedMs && frame.reply?.id === OWN_ID && frame.reply.outcome?.error) {
@@ -207,9 +212,15 @@ export class Connection {
     if (!plan.reconnect && !found) return this.giveUp(plan.error);
     this.#attempt = stable ? 1 : this.#attempt + 1;
     this.#refresh = plan.refreshToken;
-    this.#url = plan.address ? this.#other(plan.address) : this.#home;
-    this.#by.onState({ state: 'waiting', attempt: this.#attempt, retryAtMs: clock.now() + plan.delayMs, error: cause ?? plan.error });
-    this.#timer = clock.setTimeout(() => void this.#open(), plan.delayMs);
+    let { delayMs } = plan;
+    if (plan.address) this.#nodes.sentTo(plan.address);
+    // A server that says goodbye means this very node to be come back to, if it names no other.
+    else if (!this.#closing && ELSEWHERE.has(plan.error.code)) {
+      const paceMs = this.#nodes.next({ welcomed, stable });
+      if (paceMs !== null) delayMs = plan.error.retryAfterMs || paceMs;
+    }
+    this.#by.onState({ state: 'waiting', attempt: this.#attempt, retryAtMs: clock.now() + delayMs, error: cause ?? plan.error });
+    this.#timer = clock.setTimeout(() => void this.#open(), delayMs);
   }
 
   /**
@@ -220,15 +231,6 @@ export class Connection {
     this.#running = false;
     this.#drop(1000, '');
     this.#by.onState({ state: 'closed', error });
-  }
-
-  /** @param {string} address of another node */
-  #other(address) {
-    try {
-      return socketUrl(address);
-    } catch {
-      return this.#home;
-    }
   }
 
   /**

@@ -29,7 +29,7 @@ export class Conversation {
     this.#session = session;
     this.id = id;
     this.#typing = new TypingSelf(session.clock, (active) => {
-      session.connection.send({ id: 0, request: { typing: { conversation: id, active } } });
+      session.calls.tell({ typing: { conversation: id, active } });
     });
   }
 

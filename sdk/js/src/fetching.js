@@ -117,7 +117,7 @@ export class Fetching {
    */
   async messages(id, asked, options) {
     await this.#loaded(id);
-    return this.#once(`messages ${id} ${asked.before ?? ''} ${asked.after ?? ''}`, async () => {
+    return this.#once(`messages ${id} ${asked.before ?? ''} ${asked.after ?? ''} ${options?.replace ?? false}`, async () => {
       const request = { list_messages: { conversation: id, before: asked.before ?? 0, after: asked.after ?? null, limit: PAGE } };
       const outcome = await this.#ask(request, (reading, outcome) => {
         const page = expect(outcome, 'messages');
@@ -151,29 +151,46 @@ export class Fetching {
 
   /** Does one thing there is to do. False when there is none. */
   async #step() {
+    // Crossed off before it is done: what comes up in the meantime has to be done anew.
     if (this.#wantAll) {
-      await this.#everything();
       this.#wantAll = false;
+      await this.#orLater(this.#everything(), () => (this.#wantAll = true));
       this.#wantUnread = true;
       return true;
     }
     for (const id of this.#wanted) {
-      await this.#again(id);
       this.#wanted.delete(id);
+      await this.#orLater(this.#again(id), () => this.#wanted.add(id));
       return true;
     }
     for (const id of this.#wantLatest) {
-      await this.latest(id).catch((error) => this.#unlessGone(id, error));
       this.#wantLatest.delete(id);
+      const latest = this.latest(id).catch((error) => this.#unlessGone(id, error));
+      await this.#orLater(latest, () => this.#wantLatest.add(id));
       return true;
     }
     if (!this.#wantUnread) return false;
     this.#wantUnread = false;
     // With everything loaded, the sum is the total.
-    if (this.#store.more) {
-      await this.#ask({ get_unread: {} }, (reading, outcome) => this.#store.mergeUnread(reading, expect(outcome, 'unread')));
-    }
+    if (this.#store.more) await this.#orLater(this.#unread(), () => (this.#wantUnread = true));
     return true;
+  }
+
+  /**
+   * @param {Promise<unknown>} work
+   * @param {() => void} wantAgain
+   */
+  async #orLater(work, wantAgain) {
+    try {
+      await work;
+    } catch (error) {
+      wantAgain();
+      throw error;
+    }
+  }
+
+  #unread() {
+    return this.#ask({ get_unread: {} }, (reading, outcome) => this.#store.mergeUnread(reading, expect(outcome, 'unread')));
   }
 
   /** The loaded part of the list once more, and the open conversations. */

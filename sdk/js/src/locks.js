@@ -29,21 +29,28 @@ export function webLocks(manager) {
 }
 
 /**
- * Without Web Locks (Node.js, pages not on https): whoever starts takes over what is there. In the
+ * Without Web Locks (Node.js, pages not on https): whoever starts takes over what is there, once. In the
  * worst case two tabs send the same commands, and the server executes each once.
- * @type {TabLocks}
+ * @returns {TabLocks}
  */
-export const noLocks = {
-  hold: async () => () => {},
-  whenGone: (_name, task) => {
-    task().catch(() => {});
-    return () => {};
-  },
-  held: async () => [],
-};
+export function noLocks() {
+  /** Taken over already: whoever writes under that name now lives. @type {Set<string>} */
+  const taken = new Set();
+  return {
+    hold: async () => () => {},
+    whenGone: (name, task) => {
+      if (!taken.has(name)) {
+        taken.add(name);
+        task().catch(() => taken.delete(name));
+      }
+      return () => taken.delete(name);
+    },
+    held: async () => [...taken],
+  };
+}
 
 /** @returns {TabLocks} */
 export function defaultLocks() {
   const manager = globalThis.navigator?.locks;
-  return manager ? webLocks(manager) : noLocks;
+  return manager ? webLocks(manager) : noLocks();
 }

@@ -9,7 +9,8 @@
 
 import { backoff } from './close.js';
 import { TidingsError } from './error.js';
-import { UUID, uuidTime } from './uuid.js';
+import { Kept } from './kept.js';
+import { uuidTime } from './uuid.js';
 import { acceptedFromWire } from './wire.js';
 
 /** Commands under way at once, all lanes together. */
@@ -20,10 +21,6 @@ const INTERNAL_TRIES = 10;
 const STALE_MS = 24 * 3600 * 1000;
 /** Nor does it take ids of the future, which a clock that runs ahead makes before the first connection. */
 const FUTURE_MS = 10_000;
-/** A tab holds a lock of this name and its own for as long as it lives. */
-const LOCK = 'tidings.outbox.';
-/** How often to look for other tabs and for what they left behind. */
-const SCAN_MS = 30_000;
 
 /**
  * @typedef {import('../types/index.js').OutboxEntry} OutboxEntry
@@ -52,8 +49,9 @@ export class Outbox {
   /** This tab's entries, in order. @type {OutboxEntry[]} */
   entries = [];
   #by;
-  #owner;
+  #kept;
   #user = '';
+  /** Whether commands may be sent: a connection is there, and so is what was kept. */
   #online = false;
   /** One command at a time: the last connection ended over something that was sent. */
   #careful = false;
@@ -61,8 +59,6 @@ export class Outbox {
   #connection = 0;
   /** @type {Set<string>} */
   #inFlight = new Set();
-  /** Entries whose stored copy says that they were not sent. @type {Set<string>} */
-  #storedUnsent = new Set();
   /** @type {Map<string, Answer>} */
   #answers = new Map();
   /** @type {Map<string, number>} */
@@ -71,19 +67,24 @@ export class Outbox {
   #paused = new Map();
   /** @type {unknown} */
   #timer = null;
-  /** @type {unknown} */
-  #scanTimer = null;
-  /** @type {Promise<() => void> | null} */
-  #held = null;
-  /** Whether entries of this very client may be in the storage only: after `close` and `connect`. */
-  #reopened = false;
-  /** Other tabs whose end is awaited. @type {Map<string, () => void>} */
-  #watched = new Map();
 
   /** @param {Surroundings} surroundings */
   constructor(surroundings) {
     this.#by = surroundings;
-    this.#owner = surroundings.newId();
+    const { storage, locks, clock, newId, onError } = surroundings;
+    this.#kept = new Kept(newId(), {
+      storage,
+      locks,
+      clock,
+      find: (id) => this.entries.find((entry) => entry.id === id),
+      onTaken: (entry) => {
+        this.entries.push(entry);
+        this.#sort();
+        this.#by.onChange(entry);
+      },
+      onAllTaken: () => this.#resume(),
+      onError,
+    });
   }
 
   /**
@@ -95,7 +96,7 @@ export class Outbox {
     /** @type {OutboxEntry} */
     const entry = {
       id: this.#by.newId(),
-      owner: this.#owner,
+      owner: this.#kept.owner,
       user: this.#user,
       request,
       createdMs: this.#by.clock.now(),
@@ -105,10 +106,7 @@ export class Outbox {
     this.entries.push(entry);
     const { promise } = this.#answer(entry);
     this.#pump();
-    if (!entry.sent) {
-      this.#storedUnsent.add(entry.id);
-      this.#store(entry);
-    }
+    if (!entry.sent) void this.#kept.put(entry);
     this.#by.onChange(entry);
     return { entry, answer: promise };
   }
@@ -121,26 +119,25 @@ export class Outbox {
     this.#connection += 1;
     this.#inFlight.clear();
     this.#paused.clear();
-    this.#online = true;
     this.#user = user;
     const connection = this.#connection;
     for (const entry of this.entries) {
       if (entry.user !== '') continue;
       entry.user = user;
-      this.#store(entry);
+      void this.#kept.put(entry);
     }
-    await this.#scan();
-    if (connection !== this.#connection || !this.#online) return;
-    this.#freshen();
-    this.#pump();
+    // What was kept goes before what is written now.
+    await this.#kept.online(user);
+    if (connection !== this.#connection) return;
+    this.#online = true;
+    this.#resume();
   }
 
   offline() {
     this.#online = false;
     this.#connection += 1;
     this.#inFlight.clear();
-    if (this.#scanTimer !== null) this.#by.clock.clearTimeout(this.#scanTimer);
-    this.#scanTimer = null;
+    this.#kept.offline();
   }
 
   /** Lets go of everything; it stays in the storage. */
@@ -148,16 +145,11 @@ export class Outbox {
     this.offline();
     if (this.#timer !== null) this.#by.clock.clearTimeout(this.#timer);
     this.#timer = null;
-    for (const cancel of this.#watched.values()) cancel();
-    this.#watched.clear();
     const closed = new TidingsError({ code: 'closed', message: 'the client was closed; the command stays in the outbox', retry: true });
     for (const answer of this.#answers.values()) answer.reject(closed);
     this.#answers.clear();
     this.entries = [];
-    this.#reopened = true;
-    const release = await this.#held?.catch(() => null);
-    this.#held = null;
-    release?.();
+    await this.#kept.close();
   }
 
   /**
@@ -184,20 +176,21 @@ export class Outbox {
 
   /**
    * The server has ended the connection over a frame it could not read, and would do so again. Finds the
-   * command behind it: at once when a single one was under way, else by sending them one at a time.
+   * command behind it: at once when it was all the server had to read, else by sending commands alone.
    * @param {TidingsError} error
    * @returns {boolean} whether it is worth connecting again
    */
   blame(error) {
-    const suspects = this.entries.filter(({ id }) => this.#inFlight.has(id));
-    if (suspects.length === 0) return false;
-    if (suspects.length > 1) {
+    const unread = this.#by.calls.unread();
+    const suspect = this.entries.find(({ id }) => unread.includes(id));
+    if (!suspect) return false;
+    if (unread.length > 1) {
       this.#careful = true;
       return true;
     }
     this.#inFlight.clear();
-    this.#refuse(suspects[0], { code: error.code, message: error.message, retry: false, retry_after_ms: 0 });
-    this.#by.onChange(suspects[0]);
+    this.#refuse(suspect, { code: error.code, message: error.message, retry: false, retry_after_ms: 0 });
+    this.#by.onChange(suspect);
     return true;
   }
 
@@ -217,6 +210,13 @@ export class Outbox {
     const entry = this.entries.find((each) => each.id === id);
     if (!entry) throw new TidingsError({ code: 'not_found', message: `no command ${id} waits here` });
     return entry;
+  }
+
+  /** Goes on with all there is. */
+  #resume() {
+    if (!this.#online) return;
+    this.#freshen();
+    this.#pump();
   }
 
   /** Sends what can be sent: the first entry of every lane that is free. */
@@ -251,16 +251,12 @@ export class Outbox {
   #send(entry) {
     const connection = this.#connection;
     this.#inFlight.add(entry.id);
-    const send = () => {
+    this.#kept.send(entry, () => {
       if (connection !== this.#connection) return;
-      this.#by.calls.call(entry.request, (outcome) => this.#onOutcome(entry, outcome), entry.id);
-    };
-    if (entry.sent) return send();
-    entry.sent = true;
-    const stored = this.#store(entry);
-    // The stored copy must not say "never sent" about a command that may have arrived.
-    if (this.#storedUnsent.delete(entry.id)) stored.then(send);
-    else send();
+      const onOutcome = (/** @type {import('./calls.js').Outcome} */ outcome) => this.#onOutcome(entry, outcome);
+      if (this.#careful) this.#by.calls.alone(entry.request, onOutcome, entry.id);
+      else this.#by.calls.call(entry.request, onOutcome, entry.id);
+    });
   }
 
   /**
@@ -306,7 +302,7 @@ export class Outbox {
     if ('post_message' in entry.request && this.#by.isKept(entry.request)) {
       // What somebody wrote is kept until they decide.
       entry.error = refusal;
-      this.#store(entry);
+      void this.#kept.put(entry);
     } else {
       this.#drop(entry);
     }
@@ -325,78 +321,9 @@ export class Outbox {
       entry.id = this.#by.newId();
       const answer = this.#settle(before);
       if (answer) this.#answers.set(entry.id, answer);
-      this.#storedUnsent.delete(before);
-      this.#storedUnsent.add(entry.id);
-      // First the new, then the old away: better twice in the storage than lost.
-      this.#store(entry).then(() => this.#guard(this.#by.storage.remove(before)));
+      this.#kept.rename(before, entry);
     }
     this.#sort();
-  }
-
-  /** Takes over what tabs that are gone have left. */
-  async #scan() {
-    if (this.#scanTimer !== null) this.#by.clock.clearTimeout(this.#scanTimer);
-    this.#scanTimer = this.#by.clock.setTimeout(() => void this.#scan(), SCAN_MS);
-    await this.#hold();
-    const stored = await this.#guard(this.#by.storage.load());
-    const held = await this.#guard(this.#by.locks.held());
-    if (!this.#online) return;
-    // Tabs that have left something, and those that live and may yet.
-    const owners = new Set(held?.filter((name) => name.startsWith(LOCK)).map((name) => name.slice(LOCK.length)));
-    for (const entry of stored ?? []) {
-      if (!this.#isMine(entry)) continue;
-      owners.add(entry.owner);
-      if (entry.owner === this.#owner && this.#reopened && this.#isWhole(entry)) this.#take(entry);
-    }
-    owners.delete(this.#owner);
-    for (const owner of owners) {
-      if (this.#watched.has(owner)) continue;
-      this.#watched.set(owner, this.#by.locks.whenGone(LOCK + owner, () => this.#adopt(owner)));
-    }
-    this.#reopened = false;
-  }
-
-  /** @param {string} owner */
-  async #adopt(owner) {
-    this.#watched.delete(owner);
-    for (const entry of (await this.#guard(this.#by.storage.load())) ?? []) {
-      if (entry.owner !== owner || !this.#isMine(entry) || !this.#isWhole(entry)) continue;
-      entry.owner = this.#owner;
-      entry.user = this.#user;
-      await this.#store(entry);
-      this.#take(entry);
-    }
-    if (!this.#online) return;
-    this.#freshen();
-    this.#pump();
-  }
-
-  /** @param {OutboxEntry} entry */
-  #isMine(entry) {
-    // Whose it is cannot be told where that is damaged.
-    return entry.user === this.#user || !entry.user || typeof entry.user !== 'string';
-  }
-
-  /**
-   * What a damaged storage gives is thrown away: nothing of it can be sent or shown.
-   * @param {OutboxEntry} entry
-   */
-  #isWhole(entry) {
-    const bodies = Object.values(entry.request ?? {});
-    const whole = bodies.length === 1 && typeof bodies[0] === 'object' && bodies[0] !== null && UUID.test(entry.id);
-    if (whole) return true;
-    this.#guard(this.#by.storage.remove(entry.id));
-    this.#by.onError(new TidingsError({ code: 'damaged', message: 'a command kept here is damaged and was dropped', commandId: entry.id }));
-    return false;
-  }
-
-  /** @param {OutboxEntry} entry */
-  #take(entry) {
-    if (this.entries.some(({ id }) => id === entry.id)) return;
-    if (!entry.sent) this.#storedUnsent.add(entry.id);
-    this.entries.push(entry);
-    this.#sort();
-    this.#by.onChange(entry);
   }
 
   #sort() {
@@ -407,36 +334,7 @@ export class Outbox {
   #drop(entry) {
     this.entries = this.entries.filter((each) => each !== entry);
     this.#tries.delete(entry.id);
-    this.#storedUnsent.delete(entry.id);
-    this.#guard(this.#hold().then(() => this.#by.storage.remove(entry.id)));
-  }
-
-  /** @param {OutboxEntry} entry */
-  async #store(entry) {
-    const copy = structuredClone(entry);
-    await this.#guard(this.#hold().then(() => this.#by.storage.put(copy)));
-  }
-
-  #hold() {
-    // Before anything is written: an entry whose owner holds no lock is anybody's.
-    this.#held ??= this.#by.locks.hold(LOCK + this.#owner);
-    return this.#held;
-  }
-
-  /**
-   * A storage that fails costs durability, not the message.
-   * @template T
-   * @param {Promise<T>} work
-   * @returns {Promise<T | undefined>}
-   */
-  async #guard(work) {
-    try {
-      return await work;
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      this.#by.onError(new TidingsError({ code: 'storage', message: `the outbox cannot be kept: ${reason}`, cause }));
-      return undefined;
-    }
+    this.#kept.remove(entry.id);
   }
 
   /** @param {OutboxEntry} entry */

@@ -7,16 +7,24 @@ import { TidingsError } from './error.js';
  * @typedef {import('../types/index.js').OutboxEntry} OutboxEntry
  */
 
+/** The index of a cursor that stands behind the whole commit at its position. */
+const WHOLE = 0xffffffff;
+
 export class Pending {
   #outbox;
+  #store;
   /** Recorded, but their events have not come yet. @type {Map<string, { conversation: string, position: number, message: PendingMessage }>} */
   #sent = new Map();
   /** In the history already, though not answered yet. @type {Set<string>} */
   #seen = new Set();
 
-  /** @param {import('./outbox.js').Outbox} outbox */
-  constructor(outbox) {
+  /**
+   * @param {import('./outbox.js').Outbox} outbox
+   * @param {import('./store.js').Store} store
+   */
+  constructor(outbox, store) {
     this.#outbox = outbox;
+    this.#store = store;
   }
 
   /**
@@ -37,7 +45,7 @@ export class Pending {
    */
   accepted(entry, accepted) {
     const post = postOf(entry);
-    if (!post || this.#seen.delete(entry.id)) return;
+    if (!post || this.#seen.delete(entry.id) || this.#isPast(entry.id, post.conversation, accepted.position)) return;
     const message = { ...shown(entry), state: /** @type {const} */ ('sent') };
     this.#sent.set(entry.id, { conversation: post.conversation, position: accepted.position, message });
   }
@@ -51,11 +59,29 @@ export class Pending {
   }
 
   /**
-   * The history is as of this position now.
+   * The history is as of this cursor now.
+   * @param {import('../types/wire.js').Cursor | null} cursor
+   * @param {boolean} otherLog whether positions known until now mean nothing any more
+   */
+  reset(cursor, otherLog) {
+    const position = cursor?.position ?? 0;
+    for (const [id, each] of this.#sent) if (otherLog || each.position <= position) this.#sent.delete(id);
+    if (otherLog) this.#seen.clear();
+  }
+
+  /**
+   * Whether its event will not come any more: a reset held it already, or it came while another tab still
+   * waited for the answer.
+   * @param {string} commandId
+   * @param {string} conversation
    * @param {number} position
    */
-  reset(position) {
-    for (const [id, each] of this.#sent) if (each.position <= position) this.#sent.delete(id);
+  #isPast(commandId, conversation, position) {
+    const { cursor, conversations } = this.#store;
+    if (!cursor || position > cursor.position) return false;
+    if (position < cursor.position || cursor.index === WHOLE) return true;
+    // In the midst of that very commit.
+    return conversations.get(conversation)?.window.messages.some((message) => message.commandId === commandId) ?? false;
   }
 }
 

@@ -106,11 +106,11 @@ export class Session {
       onAccepted: (entry, accepted) => this.pending.accepted(entry, accepted),
       onError: report,
     });
-    this.pending = new Pending(this.outbox);
+    this.pending = new Pending(this.outbox, this.store);
     this.renewal = new Renewal(this.#clock, () => this.serverNow(), options.getToken, this.calls, report);
     this.fetching = new Fetching(this.store, this.queries, report);
     this.typing = new TypingOthers(this.#clock, (id) => this.changed(id, false));
-    this.acks = new Acks(this.#clock, ({ position, index }) => this.connection.send({ id: 0, request: { ack: { position, index } } }));
+    this.acks = new Acks(this.#clock, ({ position, index }) => this.calls.tell({ ack: { position, index } }));
     this.marks = new Marks(this.#clock, (conversation, seq, refused) =>
       this.calls.call({ mark_read: { conversation, seq } }, ({ error }) => {
         if (error) refused(error.retry ? error.retry_after_ms : null);
@@ -260,9 +260,10 @@ export class Session {
     else if (frame.reply) this.calls.onReply(frame.reply);
     else if (frame.typing) this.typing.set(frame.typing.conversation, frame.typing.user, frame.typing.active);
     else if (frame.reset) {
+      const before = this.store.cursor;
       this.store.reset(frame.reset);
       this.fetching.onReset(frame.reset);
-      this.pending.reset(frame.reset.cursor?.position ?? 0);
+      this.pending.reset(frame.reset.cursor, before !== null && before.epoch !== frame.reset.cursor?.epoch);
       this.typing.clear();
       this.#toCome = 0;
       this.#whole();

@@ -214,7 +214,7 @@ export class Store {
   }
 
   /**
-   * The total over all conversations. Where the server does not say as of when, the present is taken.
+   * The total over all conversations.
    * @param {Reading} reading
    * @param {import('../types/wire.js').Outcomes['unread']} unread
    */

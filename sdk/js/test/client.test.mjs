@@ -559,6 +559,16 @@ test('a conversation that a new log does not have is gone, and so is what it ref
   assert.deepEqual([conversation.gone, conversation.loaded], [false, true]);
 });
 
+/** Answers every ping that waits, as often as that makes another. */
+function pong(socket, answered = new Set()) {
+  for (;;) {
+    const ping = socket.requests('ping').find(({ id }) => !answered.has(id));
+    if (!ping) return;
+    answered.add(ping.id);
+    socket.receive({ reply: { id: ping.id, outcome: { pong: { now_ms: 1, token_expires_ms: 0 } } } });
+  }
+}
+
 test('a frame the server cannot read does not keep it from coming back', async () => {
   const session = await setUp();
   const { client, last, clock, sockets } = session;
@@ -566,9 +576,17 @@ test('a frame the server cannot read does not keep it from coming back', async (
   sent.catch(() => {});
   await settled();
   last().end(4000);
-  await assert.rejects(sent, { code: 'protocol', retry: false });
   assert.equal(client.connection.state, 'waiting');
   await clock.advance(1000);
+  last().open();
+  last().receive(welcome({ resumed: true }));
+  await settled();
+  // Once more, alone.
+  last().answer('ping', { pong: { now_ms: 1, token_expires_ms: 0 } });
+  assert.equal(last().requests('post_message').length, 1);
+  last().end(4000);
+  await assert.rejects(sent, { code: 'protocol', retry: false });
+  await clock.advance(2000);
   last().open();
   last().receive(welcome({ resumed: true }));
   await settled();
@@ -580,4 +598,104 @@ test('a frame the server cannot read does not keep it from coming back', async (
   last().end(4000);
   await clock.advance(60_000);
   assert.deepEqual([client.connection.state, sockets.length], ['closed', count]);
+});
+
+test('a message is not given up because of another frame', async () => {
+  const session = await setUp();
+  const { conversation, last, clock } = session;
+  const sent = conversation.send('hi');
+  const [{ command_id }] = last().requests('post_message');
+  conversation.setTyping(true);
+  last().end(4000);
+  assert.deepEqual(conversation.pending.map(({ state }) => state), ['pending']);
+  await clock.advance(1000);
+  last().open();
+  last().receive(welcome({ resumed: true }));
+  await settled();
+  pong(last());
+  assert.deepEqual(last().requests('post_message').map((frame) => frame.command_id), [command_id]);
+  last().answer('post_message', accepted({ duplicate: true, seq: 4 }));
+  assert.equal((await sent).seq, 4);
+  assert.deepEqual(session.errors, []);
+});
+
+test('a message that a reset holds already is not shown once more when it is answered', async () => {
+  for (const [position, index, shown] of [
+    [104, 4294967295, []],
+    [103, 4294967295, []],
+    [102, 4294967295, ['hi']],
+    [103, 2, ['hi']],
+  ]) {
+    const session = await setUp();
+    const { conversation, last, clock } = session;
+    const sent = conversation.send('hi');
+    last().end(1006);
+    await clock.advance(375);
+    last().open();
+    const cursor = { epoch: EPOCH, position, index };
+    last().receive(welcome({ cursor }));
+    last().receive(reset({ reason: 'gap', cursor, conversations: [view({ last_seq: 1 })] }));
+    await settled();
+    last().answer('post_message', accepted({ position: 103, duplicate: true }));
+    await sent;
+    assert.deepEqual(conversation.pending.map(({ text }) => text), shown, `${position} ${index}`);
+  }
+});
+
+test('a message of a closed tab whose event came before its answer is not shown once more', async () => {
+  const id = '0198c0de-1234-7abc-8def-0123456789aa';
+  const storage = new MemoryStorage();
+  const entry = { id, owner: 'closed', user: 'alice', createdMs: 1, sent: true, error: null };
+  await storage.put({ ...entry, request: { post_message: { conversation: C, text: 'hi', reply_to: 0, mentions: [] } } });
+  const load = storage.load.bind(storage);
+  let found = false;
+  storage.load = async () => (found ? load() : []);
+  const { conversation, last, clock } = await setUp({ options: { storage } });
+  last().receive(event(103, { message_posted: message(1, 'alice', { command_id: id, text: 'hi' }) }));
+  found = true;
+  await clock.advance(30_000);
+  await settled();
+  assert.equal(last().requests('post_message').at(-1).command_id, id);
+  last().answer('post_message', accepted({ position: 103, duplicate: true }));
+  assert.deepEqual(conversation.timeline.map(({ type }) => type), ['message']);
+});
+
+test('what was sent to a log that is no more is not shown as sent for ever', async () => {
+  const session = await setUp();
+  const { conversation, last, clock } = session;
+  const sent = conversation.send('hi');
+  last().answer('post_message', accepted({ position: 103 }));
+  await sent;
+  assert.equal(conversation.pending.length, 1);
+  last().end(1006);
+  await clock.advance(375);
+  last().open();
+  const cursor = { epoch: D, position: 7, index: 4294967295 };
+  last().receive(welcome({ cursor }));
+  last().receive(reset({ reason: 'epoch', cursor, conversations: [view()] }));
+  assert.deepEqual(conversation.pending, []);
+});
+
+test('a block during a refresh asks for everything once more', async () => {
+  const { last } = await setUp();
+  const lists = () => last().requests('list_conversations').length;
+  const block = (position, user) => last().receive(event(position, { user_blocked: { user } }, { conversation: undefined, actor: 'alice' }));
+  block(103, 'bob');
+  await settled();
+  assert.equal(lists(), 1);
+  block(104, 'carol');
+  last().answer('list_conversations', { conversations: { conversations: [view({ as_of: 103 })], more: false, position: 103 } });
+  await settled();
+  assert.equal(lists(), 2);
+  last().answer('list_conversations', { conversations: { conversations: [view({ as_of: 104 })], more: false, position: 104 } });
+  await settled();
+  assert.equal(lists(), 2);
+});
+
+test('one of several addresses is taken, and another when it is not to be had', async () => {
+  const { sockets, last, clock } = await setUp({ connect: false, options: { url: ['https://a.example.com', 'https://b.example.com'] } });
+  assert.equal(last().url, 'wss://b.example.com/v1/ws');
+  last().end(1006);
+  await clock.advance(100);
+  assert.deepEqual([sockets.length, last().url], [2, 'wss://a.example.com/v1/ws']);
 });

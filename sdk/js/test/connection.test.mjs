@@ -5,15 +5,21 @@ import { TidingsError } from '../src/error.js';
 import { ManualClock, settled } from './support/clock.mjs';
 import { scriptedSockets, welcome } from './support/socket.mjs';
 
-async function setUp({ hello, start = true } = {}) {
+async function setUp({ hello, start = true, url = 'https://chat.example.com', refuse = '' } = {}) {
   const clock = new ManualClock();
-  const { WebSocket, sockets, last } = scriptedSockets();
+  const { WebSocket: Scripted, sockets, last } = scriptedSockets();
+  class WebSocket extends Scripted {
+    constructor(address, protocols) {
+      if (refuse && address.includes(refuse)) throw new Error('the port is blocked');
+      super(address, protocols);
+    }
+  }
   const states = [];
   const frames = [];
   const lost = [];
   const refreshes = [];
   const connection = new Connection({
-    url: 'https://chat.example.com',
+    url,
     WebSocket,
     clock,
     random: () => 0.5,
@@ -88,12 +94,135 @@ test('closing says when and where to come back', async () => {
   await clock.advance(1840);
   await settled();
   assert.equal(last().url, 'wss://b.example.com/v1/ws');
-  // If nobody is there, the known address is the next.
+  // If nobody is there, the one the app named is the next.
   last().end(1006);
-  await clock.advance(5000);
+  await clock.advance(100);
   await settled();
   assert.equal(sockets.length, 3);
   assert.equal(last().url, 'wss://chat.example.com/v1/ws');
+});
+
+const node = (name) => `wss://${name}.example.com/v1/ws`;
+const nodes = (...names) => names.map((name) => `https://${name}.example.com`);
+
+test('a lost connection goes to another node, and each is tried before it is waited for any', async () => {
+  const { clock, sockets, last, connect, states } = await setUp();
+  await connect({ nodes: nodes('b', 'c') });
+  await clock.advance(10_000);
+  last().end(1006);
+  const tried = [];
+  for (let i = 0; i < 3; i += 1) {
+    assert.ok(states.at(-1).retryAtMs - clock.now() <= 100);
+    await clock.advance(100);
+    await settled();
+    assert.equal(sockets.length, i + 2);
+    tried.push(last().url);
+    last().end(1006);
+  }
+  assert.deepEqual([tried.slice(0, 2).sort(), tried[2]], [[node('b'), node('c')], node('chat')]);
+  assert.equal(states.at(-1).retryAtMs - clock.now(), 750);
+  // The second round, at a slower pace.
+  const again = [];
+  for (let i = 0; i < 3; i += 1) {
+    await clock.advance(749);
+    assert.equal(sockets.length, i + 4);
+    await clock.advance(1);
+    await settled();
+    again.push(last().url);
+    if (i < 2) last().end(1006);
+  }
+  assert.deepEqual(new Set(again), new Set([node('b'), node('c'), node('chat')]));
+  // One that lasts lets it start from the beginning.
+  await connect({ nodes: nodes('b', 'c') });
+  await clock.advance(10_000);
+  last().end(1006);
+  assert.ok(states.at(-1).retryAtMs - clock.now() <= 100);
+});
+
+test('nodes that end every session at once are not besieged', async () => {
+  const { clock, last, connect, states } = await setUp();
+  const waits = [];
+  for (let i = 0; i < 4; i += 1) {
+    await connect({ nodes: nodes('b') });
+    last().end(1006);
+    waits.push(states.at(-1).retryAtMs - clock.now());
+    await clock.advance(waits.at(-1));
+  }
+  assert.deepEqual(waits, [50, 750, 750, 1500]);
+});
+
+test('nodes come and go; those the app named stay', async () => {
+  const { clock, last, connect } = await setUp();
+  await connect({ nodes: nodes('b') });
+  last().receive({ nodes: { nodes: nodes('c') } });
+  await clock.advance(10_000);
+  last().end(1006);
+  await clock.advance(100);
+  assert.equal(last().url, node('c'));
+  // That one knows none beside itself.
+  await connect({ nodes: [] });
+  await clock.advance(10_000);
+  last().end(1006);
+  await clock.advance(100);
+  assert.equal(last().url, node('chat'));
+});
+
+test('a server that goes away is followed or awaited, as it says', async () => {
+  for (const [address, expected] of [['', 'chat'], ['https://c.example.com', 'c'], ['no address', 'chat']]) {
+    const { clock, sockets, last, connect, states } = await setUp();
+    await connect({ nodes: nodes('b') });
+    last().receive({ closing: { code: 'draining', message: 'soon', reconnect: true, after_ms: 1840, address } });
+    last().end(4004);
+    assert.equal(states.at(-1).retryAtMs - clock.now(), 1840);
+    await clock.advance(1839);
+    assert.equal(sockets.length, 1);
+    await clock.advance(1);
+    assert.equal(last().url, node(expected));
+    // Nobody there: the others, at once.
+    last().end(1006);
+    await clock.advance(100);
+    assert.equal(sockets.length, 3);
+  }
+});
+
+test('what a server names is used only if it can be, and never has a token sent in the clear', async () => {
+  const { clock, last, connect, states } = await setUp();
+  await connect({ nodes: ['http://plain.example.com', 'nowhere', 'ftp://files.example.com', ...nodes('b')] });
+  await clock.advance(10_000);
+  const urls = [];
+  last().end(1006);
+  for (let i = 0; i < 5; i += 1) {
+    await clock.advance(states.at(-1).retryAtMs - clock.now());
+    urls.push(last().url);
+    last().end(1006);
+  }
+  assert.deepEqual(new Set(urls), new Set([node('b'), node('chat')]));
+});
+
+test('an address no socket can be opened to is passed over while there are others', async () => {
+  const { clock, last, connect, states } = await setUp({ refuse: 'b.example' });
+  await connect({ nodes: nodes('b') });
+  await clock.advance(10_000);
+  last().end(1006);
+  await clock.advance(200);
+  assert.deepEqual([last().url, states.at(-1).state], [node('chat'), 'connecting']);
+  const alone = await setUp({ refuse: 'chat' });
+  assert.deepEqual([alone.states.at(-1).state, alone.states.at(-1).error.code], ['closed', 'invalid']);
+});
+
+test('the app may name several', async () => {
+  const { clock, sockets, last } = await setUp({ url: [...nodes('a', 'b', 'c'), 'wss://a.example.com/v1/ws'] });
+  const tried = [];
+  for (let i = 0; i < 3; i += 1) {
+    tried.push(last().url);
+    last().end(1006);
+    assert.equal(sockets.length, i + 1);
+    await clock.advance(i < 2 ? 100 : 749);
+  }
+  assert.deepEqual(tried.sort(), ['a', 'b', 'c'].map(node));
+  assert.equal(sockets.length, 3);
+  await assert.rejects(setUp({ url: [] }), { code: 'invalid' });
+  await assert.rejects(setUp({ url: ['https://a.example.com', 'nowhere'] }), { code: 'invalid' });
 });
 
 test('a fault of ours ends it', async () => {

@@ -13,7 +13,7 @@ const accepted = (more = {}) => ({ accepted: { position: 1, at_ms: 1, conversati
 const refused = (code, more = {}) => ({ error: { code, message: code, retry: false, retry_after_ms: 0, ...more } });
 
 /** An outbox and the server it talks to, which answers only when told. */
-function setUp({ storage = new MemoryStorage(), locks = noLocks, clock = new ManualClock(), faultOf = () => null, isKept = () => true } = {}) {
+function setUp({ storage = new MemoryStorage(), locks = noLocks(), clock = new ManualClock(), faultOf = () => null, isKept = () => true } = {}) {
   const frames = [];
   const calls = new Calls((frame) => {
     frames.push(frame);
@@ -47,6 +47,8 @@ function setUp({ storage = new MemoryStorage(), locks = noLocks, clock = new Man
       const frame = frames.filter(({ request }) => request.post_message?.text === text).at(-1);
       calls.onReply({ id: frame.id, outcome });
     },
+    /** Answers the last ping. */
+    pong: () => calls.onReply({ id: frames.findLast(({ request }) => 'ping' in request).id, outcome: { pong: { now_ms: 1, token_expires_ms: 0 } } }),
     lose: () => {
       outbox.offline();
       calls.drop();
@@ -298,31 +300,79 @@ test('damaged entries are dropped, with an error each, and hold up nothing', asy
   assert.deepEqual((await storage.load()).map((entry) => entry.id), [id]);
 });
 
+const fault = new TidingsError({ code: 'protocol', message: 'unreadable' });
+
 test('a command over which the server ends the connection is found and given up', async () => {
-  const { outbox, texts, answer, lose, errors } = setUp();
+  const { outbox, texts, pong, answer, lose, errors } = setUp();
   await outbox.online('alice');
   for (const lane of ['a', 'b', 'c']) outbox.add(post(lane, `${lane}1`));
-  const fault = new TidingsError({ code: 'protocol', message: 'unreadable' });
   assert.deepEqual(texts(), ['a1', 'b1', 'c1']);
   // Which of the three it was nobody knows yet.
   assert.equal(outbox.blame(fault), true);
   assert.deepEqual(errors, []);
   lose();
   await outbox.online('alice');
-  assert.deepEqual(texts(), ['a1']);
+  assert.deepEqual(texts(), ['ping']);
+  pong();
+  assert.deepEqual(texts(), ['ping', 'a1', 'ping']);
   answer('a1', accepted());
-  assert.deepEqual(texts(), ['a1', 'b1']);
+  pong();
+  assert.deepEqual(texts(), ['ping', 'a1', 'ping', 'ping', 'b1', 'ping']);
   assert.equal(outbox.blame(fault), true);
   assert.deepEqual(errors.map(({ code, retry, commandId }) => [code, retry, commandId]), [['protocol', false, outbox.entries[0].id]]);
   lose();
   await outbox.online('alice');
-  assert.deepEqual(texts(), ['c1']);
+  pong();
+  assert.deepEqual(texts(), ['ping', 'c1', 'ping']);
   answer('c1', accepted());
+  pong();
   // Nothing was under way: the fault lies elsewhere, and connecting again would not help.
   assert.equal(outbox.blame(fault), false);
   for (const lane of ['a', 'c']) outbox.add(post(lane, `${lane}2`));
-  assert.deepEqual(texts(), ['c1', 'a2', 'c2']);
+  assert.deepEqual(texts(), ['ping', 'c1', 'ping', 'a2', 'c2']);
 });
+
+test('a command that was all the server had to read is given up at once', async () => {
+  const { outbox, calls, frames, answer, errors } = setUp();
+  await outbox.online('alice');
+  outbox.add(post('a', 'a1'));
+  const heard = [];
+  calls.call({ list_blocked: {} }, (outcome) => heard.push(outcome));
+  // The server reads in order: what was sent before what it answers cannot be at fault any more.
+  calls.onReply({ id: frames[1].id, outcome: { blocked: { users: [] } } });
+  assert.equal(heard.length, 1);
+  assert.equal(outbox.blame(fault), false);
+  answer('a1', accepted());
+  const { entry } = outbox.add(post('a', 'a2'));
+  assert.equal(outbox.blame(fault), true);
+  assert.deepEqual(errors.map(({ commandId }) => commandId), [entry.id]);
+});
+
+for (const [what, disturb] of [
+  ['a question', (calls) => calls.call({ list_blocked: {} }, () => {})],
+  ['a signal nothing answers', (calls) => calls.tell({ typing: { conversation: 'a', active: true } })],
+]) {
+  test(`a command is not given up over ${what}: it goes once more, alone, with the same id`, async () => {
+    const { outbox, calls, texts, frames, pong, answer, lose, errors } = setUp();
+    await outbox.online('alice');
+    const { answer: done, entry } = outbox.add(post('a', 'a1'));
+    disturb(calls);
+    assert.equal(outbox.blame(fault), true);
+    assert.deepEqual([errors.length, entry.error], [0, null]);
+    lose();
+    await outbox.online('alice');
+    // What comes up meanwhile waits until the server has read the command.
+    disturb(calls);
+    pong();
+    disturb(calls);
+    assert.deepEqual(texts(), ['ping', 'a1', 'ping']);
+    assert.equal(frames[1].command_id, entry.id);
+    pong();
+    assert.equal(texts().length, 5);
+    answer('a1', accepted({ duplicate: true, seq: 7 }));
+    assert.equal((await done).seq, 7);
+  });
+}
 
 test('a refusal nobody could see is not kept', async () => {
   const { outbox, answer, storage, errors } = setUp({ isKept: () => false });
@@ -360,6 +410,45 @@ test('closing lets go, connecting again goes on', async () => {
   assert.equal(frames[1].command_id, entry.id);
 });
 
+test('what is written while connecting again goes behind what was kept', async () => {
+  const { outbox, texts, answer } = setUp();
+  await outbox.online('alice');
+  outbox.add(post('a', 'before'));
+  await outbox.close();
+  const online = outbox.online('alice');
+  outbox.add(post('a', 'after'));
+  await online;
+  assert.deepEqual(texts(), ['before', 'before']);
+  answer('before', accepted({ duplicate: true }));
+  await settled();
+  assert.deepEqual(texts(), ['before', 'before', 'after']);
+});
+
+test('what is written right after a restart goes behind what was kept', async () => {
+  const storage = new MemoryStorage();
+  const before = setUp({ storage });
+  await before.outbox.online('alice');
+  before.outbox.add(post('a', 'before'));
+  // Ids of two processes are in order from one millisecond to the next.
+  await before.clock.advance(1);
+  const { outbox, texts } = setUp({ storage, clock: before.clock });
+  const online = outbox.online('alice');
+  outbox.add(post('a', 'after'));
+  await online;
+  assert.deepEqual(texts(), ['before']);
+});
+
+test('a storage that hangs does not hold up what is written', async () => {
+  const storage = new MemoryStorage();
+  storage.load = () => new Promise(() => {});
+  const { outbox, texts, clock } = setUp({ storage });
+  void outbox.online('alice');
+  outbox.add(post('a', 'a1'));
+  await clock.advance(2_000);
+  await settled();
+  assert.deepEqual(texts(), ['a1']);
+});
+
 test('a storage that fails costs durability, not the message', async () => {
   const storage = new MemoryStorage();
   storage.put = async () => {
@@ -383,7 +472,7 @@ function sharedLocks() {
   const gone = async (name) => {
     const tasks = waiting.get(name) ?? [];
     waiting.delete(name);
-    for (const task of tasks) await task();
+    for (const task of tasks) await task().catch(() => {});
   };
   return {
     hold: async (name) => {
@@ -459,4 +548,47 @@ test('what a tab left that was never seen alive is found by and by', async () =>
   await first.clock.advance(30_000);
   await settled();
   assert.deepEqual(first.texts(), ['left behind']);
+});
+
+for (const [name, makeLocks] of [['without locks', noLocks], ['with locks', sharedLocks]]) {
+  test(`what could not be taken over is tried again, ${name}`, async () => {
+    const storage = new MemoryStorage();
+    const locks = makeLocks();
+    const first = setUp({ storage, locks });
+    await first.outbox.online('alice');
+    first.outbox.add(post('a', 'a1'));
+    await settled();
+    await first.outbox.close();
+    const load = storage.load.bind(storage);
+    let loads = 0;
+    // The look around works, what follows from it does not.
+    storage.load = async () => {
+      if (++loads === 2) throw new Error('busy');
+      return load();
+    };
+    const second = setUp({ storage, locks, clock: first.clock });
+    await second.outbox.online('alice');
+    assert.deepEqual([second.texts(), second.errors.map(({ code }) => code)], [[], ['storage']]);
+    await first.clock.advance(30_000);
+    await settled();
+    assert.deepEqual(second.texts(), ['a1']);
+    second.answer('a1', accepted());
+    await settled();
+    assert.deepEqual(await load(), []);
+  });
+}
+
+test('without locks, what a tab that lives writes later is left to it', async () => {
+  const storage = new MemoryStorage();
+  const first = setUp({ storage });
+  await first.outbox.online('alice');
+  first.outbox.add(post('a', 'a1'));
+  await settled();
+  const second = setUp({ storage, clock: first.clock });
+  await second.outbox.online('alice');
+  assert.deepEqual(second.texts(), ['a1']);
+  first.outbox.add(post('b', 'b1'));
+  await second.clock.advance(90_000);
+  await settled();
+  assert.deepEqual(second.texts(), ['a1']);
 });

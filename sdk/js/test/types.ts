@@ -23,6 +23,7 @@ export const handles: Public<Declared.Conversation>[] = [
   await tidings.startDirect('bob', { context: 'listing-7' }),
   await tidings.createGroup({ title: 'x', members: ['bob'], historyFromStart: true, maxMembers: 3 }),
 ];
+export const urls: Declared.Options['url'][] = ['https://a.example.com', ['https://a.example.com', 'https://b.example.com']];
 export const construct: new (options: Declared.Options) => object = implementation.Tidings;
 
 // Nothing declared is missing, nothing public is undeclared.

@@ -174,8 +174,11 @@ export interface Events {
 }
 
 export interface Options {
-  /** `https://chat.example.com`, or the socket's full address `wss://chat.example.com/v1/ws`. */
-  url: string;
+  /**
+   * `https://chat.example.com`, or the socket's full address `wss://chat.example.com/v1/ws`. Of several nodes' addresses one is
+   * taken by chance, and the next when it cannot be reached; nodes the server tells of are added by themselves.
+   */
+  url: string | readonly string[];
   /**
    * A token for the user who is signed in. Called for every connection; `refresh` when the last one was refused. When it throws
    * it is asked again, and `connection` says `token_unavailable`; no token at all, or a `TidingsError` without `retry`, ends
@@ -355,7 +358,10 @@ export interface OutboxStorage {
 export interface TabLocks {
   /** Holds the name for as long as this tab lives. Resolves once held; the result lets go. */
   hold(name: string): Promise<() => void>;
-  /** Runs `task` once the name's holder is gone (at once if there is none), one tab at a time. The result cancels. */
+  /**
+   * Runs `task` once the name's holder is gone (at once if there is none), one tab at a time. The result cancels. A task that
+   * rejects has said why elsewhere; it may be given again.
+   */
   whenGone(name: string, task: () => Promise<void>): () => void;
   /** Names held at present, by this tab and others. */
   held(): Promise<string[]>;

@@ -166,6 +166,8 @@ export interface Welcome {
   token_expires_ms: number;
   limits: Limits | null;
   replayed: number;
+  /** Base URLs of the other nodes. */
+  nodes: string[];
 }
 
 export interface Reset {
@@ -230,4 +232,5 @@ export type ServerFrame = {
   reset?: Reset;
   typing?: { conversation: Uuid; user: string; active: boolean };
   closing?: Closing;
+  nodes?: { nodes: string[] };
 } | null;

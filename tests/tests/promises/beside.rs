@@ -3,10 +3,19 @@
 
 use std::{
     collections::BTreeMap,
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
+use tidings_core::{
+    commit::{Batch, Commit},
+    domain::{Content, ConversationId, Event, Stream, UserId},
+    log::{
+        Append, EventLog as _, Lane, Shard,
+        embedded::{Embedded, Options},
+    },
+};
 use tidings_tests::{Session, Way, World, ask, fleet::Fleet, http, server::program};
 use uuid::Uuid;
 
@@ -52,6 +61,9 @@ async fn the_log_is_read_and_the_projections_are_rebuilt(world: World) {
             }),
         Some(Some(1))
     );
+    for _ in 0..5 {
+        followed(&world, 100);
+    }
     let rebuilt = printed(&world, &["projections", "rebuild"]);
     assert!(rebuilt.contains("at its next start"), "{rebuilt}");
     let built = build_in_use(&world);
@@ -79,6 +91,28 @@ async fn the_log_is_read_and_the_projections_are_rebuilt(world: World) {
     assert_eq!(builds.count(), 1, "old builds are removed");
 }
 
+/// Looks at the log while it grows: each event is there once, in order.
+fn followed(world: &World, events: usize) {
+    let mut child = Command::new(program())
+        .args(["log", "tail", "--follow", "--json", "--config"])
+        .arg(world.config())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let places: Vec<_> = lines
+        .take(events)
+        .map(|line| {
+            let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+            (event["position"].as_u64(), event["index"].as_u64())
+        })
+        .collect();
+    assert_eq!(places.len(), events, "it goes on");
+    assert!(places.is_sorted_by(|a, b| a < b), "{places:?}");
+    // Nobody reads any more, and the log goes on growing.
+    assert!(child.wait().unwrap().success());
+}
+
 /// Tools that read the log.
 const READERS: [[&str; 2]; 6] = [
     ["log", "verify"],
@@ -101,8 +135,9 @@ fn failure(world: &World, tool: &[&str]) -> String {
 #[test]
 fn embedded_tools_make_no_log_where_there_is_none() {
     let world = World::embedded();
-    for tool in READERS {
+    for tool in READERS.into_iter().chain([["log", "new-epoch"]]) {
         let said = failure(&world, &tool);
+        assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.contains("there is no log in "), "{tool:?}: {said}");
         assert!(!world.data.exists(), "{tool:?} made something");
     }
@@ -112,7 +147,7 @@ fn embedded_tools_make_no_log_where_there_is_none() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jetstream_tools_make_no_log_where_there_is_none() {
     let mut world = World::jetstream().await;
-    for tool in READERS {
+    for tool in READERS.into_iter().chain([["log", "new-epoch"]]) {
         let said = failure(&world, &tool);
         assert!(
             said.contains("there is no log at ") && said.contains("no stream tidings-journal"),
@@ -174,28 +209,109 @@ async fn what_a_tool_prints_is_for_its_reader(world: World) {
     }
 }
 
-/// Such as `head`, once it has seen enough.
+/// Runs a tool that prints to `to`; how it ended, and what it said to stderr.
+fn printing_to(world: &World, tool: &[&str], to: Stdio, closed: bool) -> (ExitStatus, String) {
+    let mut child = Command::new(program())
+        .args(tool)
+        .arg("--config")
+        .arg(world.config())
+        .stdin(Stdio::null())
+        .stdout(to)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    if closed {
+        drop(child.stdout.take());
+    }
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status, said)
+}
+
+fn full_disk() -> Stdio {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    full.unwrap().into()
+}
+
+/// Puts something into the log that is whole, and cannot be right: a message is missing before it.
+async fn with_a_gap(world: &World, conversation: Uuid) {
+    let unused = Options::new(Uuid::from_u128(1), Uuid::from_u128(2));
+    let log = Embedded::open(&world.data.join("log"), &unused).unwrap();
+    let event = Event::MessagePosted {
+        seq: 5,
+        countable_seq: 5,
+        content: Content::Sealed(Vec::new().into()),
+        reply_to: 0,
+        mentions: Vec::new(),
+    };
+    let batch = Batch {
+        stream: Stream::Conversation(ConversationId(conversation)),
+        actor: UserId::new("ann").unwrap(),
+        command: None,
+        happened_ms: None,
+        correlation: None,
+        causation: None,
+        first_index: 0,
+        events: vec![event],
+        poison: None,
+    };
+    let (lane, shard) = (Lane::Journal, Shard(0));
+    let append = Append {
+        lane,
+        shard,
+        expected: log.last(lane, shard).await.unwrap(),
+        id: Uuid::from_u128(3),
+        payload: Commit::encode(1, &[batch]),
+    };
+    log.append(append).await.unwrap();
+}
+
+/// Such as `head`, or `grep -q`, once it has seen enough. A tool that checks goes on checking, and its
+/// result is that of the whole check.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_may_stop_reading() {
     let world = World::embedded();
+    let conversation = with_a_message(&world).await;
+    for tool in READERS {
+        let (status, said) = printing_to(&world, &tool, Stdio::piped(), true);
+        assert!(status.success() && said.is_empty(), "{tool:?}: {said}");
+    }
+    with_a_gap(&world, conversation).await;
+    // The last one finds it in the rows once they are folded.
+    let (list, tail) = (["projections", "list"], ["log", "tail"]);
+    let checks = READERS
+        .into_iter()
+        .filter(|tool| ![list, tail].contains(tool));
+    for tool in checks.chain([list]) {
+        let (status, said) = printing_to(&world, &tool, Stdio::piped(), true);
+        assert_eq!(status.code(), Some(1), "{tool:?}: {said}");
+        assert!(!said.contains("error: "), "{tool:?}: {said}");
+    }
+    let said = failure(&world, &["log", "verify"]);
+    assert!(said.contains("all checksums right"), "{said}");
+    assert!(said.contains("message 5 follows message 1"), "{said}");
+}
+
+/// Whoever wanted to read it has not got it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_written_is_no_success() {
+    let world = World::embedded();
     with_a_message(&world).await;
     for tool in READERS {
-        let mut child = Command::new(program())
-            .args(tool)
-            .arg("--config")
-            .arg(world.config())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        drop(child.stdout.take());
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success() && said.is_empty(),
-            "{tool:?}: {said}"
-        );
+        let (status, said) = printing_to(&world, &tool, full_disk(), false);
+        assert_eq!(status.code(), Some(1), "{tool:?}: {said}");
+        let begin = "error: not all that was to be printed could be written: ";
+        assert!(said.starts_with(begin), "{tool:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{tool:?}: {said}");
     }
+    let folder = world.folder.path().join("secrets");
+    let output = Command::new(program())
+        .args(["secrets", "new"])
+        .arg(&folder)
+        .stdout(full_disk())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

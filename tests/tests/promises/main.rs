@@ -42,3 +42,4 @@ mod restored;
 mod secrets;
 mod stale_writer;
 mod tokens;
+mod two_nodes;

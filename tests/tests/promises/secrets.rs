@@ -10,7 +10,12 @@ use std::{
 use tidings_tests::{
     Session, Way, World, ask, history,
     server::{Starting, program},
+    world::Log,
 };
+
+on_both_logs! {
+    a_log_whose_content_keys_are_gone_is_not_served,
+}
 
 fn put(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
@@ -69,24 +74,55 @@ async fn embedded_a_log_that_is_in_use_gets_no_other_secrets() {
     world.start().await.kill();
 }
 
+/// Where the content keys of a world are.
+fn keys(world: &mut World) -> PathBuf {
+    match world.log {
+        Log::Embedded => world.data.join("keys"),
+        _ => {
+            let streams = world.nats().store().join("jetstream/$G/streams");
+            assert!(streams.join("tidings-journal").is_dir(), "{streams:?}");
+            streams.join("KV_tidings-keys")
+        }
+    }
+}
+
+/// Moves a folder while nobody runs who has it open.
+async fn put_aside(world: &mut World, from: &Path, to: &Path) {
+    let has_nats = !matches!(world.log, Log::Embedded);
+    if has_nats {
+        world.nats().kill();
+    }
+    fs::rename(from, to).unwrap();
+    if has_nats {
+        world.nats().restart().await;
+    }
+}
+
 /// Without them every text would be shown as erased, and what is written meanwhile would be lost.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn embedded_a_log_whose_content_keys_are_gone_is_not_served() {
-    let world = World::embedded();
+async fn a_log_whose_content_keys_are_gone_is_not_served(mut world: World) {
     let server = world.start().await;
     let mut ann = Session::open(&server, Way::WebSocketProtobuf, "ann").await;
     let conversation = ann.start(ask::direct("ben")).await;
     ann.command(ask::post(conversation, "hello")).await;
     server.kill();
-    let (keys, elsewhere) = (world.data.join("keys"), world.data.join("elsewhere"));
-    fs::rename(&keys, &elsewhere).unwrap();
-    let refused = world.starting().refused().await;
-    assert!(
-        refused.contains("there are no content keys in "),
-        "{refused}"
-    );
-    assert!(!keys.exists(), "no others are made");
-    fs::rename(&elsewhere, &keys).unwrap();
+    let (keys, elsewhere) = (keys(&mut world), world.folder.path().join("elsewhere"));
+    put_aside(&mut world, &keys, &elsewhere).await;
+    let operator = world.data.join("operator.key");
+    let secret = fs::read(&operator).unwrap();
+    // With the secrets and without: others would be made for a log that is new.
+    for _ in 0..2 {
+        let refused = world.starting().refused().await;
+        assert!(
+            refused.contains("there are no content keys in "),
+            "{refused}"
+        );
+        assert!(!keys.exists(), "no others are made");
+        let _ = fs::remove_file(&operator);
+    }
+    assert!(!operator.exists(), "no other one is made");
+    fs::write(&operator, secret).unwrap();
+    fs::set_permissions(&operator, fs::Permissions::from_mode(0o600)).unwrap();
+    put_aside(&mut world, &elsewhere, &keys).await;
     let server = world.start().await;
     let mut ben = Session::open(&server, Way::QuicJson, "ben").await;
     let messages = history::all(&mut ben, conversation).await;

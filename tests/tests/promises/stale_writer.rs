@@ -5,10 +5,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use fastrand::Rng;
 use tidings_protocol::frame::Outcome;
-use tidings_tests::{Session, Way, World, ask, fleet::Fleet, history, proxy::Proxy, wait, within};
+use tidings_tests::{
+    Session, Way, World, ask, fleet::Fleet, history, http, proxy::Proxy, wait, within,
+};
 use uuid::Uuid;
 
-use crate::kill_rounds::{check, sound, whole};
+use crate::{
+    kill_rounds::{check, sound, whole},
+    two_nodes::others,
+};
 
 /// A second server on the same folder is refused, in words.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -97,7 +102,17 @@ async fn jetstream_of_two_writers_neither_loses_or_doubles() {
 async fn retried_elsewhere(arrived: bool) {
     let (one, two, proxy) = pair(true).await;
     let proxy = proxy.unwrap();
-    let (first, second) = (one.start().await, two.start().await);
+    let first = one.start().await;
+    // The first is to be the writer, and each start of the second draws anew.
+    let second = loop {
+        let second = two.start().await;
+        others(&first, 1).await;
+        if http::metric(&first, "tidings_shards_written").await == 1 {
+            break second;
+        }
+        second.kill();
+        others(&first, 0).await;
+    };
     let mut ann = Session::open(&first, Way::WebSocketProtobuf, "ann").await;
     let conversation = ann.start(ask::direct("ben")).await;
     ann.command(ask::post(conversation, "before")).await;

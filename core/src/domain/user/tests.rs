@@ -100,7 +100,7 @@ fn one_mutes_what_is_ones_own() {
     assert_eq!(run(&mut ann, mute(conversation(), true)), Ok(vec![muted]));
     assert_eq!(run(&mut ann, mute(conversation(), true)), Ok(vec![]));
     let strange = ConversationId(uuid::Uuid::from_u128(2));
-    let not_found = Err(Refusal::NotFound("conversation"));
+    let not_found = Err(Refusal::NotFound("conversation".into()));
     assert_eq!(run(&mut ann, mute(strange, true)), not_found);
     ann.muted.insert(strange, None);
     assert_eq!(

@@ -99,6 +99,8 @@ fn a_change_is_made_once_for_everyone() {
     struct Keeps(Mutex<Vec<Arc<Notice>>>);
 
     impl Session for Keeps {
+        fn nodes(&self, _: &Arc<Nodes>) {}
+
         fn notify(&self, notice: &Arc<Notice>) {
             self.0.lock().push(notice.clone());
         }

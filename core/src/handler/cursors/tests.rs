@@ -18,7 +18,7 @@ impl Desk {
         };
         Desk {
             cursors: Arc::default(),
-            handler: Handler::new(identity, &Config::default()),
+            handler: Handler::new(identity, &Config::default(), None),
         }
     }
 

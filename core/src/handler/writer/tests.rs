@@ -61,7 +61,7 @@ impl Desk {
     }
 
     fn over(parts: Parts, folder: Rc<TempDir>) -> Desk {
-        let handler = Handler::new(parts.log.identity(), &parts.config);
+        let handler = Handler::new(parts.log.identity(), &parts.config, None);
         Desk {
             parts,
             handler,

@@ -45,7 +45,7 @@ impl Bucket {
     /// The bucket beside a log, made if there is none, and the sequence of its last message.
     pub(super) async fn open(log: &JetStream) -> Result<(Bucket, u64), ConnectError> {
         let (api, patience) = (log.api().clone(), log.config().patience);
-        let name = format!("{}-keys", log.config().prefix);
+        let name = name(log);
         let wanted = wanted(&name, log.config().replicas);
         let info = existing_or_new(&api, &wanted, patience).await?;
         check_stream(&info.config, &wanted)?;
@@ -66,7 +66,7 @@ impl Bucket {
     }
 
     pub(super) fn subject_named(&self, key: &str) -> String {
-        format!("$KV.{}.{key}", self.name)
+        subject(&self.name, key)
     }
 
     /// The id whose key stands under a subject.
@@ -159,10 +159,38 @@ impl Bucket {
     }
 }
 
+/// Whether the bucket beside a log is there and has a value under a key. None is made.
+pub(super) async fn has(log: &JetStream, key: &str) -> Result<bool, ApiError> {
+    let name = name(log);
+    let (stream, subject) = (stream(&name), subject(&name, key));
+    let found = insist(log.config().patience, || {
+        log.api().last_of(&stream, &subject)
+    });
+    match found.await {
+        Ok(found) => Ok(found.is_some()),
+        Err(error) if error.code() == Some(ErrorCode::STREAM_NOT_FOUND) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The name of the bucket beside a log.
+pub(super) fn name(log: &JetStream) -> String {
+    format!("{}-keys", log.config().prefix)
+}
+
+/// The name of a bucket's stream.
+pub(super) fn stream(bucket: &str) -> String {
+    format!("KV_{bucket}")
+}
+
+fn subject(bucket: &str, key: &str) -> String {
+    format!("$KV.{bucket}.{key}")
+}
+
 /// The bucket's stream: a key-value bucket to NATS' own tools, save that messages may be erased.
 fn wanted(bucket: &str, replicas: usize) -> Config {
     Config {
-        name: format!("KV_{bucket}"),
+        name: stream(bucket),
         description: Some("content keys of Tidings, wrapped".to_owned()),
         subjects: vec![format!("$KV.{bucket}.>")],
         retention: RetentionPolicy::Limits,

@@ -130,6 +130,22 @@ async fn another_node_forgets_a_key_that_was_destroyed() {
 }
 
 #[tokio::test]
+async fn looking_for_a_key_store_makes_none() {
+    let (_folder, server) = single().await;
+    let log = JetStreamLog::connect(server.config(), Uuid::from_u128(1))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        assert!(!exists(&log).await.unwrap());
+    }
+    let missing = log.api().info(&stream_of(&log)).await.unwrap_err();
+    assert!(missing.to_string().contains("not found"), "{missing}");
+    open(server.config(), 1).await.unwrap();
+    assert!(exists(&log).await.unwrap());
+    log.api().info(&stream_of(&log)).await.unwrap();
+}
+
+#[tokio::test]
 async fn another_operator_key_is_refused() {
     let (_folder, server) = single().await;
     let keys = open(server.config(), 1).await.unwrap();

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Direction, OpenError, Snapshot, Store, Table};
+use super::{Direction, MAX_KEY, OpenError, Snapshot, Store, Table};
 
 const VERSION: u32 = 3;
 const EPOCH: u128 = 0x0123_4567_89ab_cdef_0000_1111_2222_3333;
@@ -492,6 +492,38 @@ proptest! {
             }
             prop_assert_eq!((store.cursor(), store.flushed()), (cursor, flushed));
             check_all(&store.read(), &model);
+        }
+    }
+}
+
+/// What is looked for comes from whoever asks, and may be as long as a frame.
+#[test]
+fn keys_of_any_length_can_be_looked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path(), VERSION, 1).expect("opens");
+    let mut tx = store.write();
+    tx.put(Table::Members, b"a", Bytes::from_static(b"1"));
+    tx.put(Table::Members, &[b'b'; MAX_KEY], Bytes::from_static(b"2"));
+    tx.put(Table::Members, b"c", Bytes::from_static(b"3"));
+    tx.commit(1);
+    for on_disk in [false, true] {
+        if on_disk {
+            assert!(store.flush().expect("flushes"));
+        }
+        for len in [MAX_KEY + 1, MAX_KEY + 2, 70_000, 200_000] {
+            let long = vec![b'b'; len];
+            assert_eq!(store.get(Table::Members, &long).expect("reads"), None);
+            assert_eq!(
+                store.read().get(Table::Members, &long).expect("reads"),
+                None
+            );
+            let snapshot = store.read();
+            let after = snapshot.range(Table::Members, &long[..].., Direction::Forward);
+            let after: Vec<_> = after.map(|row| row.expect("reads").1).collect();
+            assert_eq!(after, ["3"], "after {len} bytes");
+            let before = snapshot.range(Table::Members, ..&long[..], Direction::Reverse);
+            let before: Vec<_> = before.map(|row| row.expect("reads").1).collect();
+            assert_eq!(before, ["2", "1"], "before {len} bytes");
         }
     }
 }

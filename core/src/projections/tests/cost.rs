@@ -215,10 +215,10 @@ fn what_a_blocked_user_sends_is_not_read_one_by_one() {
     );
     assert!(counted.touched.get() < 20, "{} rows", counted.touched.get());
     counted.touched.set(0);
-    let page = read::messages(&counted, &viewer, place(1), Page::Latest, 10).expect("read");
+    let page = read::messages(&counted, &viewer, place(1), Page::Latest, 10, 100).expect("read");
     assert_eq!(
-        page.map(|(messages, more)| (messages.len(), more)),
-        Some((1, false))
+        page.map(|page| (page.messages.len(), page.more, page.rest)),
+        Some((1, false, None))
     );
     assert!(counted.touched.get() < 20, "{} rows", counted.touched.get());
     // A resume does not go through all of them either.

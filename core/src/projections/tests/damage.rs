@@ -52,9 +52,9 @@ fn started() -> (TempDir, Projections) {
 fn seen(projections: &Projections, id: ConversationId) -> Vec<u64> {
     let rows = projections.read();
     let viewer = Viewer::load(&rows, &user(0)).expect("read");
-    let page = read::messages(&rows, &viewer, id, Page::Latest, 100).expect("read");
+    let page = read::messages(&rows, &viewer, id, Page::Latest, 100, 100).expect("read");
     page.expect("a member")
-        .0
+        .messages
         .into_iter()
         .map(|message| message.seq)
         .collect()

@@ -40,11 +40,22 @@ impl<'a> Reader<'a> {
         page: Page,
         limit: usize,
     ) -> Option<(Vec<MessageView>, bool)> {
-        let found = read::messages(self.rows, &self.viewer, id, page, limit).expect("read");
-        found.map(|(mut messages, more)| {
-            messages.iter_mut().for_each(client::unsealed);
-            (messages, more)
-        })
+        let (mut messages, mut more): (Vec<MessageView>, bool) = Default::default();
+        let mut rest = Some(page);
+        // A few rows at a time, as many as it takes.
+        while let Some(part) = rest {
+            let left = limit - messages.len();
+            let found = read::messages(self.rows, &self.viewer, id, part, left, 3).expect("read");
+            let found = found?;
+            assert!(found.messages.len() <= 3);
+            match page {
+                Page::After(_) => messages.extend(found.messages),
+                Page::Latest | Page::Before(_) => drop(messages.splice(0..0, found.messages)),
+            }
+            (more, rest) = (found.more, found.rest);
+        }
+        messages.iter_mut().for_each(client::unsealed);
+        Some((messages, more))
     }
 
     /// All messages, in pages from the end.

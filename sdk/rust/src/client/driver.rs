@@ -292,6 +292,7 @@ impl Driver {
     fn open(&mut self, connection: Connection, welcome: Welcome) {
         self.state().set_user(&welcome.user);
         self.policy.opened(Instant::now());
+        self.policy.nodes(&welcome.nodes);
         self.receipts
             .connected(self.ends.updates.taken(), Instant::now());
         self.ends.updates.push(Update::Connected {

@@ -84,15 +84,15 @@ fn a_reply_is_to_a_message_one_can_see() {
     talk.run("olga", add(&["zoe"]));
     assert_eq!(
         talk.ask("zoe", reply("what", 1)),
-        Err(Refusal::NotFound("message"))
+        Err(Refusal::NotFound("message".into()))
     );
     assert_eq!(
         talk.ask("ann", reply("what", 3)),
-        Err(Refusal::NotFound("message"))
+        Err(Refusal::NotFound("message".into()))
     );
     assert_eq!(
         talk.ask("ann", reply("what", u64::MAX)),
-        Err(Refusal::NotFound("message"))
+        Err(Refusal::NotFound("message".into()))
     );
     assert!(talk.ask("ann", reply("yes", 2)).is_ok());
     talk.run("bob", retract(2));
@@ -157,7 +157,7 @@ fn writing_to_somebody_one_blocks_is_refused_in_a_direct_conversation_only() {
 fn only_its_author_edits_a_message() {
     let mut talk = Talk::group();
     talk.posts("ann", 1);
-    let forbidden = Err(Refusal::Forbidden("only its author edits a message"));
+    let forbidden = Err(Refusal::Forbidden("only its author edits a message".into()));
     for other in ["bob", "mod", "olga"] {
         assert_eq!(talk.ask(other, edit(1, "no")), forbidden);
     }
@@ -173,11 +173,11 @@ fn only_its_author_edits_a_message() {
     );
     assert_eq!(
         talk.ask("ann", edit(2, "none")),
-        Err(Refusal::NotFound("message"))
+        Err(Refusal::NotFound("message".into()))
     );
     assert_eq!(
         talk.ask("ann", edit(0, "none")),
-        Err(Refusal::NotFound("message"))
+        Err(Refusal::NotFound("message".into()))
     );
     talk.run("ann", retract(1));
     assert_eq!(
@@ -208,7 +208,7 @@ fn a_message_is_taken_back_by_its_author_or_who_moderates() {
     }
     assert_eq!(
         talk.ask("mod", retract(5)),
-        Err(Refusal::NotFound("message"))
+        Err(Refusal::NotFound("message".into()))
     );
 }
 
@@ -231,6 +231,6 @@ fn a_moderator_does_not_take_back_what_they_cannot_see() {
     talk.run("olga", set_role("zoe", Role::Moderator));
     assert_eq!(
         talk.ask("zoe", retract(1)),
-        Err(Refusal::NotFound("message"))
+        Err(Refusal::NotFound("message".into()))
     );
 }

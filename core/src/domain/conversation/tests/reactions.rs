@@ -46,6 +46,8 @@ fn a_reaction_is_short_and_has_no_spaces() {
     for reaction in ["", " ", "a b", "a\nb", "\u{7f}", "\u{a0}", &long] {
         let answer = talk.ask("bob", react(1, reaction));
         assert!(matches!(answer, Err(Refusal::Invalid(_))), "{reaction:?}");
+        let answer = talk.ask("bob", unreact(1, reaction));
+        assert!(matches!(answer, Err(Refusal::Invalid(_))), "{reaction:?}");
     }
     for reaction in ["❤️", "👨‍👩‍👧", ":shrug:", &long[1..]] {
         assert!(talk.ask("bob", react(1, reaction)).is_ok(), "{reaction:?}");
@@ -107,6 +109,10 @@ fn reactions_are_to_messages_one_can_see() {
         unreact(9, "+1"),
     ] {
         let answer = talk.ask("zoe", command.clone());
-        assert_eq!(answer, Err(Refusal::NotFound("message")), "{command:?}");
+        assert_eq!(
+            answer,
+            Err(Refusal::NotFound("message".into())),
+            "{command:?}"
+        );
     }
 }

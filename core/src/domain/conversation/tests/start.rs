@@ -169,10 +169,10 @@ fn nothing_happens_in_what_was_never_started() {
         let answer = talk.ask("ann", command.clone());
         assert_eq!(
             answer,
-            Err(Refusal::NotFound("conversation")),
+            Err(Refusal::NotFound("conversation".into())),
             "{command:?}"
         );
     }
     let join = talk.ask("ann", ConversationCommand::Join);
-    assert_eq!(join, Err(Refusal::NotFound("conversation")));
+    assert_eq!(join, Err(Refusal::NotFound("conversation".into())));
 }

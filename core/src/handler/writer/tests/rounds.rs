@@ -51,7 +51,7 @@ async fn what_is_refused_makes_no_commit_and_what_changes_nothing_is_remembered(
     let again = desk.submit("bob", Some(command_id(3)), start());
     desk.work().await;
     assert!(matches!(refused.refused(), Refusal::Invalid(_)));
-    assert_eq!(stranger.refused(), Refusal::NotFound("conversation"));
+    assert_eq!(stranger.refused(), Refusal::NotFound("conversation".into()));
     assert_eq!(
         (again.accepted().position, again.accepted().duplicate),
         (2, false)
@@ -96,6 +96,8 @@ async fn nothing_is_decided_on_a_parked_stream() {
     let commits = desk.commits().await;
     let mut unreadable = commits[0].clone();
     unreadable.position = Position(2);
+    // Of another shard, as far as this one's writer is concerned: the log has no such record.
+    unreadable.shard = crate::log::Shard(1);
     unreadable.batches[0].events.clear();
     unreadable.batches[0].poison = Some("of the future".to_owned());
     assert_eq!(
@@ -149,4 +151,49 @@ async fn a_full_queue_turns_away_and_a_closed_one_too() {
     );
     assert_eq!(large.accepted().seq, 1);
     assert_eq!(replies[1].accepted().seq, 3);
+}
+
+/// A refusal is not told by the fence that the writer has missed something.
+#[tokio::test]
+async fn what_another_writer_did_is_not_held_against_anybody() {
+    let one = started().await;
+    let other = one.another("rows of the other");
+    other.fold().await;
+    let answered = async |reply: &Reply| {
+        while reply.get().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let conversing = async {
+        let first = other.post("ann", command_id(2), "keeps the conversation in mind");
+        answered(&first).await;
+        one.fold().await;
+        one.post("bob", command_id(3), "by another writer");
+        one.work().await;
+        other.fold().await;
+        let cursors = ConversationCommand::MoveCursors {
+            read: 2,
+            delivered: 2,
+        };
+        let read = other.submit("ann", None, Command::Conversation(conversation(), cursors));
+        answered(&read).await;
+        other.handler.close();
+        read.accepted()
+    };
+    let (_, accepted) = tokio::join!(run(other.handler.clone(), other.parts.clone()), conversing);
+    assert_eq!(accepted.position, 4);
+}
+
+/// Whoever asks the server to stop does not wait for a log that cannot be read.
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_is_told_to_stop_gives_up_what_it_cannot_finish() {
+    let desk = started().await;
+    let behind = desk.another("rows that nobody folds");
+    let post = behind.post("ann", command_id(2), "hello");
+    behind.work().await;
+    assert!(
+        matches!(post.get(), Some(Answer::Unavailable(_))),
+        "{:?}",
+        post.get()
+    );
 }

@@ -7,7 +7,7 @@ use tidings_protocol::frame::Closing;
 use tokio::time::Instant;
 
 use super::super::handshake::Ended;
-use crate::{Address, Backoff, Error, ErrorKind};
+use crate::{Address, Backoff, Error, ErrorKind, Transport};
 
 /// A session that lasted this long makes up for the failures before it.
 const LASTING: Duration = Duration::from_secs(10);
@@ -17,7 +17,9 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 const REFUSED_TOKENS: u32 = 5;
 
 pub(super) struct Policy {
+    /// As configured, and behind them those that servers have told of.
     addresses: Vec<Address>,
+    configured: usize,
     current: usize,
     /// Where the server sent this client.
     sent_to: Option<Address>,
@@ -41,6 +43,7 @@ pub(super) enum Next {
 impl Policy {
     pub(super) fn new(addresses: Vec<Address>, backoff: Backoff, renewable: bool) -> Policy {
         Policy {
+            configured: addresses.len(),
             addresses,
             current: 0,
             sent_to: None,
@@ -57,6 +60,39 @@ impl Policy {
         self.sent_to
             .as_ref()
             .unwrap_or(&self.addresses[self.current])
+    }
+
+    /// Takes in where the other nodes are. Those that are configured stay, and the present one does.
+    pub(super) fn nodes(&mut self, urls: &[String]) {
+        let present = self.address().clone();
+        let told = urls.iter().filter_map(|url| self.node(url));
+        let mut told: Vec<Address> = told.collect();
+        // So that not all who lose a node go to the same one.
+        fastrand::shuffle(&mut told);
+        self.sent_to = None;
+        self.addresses.truncate(self.configured);
+        for address in std::iter::once(present.clone()).chain(told) {
+            if !self.addresses.contains(&address) {
+                self.addresses.push(address);
+            }
+        }
+        let now = self.addresses.iter().position(|one| *one == present);
+        self.current = now.unwrap_or_default();
+    }
+
+    /// A node that a server names by its base URL, by the transport in use.
+    fn node(&self, url: &str) -> Option<Address> {
+        let address = Address::parse(url).ok()?;
+        match (self.address().transport, address.transport) {
+            (Transport::Quic, _) => Some(Address {
+                transport: Transport::Quic,
+                prefix: String::new(),
+                ..address
+            }),
+            // A token that was shown to nobody on the way is not to be shown now.
+            (Transport::SecureWebSocket, Transport::WebSocket) => None,
+            _ => Some(address),
+        }
     }
 
     /// A session has opened.
@@ -106,7 +142,7 @@ impl Policy {
             let ended = Ended::Closing(closing.clone());
             return self.final_close(code.unwrap_or(CloseCode::Protocol), &ended, random);
         }
-        if let Ok(address) = Address::parse(&closing.address) {
+        if let Some(address) = self.node(&closing.address) {
             self.sent_to = Some(address);
         }
         // The server has chosen the time. It counts as a failure all the same, so that a server that
@@ -252,6 +288,43 @@ mod tests {
         // The place does not answer: back home.
         policy.next(&Ended::Timeout(Duration::ZERO), Instant::now(), 1.0);
         assert_eq!(policy.address().host, "a");
+    }
+
+    #[tokio::test]
+    async fn other_nodes_are_tried_by_the_transport_in_use() {
+        let mut policy = policy(&["quic://a:1"], false);
+        let now = Instant::now();
+        policy.nodes(&["http://b:2".to_owned(), "https://c:3".to_owned()]);
+        let mut tried = Vec::new();
+        for _ in 0..3 {
+            let delay = millis(policy.next(&dropped(), now, 1.0));
+            tried.push((policy.address().to_string(), delay));
+        }
+        assert_eq!(tried.pop(), Some(("quic://a:1".to_owned(), 100)));
+        tried.sort_unstable();
+        let expected = ["quic://b:2", "quic://c:3"];
+        assert_eq!(tried, expected.map(|url| (url.to_owned(), 100)));
+        // There it stays, whatever node the client was first told to use.
+        policy.next(&dropped(), now, 1.0);
+        let elsewhere = policy.address().to_string();
+        assert!(expected.contains(&&*elsewhere), "{elsewhere}");
+        policy.nodes(&["http://a:1".to_owned()]);
+        assert_eq!(policy.address().to_string(), elsewhere);
+        policy.next(&dropped(), now, 1.0);
+        assert_eq!(policy.address().to_string(), "quic://a:1");
+        policy.nodes(&["nonsense".to_owned()]);
+        policy.next(&dropped(), now, 1.0);
+        assert_eq!(policy.address().to_string(), "quic://a:1");
+    }
+
+    #[tokio::test]
+    async fn nobody_is_led_from_an_encrypted_connection_to_a_plain_one() {
+        let mut policy = policy(&["wss://a:1"], false);
+        policy.nodes(&["http://b:2".to_owned(), "https://c:3".to_owned()]);
+        for expected in ["wss://c:3", "wss://a:1", "wss://c:3"] {
+            policy.next(&dropped(), Instant::now(), 1.0);
+            assert_eq!(policy.address().to_string(), expected);
+        }
     }
 
     #[tokio::test]

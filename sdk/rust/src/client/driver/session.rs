@@ -231,6 +231,7 @@ impl Driver {
             Some(Body::Reset(reset)) => self.reset(reset),
             Some(Body::Typing(typing)) => self.ends.updates.push(Update::Typing(typing)),
             Some(Body::Closing(closing)) => session.closing = Some(closing),
+            Some(Body::Nodes(nodes)) => self.policy.nodes(&nodes.nodes),
             Some(Body::Welcome(_)) | None => {}
         }
         self.fetch_wanted(now);
