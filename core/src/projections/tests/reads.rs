@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
             let left = limit - messages.len();
             let found = read::messages(self.rows, &self.viewer, id, part, left, 3).expect("read");
             let found = found?;
-            assert!(found.messages.len() <= 3);
+            assert!(found.messages.len() <= left);
             match page {
                 Page::After(_) => messages.extend(found.messages),
                 Page::Latest | Page::Before(_) => drop(messages.splice(0..0, found.messages)),
