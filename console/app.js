@@ -1,8 +1,8 @@
 /** The page: two people signed in side by side, so that both ends of a conversation can be seen. */
 
-import { h } from './dom.js';
+import { h, iconButton } from './dom.js';
 import { Pane } from './pane.js';
-import { loadPeople } from './people.js';
+import { loadPeople, nameOf } from './people.js';
 import { badge } from './text.js';
 
 const SIDES = /** @type {const} */ (['left', 'right']);
@@ -27,9 +27,12 @@ async function start() {
   /** @type {Map<string, number>} */
   const unreadOf = new Map();
   if (people.length === 0) throw new Error('the server knows no users');
+  /** @type {string[]} */
+  const unknown = [];
   const panes = SIDES.map((side, i) => {
     const asked = query.get(side);
     const user = people.find(({ id }) => id === asked)?.id ?? people[Math.min(i, people.length - 1)].id;
+    if (asked && asked !== user) unknown.push(`There is nobody called “${asked.length > 60 ? `${asked.slice(0, 60)}…` : asked}” here. On the ${side} you see ${nameOf(user)} instead.`);
     const pane = new Pane({ side, people, user, conversation: query.get('conversation') ?? '' });
     const tab = h('button', { type: 'button', 'data-side': side, onclick: () => show(side) });
     pane.onTitle = (name, unread) => {
@@ -44,6 +47,7 @@ async function start() {
     main.append(pane.element);
     return pane;
   });
+  if (unknown.length > 0) main.before(warning(unknown));
   show('left');
   for (const pane of panes) pane.signIn();
 
@@ -53,6 +57,15 @@ async function start() {
     SIDES.forEach((each, i) => tabs.children[i].setAttribute('aria-pressed', String(each === side)));
     for (const pane of panes) pane.shown();
   }
+}
+
+/**
+ * Says what of the address could not be followed.
+ * @param {readonly string[]} lines
+ */
+function warning(lines) {
+  const element = h('div.warning', { role: 'alert' }, h('div', null, ...lines.map((line) => h('p', null, line))), iconButton('close', 'Dismiss', () => element.remove()));
+  return element;
 }
 
 /**

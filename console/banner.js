@@ -32,7 +32,7 @@ export class Banner {
     this.element.dataset.state = state;
     if (connection.state === 'waiting') {
       const text = h('p');
-      const problem = connection.error.code === 'token_unavailable' ? 'Cannot sign in. Trying again' : 'No connection. Reconnecting';
+      const problem = connection.error.code === 'token_unavailable' ? 'Cannot sign in. Trying again' : before ? 'No connection. Reconnecting' : 'Cannot reach the server. Trying again';
       const count = () => {
         const seconds = Math.max(0, Math.ceil((connection.retryAtMs - Date.now()) / 1000));
         text.textContent = seconds > 0 ? `${problem} in ${seconds} s…` : `${problem}…`;

@@ -4,6 +4,7 @@ import { h, icon, iconButton } from './dom.js';
 import { said } from './list.js';
 import { Mentions } from './mentions.js';
 import { nameOf, shortName } from './people.js';
+import { plural } from './text.js';
 
 /** From this share of the limit on, what is left is shown. */
 const NEARLY_FULL = 0.9;
@@ -34,10 +35,13 @@ export class Composer {
     });
     this.send = h('button.send', { type: 'submit', 'aria-label': 'Send', title: 'Send (Enter)', disabled: true });
     this.send.append(icon('send'));
-    this.left = h('span.left', { 'aria-live': 'polite' });
+    this.left = h('span.left', { title: 'Bytes left' });
+    this.problem = h('p.problem', { id: `problem-${crypto.randomUUID()}`, hidden: true });
+    /** Reads the problem out when it comes up or stands in the way, not at every letter. */
+    this.alert = h('p.unseen', { role: 'alert' });
     this.about = h('div.about', { hidden: true });
     this.mentions = new Mentions(this.field, () => this.#typed());
-    this.form = h('form.composer', { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.mentions.element, this.about, h('div.field', null, this.field, this.left, this.send));
+    this.form = h('form.composer', { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.mentions.element, this.about, h('div.field', null, this.field, this.left, this.send), this.problem, this.alert);
     this.instead = h('div.instead', { hidden: true });
     this.element = h('div.foot', null, this.form, this.instead);
   }
@@ -91,14 +95,18 @@ export class Composer {
   }
 
   /** @param {import('../sdk/js/types/index.js').Message} message */
-  edit(message) {
+  async edit(message) {
+    const conversation = this.#conversation;
+    // Of a long one the text has to be fetched first: an empty field would be taken for it.
+    const text = message.stub ? await conversation?.loadText(message.seq) : message.text;
+    if (text === undefined || conversation !== this.#conversation) return;
     this.#keepDraft();
     this.#replyTo = null;
-    this.#editing = message;
-    this.field.value = message.text;
+    this.#editing = { ...message, text, stub: false };
+    this.field.value = text;
     this.#refresh();
     this.focus();
-    this.field.setSelectionRange(message.text.length, message.text.length);
+    this.field.setSelectionRange(text.length, text.length);
     // So that who is mentioned stays mentioned.
     if (message.mentions.length > 0) void this.mentions.typed();
   }
@@ -116,7 +124,8 @@ export class Composer {
     event.preventDefault();
     const conversation = this.#conversation;
     const text = this.field.value.trim();
-    if (!conversation || text === '' || this.#isTooLong(text)) return;
+    if (!conversation || text === '') return;
+    if (this.#isTooLong(text)) return this.#say(this.problem.textContent);
     // A refusal is shown at the message, or by the client's error event.
     if (this.#editing) {
       if (text !== this.#editing.text) void conversation.edit(this.#editing.seq, text, { mentions: this.mentions.in(text) });
@@ -143,7 +152,7 @@ export class Composer {
       const mine = this.#conversation?.messages.findLast(({ author, retracted, stub }) => author === this.#client?.user && !retracted && !stub);
       if (!mine) return;
       event.preventDefault();
-      this.edit(mine);
+      void this.edit(mine);
     }
   }
 
@@ -163,6 +172,12 @@ export class Composer {
     return `${this.#client?.user} ${this.#conversation?.id}`;
   }
 
+  /** @param {string} text to be read out, also when it is the same as before */
+  #say(text) {
+    this.alert.textContent = '';
+    if (text) requestAnimationFrame(() => (this.alert.textContent = text));
+  }
+
   #refresh() {
     const { field } = this;
     field.style.height = 'auto';
@@ -171,9 +186,18 @@ export class Composer {
     const text = field.value.trim();
     const limit = this.#client?.limits?.text_bytes ?? Infinity;
     const bytes = text.length * 4 < limit * NEARLY_FULL ? 0 : new TextEncoder().encode(text).length;
-    this.left.textContent = bytes > limit * NEARLY_FULL ? (limit - bytes).toLocaleString() : '';
-    this.left.classList.toggle('over', bytes > limit);
-    this.send.disabled = text === '' || bytes > limit;
+    const over = bytes > limit;
+    // Beyond the limit words say it.
+    this.left.textContent = bytes > limit * NEARLY_FULL && !over ? (limit - bytes).toLocaleString() : '';
+    this.send.disabled = text === '' || over;
+    this.problem.textContent = over ? `Too long to send: ${plural(bytes - limit, 'byte')} over the limit of ${limit.toLocaleString()}. Make it shorter, or send it in parts.` : '';
+    if (over === this.problem.hidden) {
+      this.problem.hidden = !over;
+      field.setAttribute('aria-invalid', String(over));
+      if (over) field.setAttribute('aria-describedby', this.problem.id);
+      else field.removeAttribute('aria-describedby');
+      this.#say(this.problem.textContent);
+    }
     const message = this.#editing ?? this.#replyTo;
     this.about.hidden = !message;
     if (message) {

@@ -62,6 +62,28 @@ export function startConversation(me) {
 }
 
 /**
+ * Asks before something is done; whatever closes the dialog otherwise is a no.
+ * @param {string} title
+ * @param {string} text what it does
+ * @param {string} label of the button that does it
+ * @returns {Promise<boolean>}
+ */
+function confirm(title, text, label) {
+  return new Promise((resolve) => {
+    let sure = false;
+    const cancel = h('button', { type: 'button', onclick: () => element.close() }, 'Cancel');
+    const go = h('button.danger', { type: 'button', onclick: () => {
+      sure = true;
+      element.close();
+    } }, label);
+    const element = dialog(title, h('p.question', null, text), h('div.actions', null, go, cancel));
+    element.addEventListener('close', () => resolve(sure));
+    // Enter alone does no harm.
+    cancel.focus();
+  });
+}
+
+/**
  * @param {string[]} users
  * @param {() => void} onChange
  */
@@ -114,7 +136,7 @@ export function details(conversation, client, toast) {
   if (!group) {
     const blocked = client.blocked.has(conversation.peer);
     actions.append(
-      h('button.danger', { type: 'button', onclick: act(() => (blocked ? client.unblock(conversation.peer) : client.block(conversation.peer))) }, blocked ? 'Unblock' : 'Block'),
+      h('button.danger', { type: 'button', onclick: blocked ? act(() => client.unblock(conversation.peer)) : block }, blocked ? 'Unblock' : 'Block…'),
     );
   }
   parts.push(actions);
@@ -123,6 +145,18 @@ export function details(conversation, client, toast) {
     parts.push(h('h3', null, plural(conversation.memberCount, 'member')), members(conversation, client, toast));
   }
   const element = dialog(titleOf(conversation), ...parts);
+
+  async function block() {
+    element.close();
+    const name = nameOf(conversation.peer);
+    const sure = await confirm(
+      `Block ${name}?`,
+      `You will not see any more what ${name} writes, here and in groups, nor what they wrote before. They are not told. You can unblock them here at any time.`,
+      `Block ${name}`,
+    );
+    // A refusal is shown by the client's error event.
+    if (sure) await client.block(conversation.peer).catch(() => {});
+  }
 
   function adding() {
     const list = people(everybody().filter((user) => user !== client.user), () => (go.disabled = list.chosen().length === 0));

@@ -5,9 +5,9 @@
  */
 
 import { arrange, eachFrame, h, icon } from './dom.js';
-import { dayRow, holeRow, messageRow, newRow, pendingRow } from './rows.js';
+import { dayRow, holeRow, messageRow, newRow, noticeRow, pendingRow } from './rows.js';
 import { badge, day } from './text.js';
-import { atOf, firstNewSeq, indexAfter, indexOf, reach, seqOf, together } from './timeline.js';
+import { atOf, firstNewSeq, indexAfter, indexOf, reach, seqOf, together, withNotices } from './timeline.js';
 
 /** Rows there are at first, added at a time, and at most. */
 const FIRST = 60;
@@ -45,12 +45,13 @@ export class History {
 
   /**
    * @param {{
-   *   toast: (error: any) => void, isShown: () => boolean,
+   *   toast: (error: any) => void, isShown: () => boolean, notices: import('./notices.js').Notices,
    *   reply: (message: import('../sdk/js/types/index.js').Message) => void,
    *   edit: (message: import('../sdk/js/types/index.js').Message) => void,
    * }} actions
    */
-  constructor({ toast, isShown, reply, edit }) {
+  constructor({ toast, isShown, notices, reply, edit }) {
+    this.notices = notices;
     this.toast = toast;
     this.isShown = isShown;
     this.reply = reply;
@@ -98,7 +99,7 @@ export class History {
     const { conversation } = this;
     if (!conversation || !this.#client) return;
     const anchor = this.#following ? null : this.#anchor();
-    this.blank.hidden = !conversation.loaded || conversation.timeline.length > 0;
+    this.blank.hidden = !conversation.loaded || conversation.timeline.length > 0 || this.notices.of(conversation.id).length > 0;
     const sections = this.#build(Number(anchor?.element.getAttribute('data-seq') || Infinity));
     for (const { element, rows } of sections) arrange(element, rows);
     arrange(this.rows, sections.map(({ element }) => element));
@@ -189,7 +190,7 @@ export class History {
     const client = /** @type {import('../sdk/js/src/index.js').Tidings} */ (this.#client);
     const all = conversation.timeline;
     const { first, last } = this.#span(all, anchorSeq);
-    const items = all.slice(first, last);
+    const items = withNotices(all, first, last, this.notices.of(conversation.id));
 
     /** @type {{ element: HTMLElement, rows: HTMLElement[] }[]} */
     const sections = [];
@@ -216,6 +217,7 @@ export class History {
     };
     const firstNew = firstNewSeq(all, this.#newAfter, client.user);
     // What comes before the first row decides how it is grouped.
+    /** @type {(typeof items)[number] | undefined} */
     let before = all[first - 1];
     let lastDay = 0;
     items.forEach((item, i) => {
@@ -226,12 +228,18 @@ export class History {
         before = item;
         return;
       }
-      const after = all[first + i + 1];
+      // The end of the part is not the end of a group.
+      const after = i + 1 < items.length ? items[i + 1] : all[last];
       const at = atOf(item);
       if (day(at) !== lastDay) {
         lastDay = day(at);
         section(`s${lastDay}-${sections.length === 0 || before?.type !== 'hole' ? '' : before.before}`);
         row(`d${lastDay}`, [new Date().toDateString()], () => dayRow(at));
+      }
+      if (item.type === 'notice') {
+        row(`n${item.key}`, [], () => noticeRow(item));
+        before = item;
+        return;
       }
       if (item.type === 'message' && item.message.seq === firstNew) {
         row('new', [], newRow);
@@ -245,7 +253,7 @@ export class History {
         const { message } = item;
         const reply = message.replyTo ? conversation.message(message.replyTo) : null;
         const tick = message.author === client.user ? conversation.tick(message) : '';
-        row(`m${message.seq}`, [message, starts, ends, reply, tick, conversation.role], () => messageRow(message, { ...context, reply, tick }));
+        row(`m${message.seq}`, [message, starts, ends, reply, tick, tick && conversation.kind === 'group' ? conversation.cursors : '', conversation.role], () => messageRow(message, { ...context, reply, tick }));
       }
       before = item;
     });
@@ -428,6 +436,12 @@ function carryOver(before, after) {
   const faces = /** @type {HTMLElement | null} */ (after.querySelector('.faces'));
   const open = /** @type {HTMLElement | null} */ (before.querySelector('.faces'));
   if (faces && open) faces.hidden = open.hidden;
+  const receipts = /** @type {HTMLElement | null} */ (after.querySelector('.receipts'));
+  const shown = /** @type {HTMLElement | null} */ (before.querySelector('.receipts'));
+  if (receipts && shown && !shown.hidden) {
+    receipts.replaceChildren(...shown.childNodes);
+    receipts.hidden = false;
+  }
 }
 
 /** @typedef {import('../sdk/js/types/index.js').TimelineItem} TimelineItem */

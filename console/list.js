@@ -1,7 +1,8 @@
 /** The conversations of one person. */
 
 import { arrange, h, icon } from './dom.js';
-import { avatar, nameOf, shortName } from './people.js';
+import { mentionsMe } from './mentions.js';
+import { avatar, fullName, nameOf, shortName } from './people.js';
 import { badge, shortTime } from './text.js';
 
 export class List {
@@ -9,6 +10,9 @@ export class List {
   #rows = new Map();
   #selected = '';
   #loading = false;
+  #looking = false;
+  /** Conversations whose unread messages were looked through for mentions. @type {Set<string>} */
+  #lookedAt = new Set();
   /** @type {import('../sdk/js/src/index.js').Tidings | null} */
   #client = null;
 
@@ -29,6 +33,7 @@ export class List {
   setClient(client) {
     this.#client = client;
     this.#rows.clear();
+    this.#lookedAt.clear();
     this.items.replaceChildren();
   }
 
@@ -52,6 +57,31 @@ export class List {
       : h('span.spinner', { 'aria-label': 'Loading' }),
     );
     if (client.connection.state === 'online' && client.moreConversations) void this.#fill();
+    void this.#lookForMentions();
+  }
+
+  /** Loads a page of what is unread in groups, one after the other: whether one was mentioned is only known then. */
+  async #lookForMentions() {
+    const client = this.#client;
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      for (;;) {
+        if (client !== this.#client || client?.connection.state !== 'online') return;
+        const next = client.conversations.find(
+          ({ id, kind, unread, readSeq, messages }) => kind === 'group' && unread > 0 && !this.#lookedAt.has(id) && (messages[0]?.seq ?? Infinity) > readSeq + 1,
+        );
+        if (!next) return;
+        this.#lookedAt.add(next.id);
+        await next.loadOlder();
+        // What was loaded changes the row only, which nothing else makes anew.
+        this.render();
+      }
+    } catch {
+      // Then there is no mark; opening the conversation says more, and why it cannot be loaded.
+    } finally {
+      this.#looking = false;
+    }
   }
 
   /**
@@ -71,6 +101,9 @@ export class List {
     const { unread, muted, typing } = conversation;
     const title = titleOf(conversation);
     button.setAttribute('aria-current', String(selected));
+    // In full what the row shows in short; the parts of the row are no target of the pointer.
+    const from = conversation.kind === 'group' && conversation.lastMessage?.author;
+    button.title = (conversation.kind === 'direct' ? fullName(conversation.peer) : title) + (from && from !== me ? `\nLast: ${fullName(from)}` : '');
     button.replaceChildren(
       avatar(title, conversation.kind === 'direct' ? conversation.peer : id),
       h(
@@ -88,6 +121,7 @@ export class List {
           null,
           typing.length > 0 ? h('span.preview.typing', null, `${shortName(typing[0])} is typing…`) : h('span.preview', null, ...preview(conversation, me)),
           muted ? h('span.muted', { title: 'Muted', role: 'img', 'aria-label': 'Muted' }, icon('muted')) : '',
+          mentionsMe(conversation, me) ? h('span.at', { title: 'You were mentioned', role: 'img', 'aria-label': 'You were mentioned' }, '@') : '',
           unread > 0 ? h(`span.badge${muted ? '.quiet' : ''}`, { 'aria-label': `${unread} unread` }, badge(unread)) : '',
         ),
       ),

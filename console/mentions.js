@@ -49,6 +49,15 @@ export function partsOf(text, users) {
   return parts;
 }
 
+/**
+ * Whether somebody is mentioned in what they have not read, as far as it is loaded.
+ * @param {Conversation} conversation
+ * @param {string} me
+ */
+export function mentionsMe({ unread, readSeq, messages }, me) {
+  return unread > 0 && messages.some(({ seq, mentions, author, retracted }) => seq > readSeq && !retracted && author !== me && mentions.includes(me));
+}
+
 /** The list above the field. */
 export class Mentions {
   /** @type {Conversation | null} */

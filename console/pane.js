@@ -5,7 +5,8 @@ import { Banner } from './banner.js';
 import { startConversation } from './dialogs.js';
 import { eachFrame, h, iconButton } from './dom.js';
 import { List } from './list.js';
-import { avatar, nameOf, shortName, tokenFor } from './people.js';
+import { Notices } from './notices.js';
+import { avatar, fullName, nameOf, shortName, tokenFor } from './people.js';
 import { explain } from './text.js';
 import { Thread } from './thread.js';
 
@@ -21,6 +22,7 @@ export class Pane {
   /** @type {Set<string>} */
   #changed = new Set();
   #off = () => {};
+  #notices = new Notices();
 
   /** @param {{ side: string, people: { id: string, name: string }[], user: string, conversation: string }} options */
   constructor({ side, people, user, conversation }) {
@@ -31,13 +33,14 @@ export class Pane {
     this.picker = h(
       'select.picker',
       { 'aria-label': `Person on the ${side}`, onchange: () => this.#become(this.picker.value) },
-      ...people.map(({ id, name }) => h('option', { value: id, selected: id === user }, name || id)),
+      // Two may be called the same: their ids tell them apart.
+      ...people.map(({ id }) => h('option', { value: id, selected: id === user }, people.some((other) => other.id !== id && nameOf(other.id) === nameOf(id)) ? fullName(id) : nameOf(id))),
     );
     this.face = h('span');
     this.status = h('span.status', { role: 'status' });
     this.banner = new Banner(() => this.client?.retryNow(), () => this.signIn());
     this.list = new List({ open: (id) => this.open(id), more: () => this.client?.loadConversations() });
-    this.thread = new Thread({ back: () => this.open(''), toast: (error) => this.toast(error), isShown: () => this.isShown });
+    this.thread = new Thread({ back: () => this.open(''), toast: (error) => this.toast(error), isShown: () => this.isShown, notices: this.#notices });
     this.toasts = h('div.toasts', { role: 'alert' });
     this.element = h(
       'section.pane',
@@ -94,6 +97,11 @@ export class Pane {
         this.update();
       }),
       client.on('error', (error) => this.toast(error)),
+      client.on('event', (event) => {
+        if (!this.#notices.note(event, client)) return;
+        this.#changed.add(event.conversation);
+        this.update();
+      }),
     ];
     this.#off = () => offs.forEach((off) => off());
     this.face.replaceChildren(avatar(nameOf(user), user));
@@ -132,6 +140,7 @@ export class Pane {
   /** @param {string} user */
   #become(user) {
     this.user = user;
+    this.#notices.clear();
     this.open('');
     this.signIn();
   }

@@ -14,7 +14,7 @@ export async function loadPeople() {
   const response = await fetch('/v1/dev/users');
   if (!response.ok) throw new Error(`the server answers ${response.status} to /v1/dev/users`);
   const { users } = await response.json();
-  for (const { id, name } of users) names.set(id, name || id);
+  for (const { id, name } of users) names.set(id, name && name !== id ? name : withoutSource(id));
   return users;
 }
 
@@ -40,11 +40,17 @@ export async function tokenFor(user) {
   throw new TidingsError({ code: 'token_unavailable', message, retry: true });
 }
 
-/** @param {string} user */
-export const nameOf = (user) => names.get(user) ?? user;
+/**
+ * What somebody is called, everywhere: their name, or else their id without where it comes from.
+ * @param {string} user
+ */
+export const nameOf = (user) => names.get(user) ?? withoutSource(user);
+
+/** @param {string} user what somebody is called, and their id where that says more */
+export const fullName = (user) => (nameOf(user) === user ? user : `${nameOf(user)} (${user})`);
 
 /** @param {string} user first name, for where there is little room */
-export const shortName = (user) => withoutSource(nameOf(user)).split(' ')[0];
+export const shortName = (user) => nameOf(user).split(' ')[0];
 
 /** @param {string} name such as `irc:nick`, of which all but the last part only says where somebody comes from */
 const withoutSource = (name) => name.slice(name.lastIndexOf(':') + 1) || name;

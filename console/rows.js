@@ -3,8 +3,8 @@
 import { h, icon, iconButton } from './dom.js';
 import { said } from './list.js';
 import { partsOf } from './mentions.js';
-import { avatar, nameOf, shortName, tinted } from './people.js';
-import { clock, dayName, explain, fullTime, isFewEmoji, linked, plural } from './text.js';
+import { avatar, fullName, nameOf, shortName, tinted } from './people.js';
+import { clock, dayName, explain, fullTime, isFewEmoji, linked, listed, plural } from './text.js';
 
 const REACTIONS = ['👍', '❤️', '😂', '🎉', '😮'];
 
@@ -27,6 +27,11 @@ export function newRow() {
   return h('div.new', { role: 'separator' }, h('span', null, 'New'));
 }
 
+/** @param {import('./notices.js').Notice} notice */
+export function noticeRow({ text, atMs }) {
+  return h('p.note', { role: 'note', title: fullTime(atMs) }, text);
+}
+
 /** @param {{ after: number, before: number }} hole */
 export function holeRow({ after, before }) {
   return h('div.hole', { 'data-after': String(after), 'data-before': String(before) }, h('span.spinner', { 'aria-label': 'Loading messages' }));
@@ -46,7 +51,7 @@ export function messageRow(message, context) {
   const bubble = h(
     `div.bubble${large ? '.large' : ''}`,
     null,
-    inGroup && !mine && starts ? tinted(h('span.author', null, nameOf(message.author)), message.author) : '',
+    inGroup && !mine && starts ? tinted(h('span.author', { title: fullName(message.author) }, nameOf(message.author)), message.author) : '',
     message.replyTo && !gone ? quote(message.replyTo, reply, history) : '',
     body,
     h(
@@ -54,9 +59,10 @@ export function messageRow(message, context) {
       { title: fullTime(message.atMs) + (message.editedMs && !gone ? `, edited ${fullTime(message.editedMs)}` : '') },
       message.editedMs && !gone ? h('span.edited', null, 'edited') : '',
       h('time', null, clock(message.atMs)),
-      mine && !gone ? ticks(tick) : '',
+      mine && !gone ? (inGroup && conversation.role !== '' ? readers() : ticks(tick)) : '',
     ),
   );
+  const bar = gone || conversation.role === '' ? null : tools(message, context);
   const row = h(
     `div.row${mine ? '.mine' : ''}${starts ? '.starts' : ''}${ends ? '.ends' : ''}${gone ? '.is-gone' : ''}`,
     {
@@ -66,7 +72,7 @@ export function messageRow(message, context) {
       'data-key': `m${message.seq}`,
     },
     inGroup && !mine ? h('span.gutter', null, ends ? avatar(nameOf(message.author), message.author) : '') : '',
-    h('div.column', null, h('div.line', null, bubble, gone || conversation.role === '' ? '' : tools(message, context)), reactions(message, context)),
+    h('div.column', null, h('div.line', null, bubble, bar?.element), reactions(message, context)),
   );
   // Without a pointer that hovers, a tap shows what can be done.
   bubble.addEventListener('click', (/** @type {MouseEvent} */ event) => {
@@ -76,6 +82,18 @@ export function messageRow(message, context) {
     row.classList.toggle('active', !active);
   });
   return row;
+
+  /** The tick of a message in a group says how many have read it, and on a click who. */
+  function readers() {
+    const { cursors } = conversation;
+    const read = cursors.filter(({ readSeq }) => readSeq >= message.seq).length;
+    const so = cursors.length > 0 && read > 0 && tick !== 'read' ? `Read by ${read} of ${cursors.length}` : TICKS[tick || 'sent'];
+    return h('button.ticks', { type: 'button', title: `${so}. Who has read it?`, 'aria-label': `${so}. Who has read it?`, onclick: () => {
+      for (const other of history.rows.querySelectorAll('.row.active')) if (other !== row) other.classList.remove('active');
+      row.classList.add('active');
+      void bar?.showReceipts();
+    } }, ticks(tick));
+  }
 }
 
 /**
@@ -155,7 +173,7 @@ function text(message, { conversation, client, history }) {
  */
 function named(text, mentions, me) {
   return partsOf(text, mentions).flatMap(({ text, user }) =>
-    user ? [h(`span.mention${user === me ? '.me' : ''}`, { title: nameOf(user) }, text)] : linked(text),
+    user ? [h(`span.mention${user === me ? '.me' : ''}`, { title: fullName(user) }, text)] : linked(text),
   );
 }
 
@@ -173,9 +191,11 @@ function quote(seq, message, history) {
   );
 }
 
+const TICKS = { sent: 'Sent', delivered: 'Delivered', read: 'Read' };
+
 /** @param {import('../sdk/js/types/index.js').Tick | ''} tick */
 function ticks(tick) {
-  const label = tick === 'read' ? 'Read' : tick === 'delivered' ? 'Delivered' : 'Sent';
+  const label = TICKS[tick || 'sent'];
   return h('span.tick', { 'data-tick': tick, title: label, role: 'img', 'aria-label': label }, icon(tick === 'sent' ? 'check' : 'checks'));
 }
 
@@ -238,7 +258,7 @@ function tools(message, { conversation, client, history }) {
     close();
     void action();
   };
-  const receipts = h('p.receipts', { hidden: true });
+  const receipts = h('div.receipts', { role: 'status', hidden: true });
   const bar = h(
     'div.tools',
     { role: 'toolbar', 'aria-label': 'Message actions' },
@@ -246,22 +266,47 @@ function tools(message, { conversation, client, history }) {
     iconButton('smile', 'React', toggleFaces),
     iconButton('reply', 'Reply', then(() => history.reply(message))),
     mine ? iconButton('edit', 'Edit', then(() => history.edit(message))) : '',
-    mine ? iconButton('info', 'Who has read it', showReceipts) : '',
+    mine ? iconButton('info', 'Who has read it', () => (receipts.hidden ? void showReceipts() : (receipts.hidden = true))) : '',
     mayRetract ? iconButton('trash', 'Take back', then(() => conversation.retract(message.seq))) : '',
     receipts,
   );
-  return bar;
+  return { element: bar, showReceipts };
 
   async function showReceipts() {
     try {
-      const { read, delivered, members } = await conversation.receipts(message.seq);
-      receipts.textContent = conversation.kind === 'direct'
-        ? `${shortName(conversation.peer)} has ${read ? 'read' : delivered ? 'received' : 'not received'} it${read || delivered ? '' : ' yet'}`
-        : `Read by ${read.toLocaleString()}, received by ${delivered.toLocaleString()} of ${members.toLocaleString()}`;
+      const found = await conversation.receipts(message.seq);
+      const { read, delivered } = found;
+      // The row may have been made anew meanwhile, with another place for it.
+      const place = /** @type {HTMLElement} */ (bar.isConnected ? receipts : (history.rows.querySelector(`[data-seq="${message.seq}"] .receipts`) ?? receipts));
+      if (conversation.kind === 'group') place.replaceChildren(...whoHasRead(found, message.seq));
+      else place.textContent = `${shortName(conversation.peer)} has ${read ? 'read' : delivered ? 'received' : 'not received'} it${read || delivered ? '' : ' yet'}`;
       faces.hidden = true;
-      receipts.hidden = false;
+      place.hidden = false;
     } catch (error) {
       history.toast(error);
     }
   }
+}
+
+/**
+ * Who has read a message of a group, who has only received it, and how many have neither.
+ * @param {import('../sdk/js/types/index.js').Receipts} receipts
+ * @param {number} seq
+ */
+function whoHasRead({ read, delivered, members, cursors }, seq) {
+  const line = (/** @type {string} */ what, /** @type {number} */ count, /** @type {readonly import('../sdk/js/types/index.js').MemberCursor[]} */ who) => {
+    if (count === 0) return '';
+    const names = who.map(({ user }) => nameOf(user));
+    // The server names no more than so many.
+    const more = count - names.length;
+    const said = more > 0 ? [...names, `${more.toLocaleString()} more`] : names;
+    return h('p', { title: who.map(({ user }) => fullName(user)).join('\n') }, h('strong', null, what), ' ', listed(said));
+  };
+  const hasRead = (/** @type {{ readSeq: number }} */ { readSeq }) => readSeq >= seq;
+  const missing = members - delivered;
+  return [
+    line('Read by', read, cursors.filter(hasRead)),
+    line('Received by', delivered - read, cursors.filter((cursor) => !hasRead(cursor))),
+    missing > 0 ? h('p', null, `Not yet received by ${delivered === 0 ? 'anybody' : plural(missing, 'other')}`) : '',
+  ];
 }

@@ -8,7 +8,7 @@ const weekdayShort = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
 const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long' });
 const dateYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
 const dateShort = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
-const dateShortYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
+const monthYear = new Intl.DateTimeFormat(undefined, { month: 'short', year: 'numeric' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
 
 /** @param {number} ms */
@@ -36,7 +36,7 @@ export function shortTime(ms) {
   const ago = day(Date.now()) - day(ms);
   if (ago <= 0) return clock(ms);
   if (ago < 7) return weekdayShort.format(ms);
-  return isThisYear(ms) ? dateShort.format(ms) : dateShortYear.format(ms);
+  return isThisYear(ms) ? dateShort.format(ms) : monthYear.format(ms);
 }
 
 /** @param {number} ms */

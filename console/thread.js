@@ -5,7 +5,7 @@ import { details } from './dialogs.js';
 import { h, iconButton } from './dom.js';
 import { History } from './history.js';
 import { titleOf } from './list.js';
-import { avatar, nameOf, shortName } from './people.js';
+import { avatar, fullName, nameOf, shortName } from './people.js';
 import { listed, plural } from './text.js';
 
 export class Thread {
@@ -17,9 +17,12 @@ export class Thread {
   #titled = '';
   /** The newest message that was read out. */
   #lastSeq = 0;
+  /** The newest notice that was. */
+  #lastNotice = '';
 
-  /** @param {{ back: () => void, toast: (error: any) => void, isShown: () => boolean }} actions */
-  constructor({ back, toast, isShown }) {
+  /** @param {{ back: () => void, toast: (error: any) => void, isShown: () => boolean, notices: import('./notices.js').Notices }} actions */
+  constructor({ back, toast, isShown, notices }) {
+    this.notices = notices;
     this.toast = toast;
     this.leave = back;
     this.head = h('header.thread-head');
@@ -31,8 +34,9 @@ export class Thread {
     this.history = new History({
       toast,
       isShown,
+      notices,
       reply: (message) => this.composer.reply(message),
-      edit: (message) => this.composer.edit(message),
+      edit: (message) => void this.composer.edit(message).catch(toast),
     });
     this.empty = h('div.nothing', null, h('p', null, 'Choose a conversation'));
     this.view = h('div.thread-view', { hidden: true }, this.head, this.history.element, this.typingLine, this.composer.element, this.live);
@@ -51,6 +55,7 @@ export class Thread {
     this.conversation = conversation;
     this.#client = client;
     this.#lastSeq = conversation?.lastSeq ?? 0;
+    this.#lastNotice = (conversation && this.notices.of(conversation.id).at(-1)?.key) || '';
     this.live.textContent = '';
     this.empty.hidden = conversation !== null;
     this.view.hidden = conversation === null;
@@ -106,7 +111,7 @@ export class Thread {
     this.head.replaceChildren(
       this.back,
       avatar(title, kind === 'direct' ? conversation.peer : id),
-      h('div.thread-title', null, h('h2', null, title), under ? h('p', null, under) : ''),
+      h('div.thread-title', null, h('h2', { title: kind === 'direct' ? fullName(conversation.peer) : title }, title), under ? h('p', null, under) : ''),
       iconButton('more', 'Details and settings', () => {
         if (this.#client) details(conversation, this.#client, this.toast);
       }),
@@ -114,7 +119,12 @@ export class Thread {
   }
 
   /** @param {import('../sdk/js/src/index.js').Conversation} conversation */
-  #announce({ lastMessage }) {
+  #announce({ id, lastMessage }) {
+    const notice = this.notices.of(id).at(-1);
+    if (notice && notice.key !== this.#lastNotice) {
+      this.#lastNotice = notice.key;
+      this.live.textContent = notice.text;
+    }
     if (!lastMessage || lastMessage.seq <= this.#lastSeq) return;
     this.#lastSeq = lastMessage.seq;
     if (lastMessage.author !== this.#client?.user) this.live.textContent = `${nameOf(lastMessage.author)}: ${lastMessage.text}`;

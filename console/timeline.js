@@ -7,6 +7,30 @@ const TOGETHER_MS = 5 * 60_000;
 
 /** @typedef {import('../sdk/js/types/index.js').TimelineItem} TimelineItem */
 
+/** @typedef {import('./notices.js').Notice} Notice */
+
+/**
+ * A part of the timeline with what else happened put where it did: after the last message there was then.
+ * @param {readonly TimelineItem[]} all
+ * @param {number} first
+ * @param {number} last the first that does not belong to it any more
+ * @param {readonly Notice[]} notices oldest first
+ * @returns {(TimelineItem | Notice)[]}
+ */
+export function withNotices(all, first, last, notices) {
+  const items = /** @type {(TimelineItem | Notice)[]} */ (all.slice(first, last));
+  // What happened before the part belongs to what is not shown, but at the very beginning.
+  const from = first === 0 && all[0]?.type !== 'hole' ? 0 : seqOf(all[first]);
+  const to = last < all.length ? seqOf(all[last]) : Infinity;
+  // From the end, so that places before stay what they are.
+  for (const notice of notices.filter(({ after }) => after >= from && after < to).reverse()) {
+    let at = items.length;
+    while (at > 0 && (items[at - 1].type === 'notice' || seqOf(/** @type {TimelineItem} */ (items[at - 1])) > notice.after)) at -= 1;
+    items.splice(at, 0, notice);
+  }
+  return items;
+}
+
 /** @param {TimelineItem} item */
 export function seqOf(item) {
   if (item.type === 'message') return item.message.seq;
@@ -45,19 +69,20 @@ export function reach(all, from, steps) {
   return at;
 }
 
-/** @param {Exclude<TimelineItem, { type: 'hole' }>} item */
+/** @param {Exclude<TimelineItem, { type: 'hole' }> | Notice} item */
 export function atOf(item) {
+  if (item.type === 'notice') return item.atMs;
   return item.type === 'message' ? item.message.atMs : item.pending.createdMs;
 }
 
 /**
  * Whether two neighbours are shown as one group.
- * @param {TimelineItem | undefined} a
- * @param {TimelineItem | undefined} b
+ * @param {TimelineItem | Notice | undefined} a
+ * @param {TimelineItem | Notice | undefined} b
  * @param {string} me
  */
 export function together(a, b, me) {
-  if (!a || !b || a.type === 'hole' || b.type === 'hole') return false;
+  if (!a || !b || a.type === 'hole' || b.type === 'hole' || a.type === 'notice' || b.type === 'notice') return false;
   const author = (/** @type {typeof a} */ item) => (item.type === 'message' ? item.message.author : me);
   return author(a) === author(b) && atOf(b) - atOf(a) < TOGETHER_MS && day(atOf(a)) === day(atOf(b));
 }

@@ -16,6 +16,7 @@ mod baseline;
 mod compose;
 pub mod failover;
 pub mod floor;
+pub mod idle;
 pub mod irc;
 mod ledger;
 mod metrics;

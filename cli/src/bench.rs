@@ -1,6 +1,7 @@
 //! `tidings bench`: load against a running server, or one of its own, and what importing costs.
 
 mod failover;
+mod idle;
 mod import;
 mod messages;
 mod relay;
@@ -24,6 +25,8 @@ pub(crate) enum Bench {
     /// Two servers on one JetStream, one of which is killed under load: how long until its clients are at
     /// the other, what the others notice, and whether anything is lost.
     Failover(failover::Failover),
+    /// Connections that only stay: what each costs the server in memory.
+    Idle(idle::Idle),
     /// The bare relay that `messages --baseline` measures; ends when its input does.
     #[command(hide = true)]
     Relay,
@@ -36,6 +39,7 @@ impl Bench {
             Bench::Messages(messages) => messages.run(),
             Bench::Import(import) => import.run(),
             Bench::Failover(failover) => failover.run(),
+            Bench::Idle(idle) => idle.run(),
             Bench::Relay => relay::run().map(|()| true),
         }
     }

@@ -1,4 +1,7 @@
 //! The configuration: a file, over it the environment, over it the flags.
+//!
+//! What the keys are is said here, by structs; [`layers`] puts the three together, [`keys`] asks the
+//! structs what keys there are, and [`show`] prints what is in force and who said so.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -6,19 +9,25 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tidings_gateway::{Limits, auth::AuthConfig, tls::TlsConfig};
 
 use crate::secrets::SecretsConfig;
 
 mod jetstream;
+mod keys;
+mod layers;
+mod origin;
 mod paths;
 mod public_url;
+pub(crate) mod show;
 
 pub(crate) use jetstream::JetStreamConfig;
+pub(crate) use layers::Flag;
+pub(crate) use origin::{Origin, Origins};
 
 /// Everything a server can be told. Unknown keys are errors.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Folder of everything that is kept.
@@ -34,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) tls: TlsConfig,
     /// Whether TCP is encrypted too. Behind a proxy that ends TLS it need not be.
     pub(crate) tls_on_tcp: bool,
+    /// How a server's own log of what it does is written, to stderr.
+    pub(crate) log_format: LogFormat,
     /// The log.
     pub(crate) log: LogConfig,
     /// Who may connect.
@@ -47,6 +58,9 @@ pub(crate) struct Config {
     /// The file that said so.
     #[serde(skip)]
     pub(crate) file: Option<PathBuf>,
+    /// Who said what.
+    #[serde(skip)]
+    pub(crate) origins: Origins,
 }
 
 impl Default for Config {
@@ -58,14 +72,27 @@ impl Default for Config {
             public_url: None,
             tls: TlsConfig::default(),
             tls_on_tcp: false,
+            log_format: LogFormat::default(),
             log: LogConfig::default(),
             auth: AuthConfig::default(),
             limits: Limits::default(),
             messages: MessagesConfig::default(),
             secrets: SecretsConfig::default(),
             file: None,
+            origins: Origins::default(),
         }
     }
+}
+
+/// How what is logged is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// An object of JSON a line, for programs.
+    Json,
 }
 
 /// Which log.
@@ -78,40 +105,79 @@ pub(crate) enum LogConfig {
     JetStream(Box<JetStreamConfig>),
 }
 
-/// By hand, because a key that belongs to the other backend must not be ignored: a server would begin a
-/// log of its own rather than take part in the one that is meant.
-impl<'de> Deserialize<'de> for LogConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LogConfig, D::Error> {
-        let mut table = toml::Table::deserialize(deserializer)?;
+/// What is wrong with `[log]`.
+struct WrongLog {
+    /// The key, such as `log.replicas`.
+    path: String,
+    message: String,
+}
+
+impl LogConfig {
+    /// By hand, because a key that belongs to the other backend must not be ignored: a server would begin
+    /// a log of its own rather than take part in the one that is meant.
+    fn of(mut table: toml::Table) -> Result<LogConfig, WrongLog> {
+        let wrong = |path: String, message: String| Err(WrongLog { path, message });
         let backend = table.remove("backend");
         match backend.as_ref().map(|backend| backend.as_str()) {
             Some(Some("jetstream")) => {
-                let settings = table.try_into().map_err(D::Error::custom)?;
-                Ok(LogConfig::JetStream(Box::new(settings)))
+                let settings = serde_path_to_error::deserialize(toml::Value::Table(table));
+                settings
+                    .map(|settings| LogConfig::JetStream(Box::new(settings)))
+                    .map_err(|error| WrongLog {
+                        path: format!("log.{}", error.path()),
+                        message: error.inner().message().to_owned(),
+                    })
             }
             None | Some(Some("embedded")) => match table.keys().next() {
                 None => Ok(LogConfig::Embedded),
-                Some(key) => Err(D::Error::custom(format!(
-                    "log.{key} is set, and the backend is \"embedded\"{}, which has no settings: for a log \
-                     on NATS JetStream set log.backend = \"jetstream\", for one in the data folder remove \
-                     log.{key}",
-                    if backend.is_some() {
-                        ""
-                    } else {
-                        " if nothing is said"
-                    },
-                ))),
+                Some(key) => {
+                    let message = format!(
+                        "log.{key} is set, and the backend is \"embedded\"{}, which has no settings: for a \
+                         log on NATS JetStream set log.backend = \"jetstream\", for one in the data folder \
+                         remove log.{key}",
+                        match backend {
+                            Some(_) => "",
+                            None => " if nothing is said",
+                        },
+                    );
+                    wrong(format!("log.{key}"), message)
+                }
             },
-            Some(_) => Err(D::Error::custom(format!(
-                "log.backend is {}: it can be \"embedded\" or \"jetstream\"",
-                backend.unwrap_or_else(|| "".into())
-            ))),
+            Some(_) => {
+                let backend = backend.unwrap_or_else(|| "".into());
+                let message =
+                    format!("log.backend is {backend}: it can be \"embedded\" or \"jetstream\"");
+                wrong("log.backend".to_owned(), message)
+            }
         }
     }
 }
 
+impl<'de> Deserialize<'de> for LogConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<LogConfig, D::Error> {
+        let table = toml::Table::deserialize(deserializer)?;
+        LogConfig::of(table).map_err(|wrong| D::Error::custom(wrong.message))
+    }
+}
+
+impl Serialize for LogConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(tag = "backend", rename_all = "lowercase")]
+        enum Shown<'a> {
+            Embedded,
+            JetStream(&'a JetStreamConfig),
+        }
+        let shown = match self {
+            LogConfig::Embedded => Shown::Embedded,
+            LogConfig::JetStream(settings) => Shown::JetStream(settings),
+        };
+        shown.serialize(serializer)
+    }
+}
+
 /// Limits of messages and groups, and the writer's pace.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct MessagesConfig {
     /// Longest message text, in bytes of UTF-8.
@@ -147,13 +213,21 @@ pub(crate) struct Place {
 impl Place {
     /// The configuration in force.
     pub(crate) fn load(&self) -> anyhow::Result<Config> {
-        let mut config = match &self.config {
-            Some(path) => read(path)?,
-            None => Config::default(),
-        };
-        if let Some(data) = &self.data {
-            config.data.clone_from(data);
+        self.load_with(Vec::new())
+    }
+
+    /// The same with what other flags say.
+    pub(crate) fn load_with(&self, mut flags: Vec<Flag>) -> anyhow::Result<Config> {
+        if let Some(data) = self.data_by_flag() {
+            let data = data.to_str();
+            let data = data.with_context(|| format!("--data {data:?} is not UTF-8"))?;
+            flags.push(Flag {
+                name: "--data",
+                path: "data",
+                value: data.into(),
+            });
         }
+        let config = layers::load(self.config.as_deref(), std::env::vars_os(), flags)?;
         let file = config.data.ancestors().find(|path| path.is_file());
         if let Some(file) = file {
             bail!(
@@ -164,31 +238,22 @@ impl Place {
                 } else {
                     "above the folder"
                 },
-                match self.data {
-                    Some(_) => "--data",
-                    None => "`data` in the configuration",
+                match config.origins.of("data") {
+                    Origin::Flag(name) => name,
+                    Origin::Environment(_) => "TIDINGS_DATA",
+                    Origin::Default | Origin::File(..) => "`data` in the configuration",
                 },
             );
         }
         Ok(config)
     }
-}
 
-fn read(path: &Path) -> anyhow::Result<Config> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let invalid = || format!("{} is not a valid configuration", path.display());
-    let mut config: Config = toml::from_str(&text).with_context(invalid)?;
-    let said: toml::Table = toml::from_str(&text).with_context(invalid)?;
-    config.file = Some(path.to_owned());
-    let folder = path.parent().unwrap_or(Path::new(""));
-    config.count_paths_from(folder);
-    // Nobody who says nothing of it means a folder beside the file, which may be that of all
-    // configurations.
-    if said.contains_key("data") {
-        config.data = folder.join(&config.data);
+    /// What `--data` says; the variable is a layer of its own.
+    fn data_by_flag(&self) -> Option<&Path> {
+        let variable = std::env::var_os("TIDINGS_DATA");
+        let data = self.data.as_deref()?;
+        (variable.as_deref() != Some(data.as_os_str())).then_some(data)
     }
-    Ok(config)
 }
 
 impl Config {

@@ -88,6 +88,15 @@ async fn verify(config: &Config) -> anyhow::Result<bool> {
     }
     let log = server::log_to_read(config).await?;
     let seen = Seen::everything(&*log).await?;
+    if let LogConfig::Embedded = config.log
+        && seen.commits > 0
+        && !tidings_core::keys::embedded::exists(&config.data.join("keys"))
+    {
+        say!(
+            "there are no content keys in {}: the log is whole, and none of its texts can be read without them",
+            config.data.join("keys").display()
+        );
+    }
     say!(
         "verified: {} commits, {} events, epoch {}, up to position {}",
         seen.commits,

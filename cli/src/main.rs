@@ -1,6 +1,7 @@
 //! `tidings`: the server and its tools.
 
 mod bench;
+mod chat;
 mod config;
 mod demo;
 mod import;
@@ -16,6 +17,8 @@ use std::{io::IsTerminal as _, process::ExitCode};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
+use crate::config::{Config, LogFormat};
+
 /// Memory freed by connections that have gone goes back to the system.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -26,6 +29,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 enum Cli {
     Serve(serve::Serve),
     Demo(serve::Demo),
+    Chat(chat::Chat),
+    Config(serve::Show),
     /// Brings data in from elsewhere.
     #[command(subcommand)]
     Import(import::Import),
@@ -49,6 +54,8 @@ impl Cli {
     fn filter(&self) -> EnvFilter {
         let said = match self {
             Cli::Serve(_) | Cli::Demo(_) => "info,async_nats=warn",
+            // It says itself what concerns its user, and the screen is its own.
+            Cli::Chat(_) => "off",
             _ => "warn",
         };
         EnvFilter::try_from_env("TIDINGS_LOG").unwrap_or_else(|_| EnvFilter::new(said))
@@ -75,13 +82,34 @@ fn in_full(error: &anyhow::Error) -> String {
     said
 }
 
+/// Logs to stderr from now on.
+fn log_from_now_on(filter: EnvFilter, format: LogFormat) {
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => logs.with_ansi(colours()).init(),
+        // What is said of an event stands beside its message, where programs look for it.
+        LogFormat::Json => logs.json().flatten_event(true).init(),
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(cli.filter())
-        .with_ansi(colours())
-        .with_writer(std::io::stderr)
-        .init();
+    // A server's configuration says how it logs, so it comes first.
+    let config = match &cli {
+        Cli::Serve(serve) => serve.load(),
+        Cli::Demo(demo) => demo.load(),
+        _ => Ok(Config::default()),
+    };
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("error: {}", in_full(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    log_from_now_on(cli.filter(), config.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -94,8 +122,10 @@ fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match cli {
-            Cli::Serve(serve) => serve.run().await.map(|()| true),
-            Cli::Demo(demo) => demo.run().await.map(|()| true),
+            Cli::Serve(serve) => serve.run(config).await.map(|()| true),
+            Cli::Demo(demo) => demo.run(config).await.map(|()| true),
+            Cli::Chat(chat) => chat.run().await,
+            Cli::Config(show) => show.run(),
             Cli::Import(import) => import.run().await,
             Cli::Bench(bench) => tokio::task::spawn_blocking(move || bench.run()).await?,
             Cli::Log(log) => log.run().await,

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use ring::rand::SecureRandom;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tidings_core::{
     handler::ids::Ids,
     keys::{
@@ -32,7 +32,7 @@ const IDS_MARK: &str = "ids";
 
 /// Where the secrets are that all servers of a log share. A single server makes its own, in its data
 /// folder, when it makes its log.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct SecretsConfig {
     /// The key that wraps all content keys: 64 hexadecimal digits, or the base64 of 32 bytes.
@@ -174,6 +174,10 @@ fn read_ids(path: &Path) -> anyhow::Result<[u8; 32]> {
     })
 }
 
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn from_hex(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u32> = text
         .chars()
@@ -190,7 +194,7 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
 fn make_ids(path: &Path, random: &dyn SecureRandom) -> anyhow::Result<[u8; 32]> {
     let mut secret = [0; 32];
     random.fill(&mut secret).expect("the system has randomness");
-    let text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = to_hex(&secret);
     let new = path.with_extension("new");
     let write = || -> io::Result<()> {
         let mut file = fs::OpenOptions::new()
@@ -274,12 +278,23 @@ pub(crate) enum Command {
         /// Folder to make them in.
         folder: PathBuf,
     },
+    /// Prints a new key for the backend API.
+    ApiKey,
 }
 
 impl Command {
     /// True when all is well.
     pub(crate) fn run(self) -> anyhow::Result<bool> {
-        let Command::New { folder } = self;
+        let folder = match self {
+            Command::New { folder } => folder,
+            Command::ApiKey => {
+                let mut key = [0; 32];
+                let random = ring::rand::SystemRandom::new();
+                random.fill(&mut key).expect("the system has randomness");
+                say!("{}", to_hex(&key));
+                return Ok(true);
+            }
+        };
         make(&folder, &ring::rand::SystemRandom::new())?;
         let folder = folder.canonicalize()?;
         say!(

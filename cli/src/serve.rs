@@ -1,4 +1,4 @@
-//! `tidings serve` and `tidings demo`.
+//! `tidings serve`, `tidings demo` and `tidings config`.
 
 use std::{
     fmt,
@@ -7,23 +7,41 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tidings_gateway::http::Development;
+use tidings_gateway::{http::Development, server::Server};
 
 use crate::{
-    config::{Config, Place},
+    config::{Config, Flag, LogFormat, Place},
     demo,
-    server::{self, Server},
+    say::say,
+    server,
 };
 
 /// Runs a server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
+    settings: Settings,
+}
+
+/// Prints the configuration in force: each key, its value, and who said so. Nothing is started.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    settings: Settings,
+    /// An object of JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a server can be told in flags.
+#[derive(Debug, clap::Args)]
+struct Settings {
+    #[command(flatten)]
     place: Place,
     #[command(flatten)]
     listen: Listen,
     /// Accept tokens `dev:USER` from anyone who reaches the port. Never in production.
-    #[arg(long, env = "TIDINGS_DEVELOPMENT_TOKENS")]
+    #[arg(long)]
     development_tokens: bool,
 }
 
@@ -40,33 +58,84 @@ pub(crate) struct Demo {
 #[derive(Debug, clap::Args)]
 struct Listen {
     /// Address to listen on.
-    #[arg(long, value_name = "IP", env = "TIDINGS_ADDRESS")]
+    #[arg(long, value_name = "IP")]
     address: Option<IpAddr>,
     /// Port for TCP (HTTP, WebSocket) and UDP (QUIC); 0 lets the system choose.
-    #[arg(long, value_name = "N", env = "TIDINGS_PORT")]
+    #[arg(long, value_name = "N")]
     port: Option<u16>,
+    /// How what is logged is written, to stderr.
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
 }
 
 impl Listen {
-    fn apply(&self, config: &mut Config) {
-        config.address = self.address.unwrap_or(config.address);
-        config.port = self.port.unwrap_or(config.port);
+    fn flags(&self) -> Vec<Flag> {
+        let address = self.address.map(|address| Flag {
+            name: "--address",
+            path: "address",
+            value: address.to_string().into(),
+        });
+        let port = self.port.map(|port| Flag {
+            name: "--port",
+            path: "port",
+            value: i64::from(port).into(),
+        });
+        let log_format = self.log_format.map(|format| Flag {
+            name: "--log-format",
+            path: "log_format",
+            value: match format {
+                LogFormat::Text => "text",
+                LogFormat::Json => "json",
+            }
+            .into(),
+        });
+        [address, port, log_format].into_iter().flatten().collect()
+    }
+}
+
+impl Settings {
+    fn load(&self) -> anyhow::Result<Config> {
+        let mut flags = self.listen.flags();
+        if self.development_tokens {
+            flags.push(Flag {
+                name: "--development-tokens",
+                path: "auth.development",
+                value: true.into(),
+            });
+        }
+        self.place.load_with(flags)
+    }
+}
+
+impl Show {
+    pub(crate) fn run(&self) -> anyhow::Result<bool> {
+        let shown = self.settings.load()?.shown()?;
+        if self.json {
+            say!("{}", serde_json::to_string_pretty(&shown)?);
+            return Ok(true);
+        }
+        for (path, key) in &shown {
+            say!("{}", key.line(path));
+        }
+        Ok(true)
     }
 }
 
 impl Serve {
+    /// What the server is told.
+    pub(crate) fn load(&self) -> anyhow::Result<Config> {
+        self.settings.load()
+    }
+
     /// Runs until SIGINT or SIGTERM.
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let mut config = self.place.load()?;
-        self.listen.apply(&mut config);
-        config.auth.development |= self.development_tokens;
+    pub(crate) async fn run(self, config: Config) -> anyhow::Result<()> {
         let development = config.auth.development.then(Development::default);
         if config.auth.development {
             tracing::warn!(
                 "development tokens are accepted: anyone who reaches the port can be anyone"
             );
         }
-        let server = Server::start(&config, development).await?;
+        let server = server::start(&config, development).await?;
         announce(&server);
         server::asked_to_stop().await?;
         tracing::info!("stopping: clients are told when to come back");
@@ -76,10 +145,13 @@ impl Serve {
 }
 
 impl Demo {
+    /// What the server is told.
+    pub(crate) fn load(&self) -> anyhow::Result<Config> {
+        self.place.load_with(self.listen.flags())
+    }
+
     /// Runs until SIGINT or SIGTERM.
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let mut config = self.place.load()?;
-        self.listen.apply(&mut config);
+    pub(crate) async fn run(self, mut config: Config) -> anyhow::Result<()> {
         let temporary = match (&self.place.data, &self.place.config) {
             (None, None) => Some(tempfile::tempdir().context("cannot make a temporary folder")?),
             _ => None,
@@ -91,7 +163,7 @@ impl Demo {
         let development = Development {
             users: demo::users(),
         };
-        let server = Server::start(&config, Some(development)).await?;
+        let server = server::start(&config, Some(development)).await?;
         demo::fill(&server.node).await?;
         announce(&server);
         let page = format!(
@@ -110,9 +182,11 @@ impl Demo {
 
 /// Says where the server is, in a line that scripts read.
 fn announce(server: &Server) {
+    let digits = server.certificate_sha256.iter();
+    let sha256: String = digits.map(|byte| format!("{byte:02x}")).collect();
     tell(format_args!(
-        "listening http={} quic={} certificate-sha256={}",
-        server.http, server.quic, server.certificate
+        "listening http={} quic={} certificate-sha256={sha256}",
+        server.http, server.quic
     ));
 }
 

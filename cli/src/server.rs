@@ -1,17 +1,17 @@
 //! The composition root: which parts a server is made of, and in which order they start and stop.
 
-use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use tidings_core::{
     clock::{Clock as _, SystemClock},
     cluster,
+    embedded::{self, Folder, FolderError, ProjectError, Step},
     handler::{self, Parts, ids::Ids},
     keys::{self, KeyStore},
     log::{
         self, EventLog as _, Lane, Position, SharedLog,
-        embedded::Embedded,
         jetstream::{ConnectError, JetStream},
     },
     node::Node,
@@ -21,11 +21,10 @@ use tidings_core::{
     },
 };
 use tidings_gateway::{
-    Gateway,
     auth::{AuthConfigError, Authenticator},
-    http::{self, Asset, Development},
+    http::{Asset, Development},
+    server::{Builder, Server},
     tls::ServerCertificate,
-    transport::{quic, tcp::Listener},
 };
 use uuid::Uuid;
 
@@ -55,51 +54,30 @@ pub(crate) struct Storage {
     pub(crate) cluster: Option<cluster::Config>,
 }
 
-/// A server that is up.
-pub(crate) struct Server {
-    pub(crate) node: Arc<Node>,
-    pub(crate) gateway: Arc<Gateway>,
-    /// Where HTTP and WebSocket are.
-    pub(crate) http: SocketAddr,
-    /// Where QUIC is.
-    pub(crate) quic: SocketAddr,
-    /// SHA-256 of the certificate, in hexadecimal.
-    pub(crate) certificate: String,
-    stop: tokio::sync::oneshot::Sender<()>,
-    serving: tokio::task::JoinHandle<()>,
-    endpoint: quinn::Endpoint,
-}
-
 /// Opens the log and the key store.
 pub(crate) async fn storage(config: &Config) -> anyhow::Result<Storage> {
     let random: Random = Arc::new(ring::rand::SystemRandom::new());
-    fs::create_dir_all(&config.data)
-        .with_context(|| format!("cannot make {}", config.data.display()))?;
     match &config.log {
         LogConfig::Embedded => {
-            let options = log::embedded::Options::new(uuid(&*random), uuid(&*random));
-            let log = Embedded::open_or_create(&config.data.join("log"), &options);
-            let log = log.map_err(unreadable)?;
-            let folder = config.data.join("keys");
-            let is_new = !keys::embedded::exists(&folder);
-            ensure!(
-                !is_new || log.head(Lane::Journal).await? == Position::START,
-                "there are no content keys in {}, so no text of this log can be read: put the folder back \
-                 from where it was or from a backup",
-                folder.display()
-            );
+            let folder = Folder::open(&config.data, &random).await;
+            let folder = folder.map_err(|error| match error {
+                FolderError::Log(error) => unreadable(error),
+                error => error.into(),
+            })?;
             let Secrets { operator, ids } =
-                Secrets::load(&config.secrets, &config.data, is_new, &*random)?;
-            let keys = keys::embedded::Embedded::open(&folder, operator, random.clone())?;
+                Secrets::load(&config.secrets, &config.data, folder.is_new(), &*random)?;
+            let (log, keys) = folder.unlock(operator, random.clone())?;
             Ok(Storage {
-                log: Arc::new(log),
-                ids: ids.check(&keys).await?,
-                keys: Arc::new(keys),
+                log,
+                ids: ids.check(&*keys).await?,
+                keys,
                 random,
                 cluster: None,
             })
         }
         LogConfig::JetStream(settings) => {
+            fs::create_dir_all(&config.data)
+                .with_context(|| format!("cannot make {}", config.data.display()))?;
             let log = jetstream(settings, &random).await?;
             // In this order: a server that begins the log meanwhile makes the keys before it appends.
             let is_empty = log.head(Lane::Journal).await? == Position::START;
@@ -181,6 +159,10 @@ pub(crate) fn unreadable(error: log::embedded::OpenError) -> anyhow::Error {
         OpenError::Meta { .. } | OpenError::Damaged { .. } => {
             "restore it from a backup, and then run `tidings log new-epoch`"
         }
+        OpenError::Reached { .. } => {
+            "it only says where the log ended when it was last closed, so that a lost end is noticed: remove it, \
+             run `tidings log verify`, and compare where the log ends with what you expect"
+        }
         OpenError::Locked { .. } => "stop that process first",
         _ => return error.into(),
     };
@@ -193,18 +175,28 @@ pub(crate) async fn projections(
     config: &Config,
     log: &SharedLog,
 ) -> anyhow::Result<Arc<Projections>> {
-    let root = config.data.join("projections");
-    fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
-    let head = log.head(Lane::Journal).await?;
-    let projections = match rebuild::open(&root, log.identity()) {
-        Ok(projections) => projections,
-        Err(error) if error.rebuildable() => {
-            tracing::warn!(%error, "the projections are built anew");
-            return Ok(Arc::new(rebuild_projections(&root, log, head).await?.0));
+    let bar = progress(0, "");
+    let mut begin = 0;
+    let mut tell = |step| match step {
+        Step::Fold(from, to) => {
+            begin = from;
+            bar.set_message("folding the log");
+            bar.set_length(to.saturating_sub(from));
         }
-        Err(error) => return Err(closed(config, error)),
+        Step::Rebuild(to) => {
+            bar.set_message("rebuilding the projections");
+            bar.set_length(to);
+        }
+        Step::At(position) => bar.set_position(position - begin),
     };
-    to_the_end(config, log, &projections, head).await?;
+    let projections = embedded::projections(&config.data, log, &mut tell).await;
+    bar.finish_and_clear();
+    let projections = projections.map_err(|error| match error {
+        ProjectError::Open(error) => closed(config, error),
+        ProjectError::Fold(error) => unfolded(config, error),
+        ProjectError::Ahead { seen, head } => ahead(seen, head),
+        error => error.into(),
+    })?;
     Ok(Arc::new(projections))
 }
 
@@ -270,14 +262,19 @@ pub(crate) fn unfolded(config: &Config, error: RebuildError) -> anyhow::Error {
 
 /// Refuses projections that have seen more than the log holds.
 pub(crate) fn not_ahead(projections: &Projections, head: Position) -> anyhow::Result<()> {
-    ensure!(
-        projections.cursor() <= head.0,
-        "this server has seen the log up to position {}, and now it ends at {head}: it was restored from \
-         a backup, or has lost its end; run `tidings log new-epoch` once, with every server stopped, so \
-         that no client goes on from a position that will hold something else",
-        projections.cursor(),
-    );
+    if projections.cursor() > head.0 {
+        return Err(ahead(projections.cursor(), head));
+    }
     Ok(())
+}
+
+/// What to do about projections that have seen more than the log holds.
+fn ahead(seen: u64, head: Position) -> anyhow::Error {
+    anyhow!(
+        "this server has seen the log up to position {seen}, and now it ends at {head}: it was restored from \
+         a backup, or has lost its end; run `tidings log new-epoch` once, with every server stopped, so \
+         that no client goes on from a position that will hold something else"
+    )
 }
 
 /// Builds the projections anew beside the present ones and puts them in their place. Also says how
@@ -346,95 +343,54 @@ pub(crate) async fn node(config: &Config) -> anyhow::Result<(Arc<Node>, Random)>
     Ok((Arc::new(node), random))
 }
 
-impl Server {
-    /// Starts everything and listens.
-    pub(crate) async fn start(
-        config: &Config,
-        development: Option<Development>,
-    ) -> anyhow::Result<Server> {
-        port::is_free(config.listen())?;
-        secrets::check_auth(&config.auth)?;
-        config
-            .private_files()
-            .iter()
-            .for_each(|path| secrets::warn_if_exposed(path));
-        let auth = config.auth.clone();
-        // Fetching keys may block for seconds.
-        let auth = tokio::task::spawn_blocking(move || Authenticator::new(&auth)).await?;
-        let auth = auth.map_err(|error| match error {
-            AuthConfigError::NoKeys => anyhow!(
-                "{error} (--development-tokens): auth.secrets = [{{ file = \"secret.txt\" }}] in the file that \
-                 --config names will do, `openssl rand -hex 32` makes a secret"
-            ),
-            error => error.into(),
-        })?;
-        let certificate = ServerCertificate::load(&config.tls, &config.data, SystemClock.now_ms())?;
-        let (node, random) = node(config).await?;
-        let gateway = Gateway::new(node.clone(), auth, config.limits.clone(), random);
-        let tls = config
-            .tls_on_tcp
-            .then(|| certificate.server_config(&["http/1.1"]));
-        let listener = Listener::bind(config.listen(), tls)
-            .await
-            .map_err(|error| port::refused(config.listen(), "TCP", &error))?;
-        let http = listener.address();
-        let endpoint = quic::listen(gateway.clone(), http, certificate.quic_config(&quic::ALPNS))
-            .map_err(|error| port::refused(http, "UDP", &error))?;
-        let quic = endpoint.local_addr()?;
-        let url = config.url(http);
-        if url.is_empty() && matches!(config.log, LogConfig::JetStream(_)) {
-            tracing::warn!(
-                "clients of other servers on this log are not told of this one, which listens on {}: \
-                 public_url in the configuration names it to them",
-                http.ip()
-            );
-        }
-        node.reachable_at(url);
-        let router = http::router(gateway.clone(), development, ASSETS);
-        let (stop, stopped) = tokio::sync::oneshot::channel();
-        let serving = tokio::spawn(http::serve(gateway.clone(), listener, router, async move {
-            drop(stopped.await)
-        }));
-        let sha256 = certificate
-            .sha256()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Ok(Server {
-            node,
-            gateway,
-            http,
-            quic,
-            certificate: sha256,
-            stop,
-            serving,
-            endpoint,
-        })
+/// Starts everything and listens.
+pub(crate) async fn start(
+    config: &Config,
+    development: Option<Development>,
+) -> anyhow::Result<Server> {
+    port::is_free(config.listen())?;
+    secrets::check_auth(&config.auth)?;
+    config
+        .private_files()
+        .iter()
+        .for_each(|path| secrets::warn_if_exposed(path));
+    let auth = config.auth.clone();
+    // Fetching keys may block for seconds.
+    let auth = tokio::task::spawn_blocking(move || Authenticator::new(&auth)).await?;
+    let auth = auth.map_err(|error| match error {
+        AuthConfigError::NoKeys => anyhow!(
+            "{error} (--development-tokens): auth.secrets = [{{ file = \"secret.txt\" }}] in the file that \
+             --config names will do, `openssl rand -hex 32` makes a secret"
+        ),
+        error => error.into(),
+    })?;
+    let certificate = ServerCertificate::load(&config.tls, &config.data, SystemClock.now_ms())?;
+    let (node, random) = node(config).await?;
+    let server = Builder {
+        node,
+        auth,
+        limits: config.limits.clone(),
+        random,
+        listen: config.listen(),
+        certificate,
+        tls_on_tcp: config.tls_on_tcp,
+        development,
+        assets: ASSETS,
+        routes: Default::default(),
+    };
+    let server = server.start().await;
+    let server =
+        server.map_err(|refused| port::refused(refused.address, refused.over, &refused.error))?;
+    let url = config.url(server.http);
+    if url.is_empty() && matches!(config.log, LogConfig::JetStream(_)) {
+        tracing::warn!(
+            "clients of other servers on this log are not told of this one, which listens on {}: \
+             public_url in the configuration names it to them",
+            server.http.ip()
+        );
     }
-
-    /// Tells every client when and where to come back, waits until they are gone, writes what is left.
-    pub(crate) async fn stop(self) {
-        self.node.leave();
-        self.gateway.drain();
-        let _ = self.stop.send(());
-        let gone = async {
-            while self.gateway.connections() > 0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let patience = Duration::from_secs(10);
-        if tokio::time::timeout(patience, gone).await.is_err() {
-            tracing::warn!(
-                connections = self.gateway.connections(),
-                "some clients did not go"
-            );
-        }
-        self.endpoint.close(0_u32.into(), b"");
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.endpoint.wait_idle()).await;
-        self.serving.abort();
-        let node = self.node.clone();
-        let _ = tokio::task::spawn_blocking(move || node.stop()).await;
-    }
+    server.node.reachable_at(url);
+    Ok(server)
 }
 
 /// Waits for SIGINT or SIGTERM.

@@ -157,8 +157,11 @@ test('an avatar shows who it is, not where they come from', { skip }, async () =
   const nick = await connect('irc:guillermo');
   await (await nick.startDirect('omar')).send('Hello from afar');
   await onPage('left=omar&right=bob', async ({ left }) => {
-    await left.entry('irc:guillermo').waitFor(SHORT);
-    assert.equal(await left.entry('irc:guillermo').locator('.avatar').textContent(), 'G');
+    // Nor does a name; the id in full is at hand.
+    const entry = left.entry('guillermo');
+    await entry.waitFor(SHORT);
+    assert.equal(await entry.locator('.avatar').textContent(), 'G');
+    assert.equal(await entry.getAttribute('title'), 'guillermo (irc:guillermo)');
   });
 });
 
@@ -427,6 +430,16 @@ test('what cannot be sent says why and what to do', { skip }, async () => {
 
     await left.pane.getByRole('button', { name: 'Details and settings' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Block' }).click();
+    // Nothing has happened yet, nor does Enter alone make it happen.
+    const question = page.getByRole('dialog', { name: 'Block Omar?' });
+    await question.getByText(/not see any more what Omar writes/).waitFor(SHORT);
+    await screenshot(page, 'block');
+    await page.keyboard.press('Enter');
+    await question.waitFor({ state: 'detached', ...SHORT });
+    assert.equal(await left.pane.getByText('You have blocked Omar.').count(), 0);
+    await left.pane.getByRole('button', { name: 'Details and settings' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Block' }).click();
+    await question.getByRole('button', { name: 'Block Omar' }).click();
     await left.pane.getByText('You have blocked Omar.').waitFor(SHORT);
     assert.equal(await left.field.isVisible(), false);
     await left.pane.getByRole('button', { name: 'Unblock' }).click();
@@ -527,4 +540,189 @@ test('dark, and everything has a name', { skip }, async () => {
     },
     { colorScheme: 'dark' },
   );
+});
+
+const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
+
+test('a long message stays whole for who wrote it, and can be edited by who did not just now', { skip }, async () => {
+  const long = `Begin ${'long '.repeat(1000)}end`;
+  await onPage('left=alice&right=bob', async ({ page, left, right }) => {
+    await left.open('Bob');
+    await right.open('Alice');
+    await left.write(long);
+    await right.row('A long message.').waitFor(SHORT);
+    await left.row('Begin long').getByRole('img', { name: /Delivered|Read/ }).waitFor(SHORT);
+    assert.equal((await left.row('Begin long').locator('.text').textContent()).length, long.length);
+    assert.equal(await left.pane.getByText('Show the whole message').count(), 0);
+    assert.match(await left.entry('Bob').locator('.preview').textContent(), /Begin long/);
+
+    // After a reload it is one as any other: what is edited is its text all the same.
+    await page.reload();
+    await left.open('Bob');
+    await left.act(left.row('A long message.'), 'Edit');
+    await until(async () => (await left.field.inputValue()) === long, 'the text to edit is fetched');
+    await left.field.fill('Short now');
+    await left.field.press('Enter');
+    await right.row('Short now').getByText('edited').waitFor(SHORT);
+  });
+});
+
+for (const [name, options] of [['desktop', { viewport: { width: 1280, height: 800 } }], ['phone', { ...PHONE, colorScheme: 'dark' }]]) {
+  test(`a text that is too long is not sent, and says so (${name})`, { skip }, async () => {
+    await onPage('left=alice&right=bob', async ({ page, left }) => {
+      await left.open('Bob');
+      await left.field.fill('x'.repeat(18_000));
+      const problem = 'Too long to send: 1,616 bytes over the limit of 16,384. Make it shorter, or send it in parts.';
+      await left.pane.locator('.problem').getByText(problem).waitFor(SHORT);
+      const alert = left.pane.locator('.composer [role=alert]');
+      await alert.getByText(problem).waitFor(SHORT);
+      // What describes the field to a screen reader is this very text.
+      const described = await left.field.evaluate((field) => [field.getAttribute('aria-invalid'), document.getElementById(field.getAttribute('aria-describedby'))?.textContent]);
+      assert.deepEqual(described, ['true', problem]);
+      // Enter says it once more.
+      await alert.evaluate((element) => element.replaceChildren());
+      await left.field.press('Enter');
+      await alert.getByText(problem).waitFor(SHORT);
+      await screenshot(page, `too-long-${name}`);
+      assert.deepEqual([await left.row('xxxxxxxxxx').count(), (await left.field.inputValue()).length], [0, 18_000]);
+      await left.field.fill('Short');
+      await left.pane.locator('.problem').waitFor({ state: 'hidden', ...SHORT });
+      assert.equal(await left.field.getAttribute('aria-invalid'), 'false');
+    }, options);
+  });
+}
+
+test('people of the address that do not exist are said, and who is shown instead', { skip }, async () => {
+  await onPage(`left=${encodeURIComponent('<script>')}&right=zzz`, async ({ page, left }) => {
+    const warning = page.getByRole('alert').filter({ hasText: 'nobody called' });
+    await warning.getByText('There is nobody called “<script>” here. On the left you see Alice instead.').waitFor(SHORT);
+    await warning.getByText('There is nobody called “zzz” here. On the right you see Bob instead.').waitFor(SHORT);
+    await left.entry('Bob').waitFor(SHORT);
+    await screenshot(page, 'unknown-people');
+    await page.setViewportSize(PHONE.viewport);
+    await screenshot(page, 'unknown-people-phone');
+    await warning.getByRole('button', { name: 'Dismiss' }).click();
+    await warning.waitFor({ state: 'detached', ...SHORT });
+  });
+  await onPage('left=alice&right=bob', async ({ page, left }) => {
+    await left.entry('Bob').waitFor(SHORT);
+    assert.equal(await page.getByText('nobody called').count(), 0);
+  });
+});
+
+test('members from elsewhere are called the same everywhere, and a title has room', { skip }, async () => {
+  const nick = await connect('irc:mzaza');
+  const group = await nick.createGroup({ title: '#ubuntu', members: ['alice', 'bob'] });
+  const { seq } = await group.send('anyone here? @Alice', { mentions: ['alice'] });
+  await group.react(seq, '👍');
+  for (const colorScheme of ['light', 'dark']) {
+    await onPage(
+      'left=alice&right=bob',
+      async ({ page, left, right }) => {
+        const entry = left.entry('#ubuntu');
+        await entry.waitFor(SHORT);
+        assert.match(await entry.locator('.preview').textContent(), /^mzaza: anyone/);
+        assert.match(await entry.getAttribute('title'), /mzaza \(irc:mzaza\)/);
+        await left.open('#ubuntu');
+        await right.open('#ubuntu');
+        const author = left.row('anyone here').locator('.author');
+        assert.deepEqual([await author.textContent(), await author.getAttribute('title')], ['mzaza', 'mzaza (irc:mzaza)']);
+        assert.match(await left.row('anyone here').getAttribute('aria-label'), /^mzaza, /);
+        // As wide as dates of another year are, with everything else there is in the line.
+        const cut = await entry.locator('.line1').evaluate((line) => {
+          line.querySelector('time').textContent = 'Sep 2006';
+          const title = line.querySelector('.title');
+          return title.scrollWidth > title.clientWidth;
+        });
+        assert.equal(cut, false);
+        await screenshot(page, `from-elsewhere-${colorScheme}`);
+      },
+      { viewport: { width: 1280, height: 800 }, colorScheme },
+    );
+  }
+});
+
+test('who comes, goes and leads, and a new title, are told in the history', { skip }, async () => {
+  const alice = await connect('alice');
+  const group = await alice.createGroup({ title: 'Garden', members: ['bob'] });
+  await group.send('Before');
+  await onPage('left=bob&right=carol', async ({ page, left, right }) => {
+    await left.open('Garden');
+    await left.row('Before').waitFor(SHORT);
+    const told = left.pane.locator('.note');
+    await group.addMembers(['carol', 'dave', 'mei', 'omar']);
+    await right.open('Garden');
+    await right.pane.locator('.note').getByText('Alice added you').waitFor(SHORT);
+    await group.setTitle('Vegetable garden');
+    await group.send('Between');
+    await group.setRole('bob', 'moderator');
+    await group.removeMember('dave');
+    const carol = await connect('carol');
+    await carol.conversation(group.id).open();
+    await carol.conversation(group.id).leave();
+    await group.send('After');
+    await left.row('After').waitFor(SHORT);
+    await until(async () => (await told.count()) === 5, 'all is told');
+    const said = await left.pane.locator('.note, .row .text').allTextContents();
+    assert.deepEqual(said, [
+      'Before', 'Alice added Carol, Dave, Mei 美 and Omar', 'Alice named the group “Vegetable garden”', 'Between',
+      'Alice made you a moderator', 'Alice removed Dave', 'Carol left', 'After',
+    ]);
+    await right.pane.locator('.note').getByText('You left').waitFor(SHORT);
+    await screenshot(page, 'notices');
+    // Kept while the page is open, wherever one looks meanwhile.
+    await left.open('Alice');
+    await left.open('Vegetable garden');
+    await left.row('After').waitFor(SHORT);
+    assert.equal(await told.count(), 5);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.setViewportSize(PHONE.viewport);
+    await screenshot(page, 'notices-phone-dark');
+  });
+});
+
+test('the list marks where one was mentioned, also before the page was opened', { skip }, async () => {
+  const alice = await connect('alice');
+  const group = await alice.createGroup({ title: 'Mentions', members: ['bob', 'carol'] });
+  await group.send('Listen, @Bob', { mentions: ['bob'] });
+  for (let i = 0; i < 5; i += 1) await group.send(`More ${i}`);
+  await onPage('left=bob&right=carol', async ({ page, left, right }) => {
+    const mark = left.entry('Mentions').getByRole('img', { name: 'You were mentioned' });
+    await mark.waitFor(SHORT);
+    await right.entry('Mentions').getByText('More 4').waitFor(SHORT);
+    assert.equal(await right.entry('Mentions').locator('.at').count(), 0);
+    await screenshot(page, 'mentioned');
+    await group.send('You too, @Carol', { mentions: ['carol'] });
+    await right.entry('Mentions').locator('.at').waitFor(SHORT);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await screenshot(page, 'mentioned-dark');
+    await left.open('Mentions');
+    await mark.waitFor({ state: 'detached', ...SHORT });
+  });
+});
+
+test('a tick in a group says who has read it, on request', { skip }, async () => {
+  const alice = await connect('alice');
+  const group = await alice.createGroup({ title: 'Readers', members: ['bob', 'carol', 'dave'] });
+  await onPage('left=alice&right=bob', async ({ page, left, right }) => {
+    await left.open('Readers');
+    await right.open('Readers');
+    await left.write('Who reads this?');
+    await right.row('Who reads this?').waitFor(SHORT);
+    const row = left.row('Who reads this?');
+    await row.getByRole('button', { name: /^Read by 1 of 3/ }).click();
+    await row.locator('.receipts').getByText('Read by Bob').waitFor(SHORT);
+    await screenshot(page, 'readers');
+    // It stays open while the row is made anew.
+    const carol = await connect('carol');
+    await carol.conversation(group.id).open();
+    carol.conversation(group.id).markRead();
+    await row.getByRole('button', { name: /^Read by 2 of 3/ }).waitFor(SHORT);
+    assert.equal(await row.locator('.receipts').isVisible(), true);
+    await row.getByRole('button', { name: /^Read by 2 of 3/ }).click();
+    await row.locator('.receipts').getByText('Read by Bob and Carol').waitFor(SHORT);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.setViewportSize(PHONE.viewport);
+    await screenshot(page, 'readers-phone-dark');
+  });
 });

@@ -55,7 +55,6 @@ pub struct Cluster {
     router: Arc<Router>,
     queues: Arc<[Arc<Queue>]>,
     answers: Arc<Outgoing>,
-    leaving: AtomicBool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,7 +89,6 @@ impl Cluster {
             router: Arc::new(router),
             queues,
             answers: Arc::default(),
-            leaving: AtomicBool::new(false),
         }
     }
 
@@ -143,16 +141,16 @@ impl Cluster {
     /// Says where clients reach this node, `http://host:port`.
     pub(crate) fn reachable_at(&self, url: String) {
         self.router.members.lock().reachable_at(url);
+        self.wake();
     }
 
     /// Takes nothing from others any more and leaves this node's shards to them.
     pub(crate) fn leave(&self) {
         self.router.members.lock().leave();
-        self.leaving.store(true, Ordering::Relaxed);
-        self.answers.arrived.notify_one();
+        self.wake();
     }
 
-    /// Makes it look whether it is to stop.
+    /// Makes it look around: whether there is news of this node, whether it is to stop.
     pub(crate) fn wake(&self) {
         self.answers.arrived.notify_one();
     }
@@ -169,7 +167,7 @@ impl Cluster {
             }
         };
         let mut tick = tokio::time::interval(ANNOUNCE);
-        let mut left = false;
+        let mut known = self.router.members.lock().me().clone();
         let mut urls = Vec::new();
         while !stopping.load(Ordering::Relaxed) {
             tokio::select! {
@@ -184,13 +182,13 @@ impl Cluster {
                 Some(message) = ears.answers.next() => self.told(&message),
                 Some(message) = ears.typing.next() => self.typed(&message, fanout),
                 () = self.router.commands.arrived.notified() => self.send_commands().await,
-                () = self.answers.arrived.notified() => {
-                    self.send_answers().await;
-                    if self.leaving.load(Ordering::Relaxed) && !left {
-                        left = true;
-                        self.announce().await;
-                    }
-                }
+                () = self.answers.arrived.notified() => self.send_answers().await,
+            }
+            // What is new with this node need not wait for the next turn.
+            let me = self.router.members.lock().me().clone();
+            if me != known {
+                known = me;
+                self.announce().await;
             }
             let now = self.urls();
             if now != urls {

@@ -130,6 +130,13 @@ struct MessagePosted<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
+struct AppEventRecorded<'a> {
+    kind: &'a str,
+    #[serde(with = "serde_bytes")]
+    sealed: &'a [u8],
+}
+
+#[derive(Serialize, Deserialize)]
 struct MessageEdited<'a> {
     seq: u64,
     #[serde(with = "serde_bytes")]
@@ -248,12 +255,11 @@ pub fn encoded_size(events: &[Event]) -> usize {
             | Event::MessageEdited {
                 content, mentions, ..
             } => {
-                let content = match content {
-                    Content::Plain(text) => text.len() + crate::keys::seal::OVERHEAD,
-                    Content::Sealed(sealed) => sealed.len(),
-                };
-                content + mentions.iter().map(|user| user.len() + 2).sum::<usize>() + 48
+                content_size(content)
+                    + mentions.iter().map(|user| user.len() + 2).sum::<usize>()
+                    + 48
             }
+            Event::AppEventRecorded { kind, payload } => content_size(payload) + kind.len() + 16,
             Event::ConversationStarted { title, .. } | Event::TitleChanged { title } => {
                 title.len() + 448
             }
@@ -262,6 +268,13 @@ pub fn encoded_size(events: &[Event]) -> usize {
         .sum();
     // The envelope, with two ids of 128 bytes.
     events + 336
+}
+
+fn content_size(content: &Content) -> usize {
+    match content {
+        Content::Plain(text) => text.len() + crate::keys::seal::OVERHEAD,
+        Content::Sealed(sealed) => sealed.len(),
+    }
 }
 
 /// The numbers an event is stored under now.
@@ -283,6 +296,7 @@ pub fn schema_of(event: &Event) -> Schema {
         Event::ConversationMuted { .. } => (30, 1),
         Event::UserBlocked { .. } => (31, 1),
         Event::UserUnblocked { .. } => (32, 1),
+        Event::AppEventRecorded { .. } => (40, 1),
     };
     Schema { kind, schema }
 }
@@ -330,6 +344,10 @@ pub fn encode_payload(event: &Event) -> Vec<u8> {
         Event::ReactionAdded { seq, reaction } | Event::ReactionRemoved { seq, reaction } => {
             put((seq, reaction))
         }
+        Event::AppEventRecorded { kind, payload } => put(AppEventRecorded {
+            kind,
+            sealed: sealed(payload),
+        }),
         Event::ReadUpTo { seq } | Event::DeliveredUpTo { seq } => put(seq),
         Event::ConversationMuted {
             conversation,
@@ -461,6 +479,13 @@ pub fn decode_event(schema: Schema, payload: &[u8], record: &Bytes) -> Result<Ev
         (32, 1) => Event::UserUnblocked {
             user: whole(payload)?,
         },
+        (40, 1) => {
+            let AppEventRecorded { kind, sealed } = whole(payload)?;
+            Event::AppEventRecorded {
+                kind: kind.to_owned(),
+                payload: share(sealed),
+            }
+        }
         _ => {
             return Err(format!(
                 "kind {kind} schema {schema} is of a newer version of this program"

@@ -106,7 +106,10 @@ fn open_one(slot: Slot<'_>, state: &KeyState) {
             let KeyId::Content {
                 conversation,
                 author,
-            } = &slot.key;
+            } = &slot.key
+            else {
+                unreachable!("texts are sealed with their author's key");
+            };
             let aad = seal::content_aad(*conversation, author, by.map(|id| id.0));
             match key.open(&aad, sealed).map(String::from_utf8) {
                 Ok(Ok(text)) => Text::Open(text),

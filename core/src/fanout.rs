@@ -707,7 +707,8 @@ impl Fanout {
             | Event::ConversationStarted { .. }
             | Event::ConversationMuted { .. }
             | Event::UserBlocked { .. }
-            | Event::UserUnblocked { .. } => {}
+            | Event::UserUnblocked { .. }
+            | Event::AppEventRecorded { .. } => {}
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ use crate::{
     domain::{Command, CommandId, ConversationId, Limits, Refusal, UserId},
     keys::KeyStore,
     log::{Identity, Shard, SharedLog},
+    metrics::{Metrics, Outcome},
     projections::Projections,
 };
 
@@ -142,6 +143,7 @@ pub struct Handler {
     queues: Arc<[Arc<Queue>]>,
     /// Where there may be other nodes.
     cluster: Option<Arc<Cluster>>,
+    metrics: Arc<Metrics>,
 }
 
 /// What waits for one shard's writer.
@@ -179,7 +181,13 @@ impl Handler {
             identity,
             cluster: cluster.map(|config| Arc::new(Cluster::new(config, queues.clone()))),
             queues,
+            metrics: Arc::default(),
         }
+    }
+
+    /// What the writers have counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// Submits a command; its `reply` is called exactly once, possibly before this returns.
@@ -191,6 +199,8 @@ impl Handler {
             None => {
                 if let Err(refused) = self.queues[usize::from(shard)].push(submission) {
                     let (submission, why) = *refused;
+                    self.metrics
+                        .command(&submission.command, Outcome::Unavailable);
                     (submission.reply)(Answer::Unavailable(why.to_owned()));
                 }
             }
@@ -327,6 +337,7 @@ fn text_bytes(command: &Command) -> usize {
             | C::MoveCursors { .. },
         )
         | Command::User(_) => 0,
+        Command::AppEvent { kind, payload, .. } => kind.len() + payload.len(),
     };
     own + 256
 }

@@ -37,10 +37,15 @@ pub enum KeyId {
         /// The author's user id.
         author: Arc<str>,
     },
+    /// What the product recorded about one user.
+    User(
+        /// The user's id.
+        Arc<str>,
+    ),
 }
 
 impl KeyId {
-    /// The id's stored form: `c` + 16 bytes + the author.
+    /// The id's stored form: `c` + 16 bytes + the author, or `u` + the user.
     pub fn to_bytes(&self) -> Bytes {
         match self {
             KeyId::Content {
@@ -53,19 +58,23 @@ impl KeyId {
                 out.extend_from_slice(author.as_bytes());
                 out.into()
             }
+            KeyId::User(user) => [b"u", user.as_bytes()].concat().into(),
         }
     }
 
     /// The id of a stored form; `None` if it is none.
     pub fn from_bytes(bytes: &[u8]) -> Option<KeyId> {
-        let (b'c', rest) = bytes.split_first()? else {
-            return None;
-        };
-        let (conversation, author) = rest.split_first_chunk()?;
-        Some(KeyId::Content {
-            conversation: Uuid::from_bytes(*conversation),
-            author: std::str::from_utf8(author).ok()?.into(),
-        })
+        match bytes.split_first()? {
+            (b'c', rest) => {
+                let (conversation, author) = rest.split_first_chunk()?;
+                Some(KeyId::Content {
+                    conversation: Uuid::from_bytes(*conversation),
+                    author: std::str::from_utf8(author).ok()?.into(),
+                })
+            }
+            (b'u', user) => Some(KeyId::User(std::str::from_utf8(user).ok()?.into())),
+            _ => None,
+        }
     }
 }
 
@@ -109,4 +118,29 @@ pub trait KeyStore: Send + Sync + 'static {
 
     /// Destroys keys, durably. Unknown ones are marked as destroyed too.
     async fn destroy(&self, ids: &[KeyId]) -> Result<(), KeyError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_as_they_were_written_and_never_change() {
+        let content = KeyId::Content {
+            conversation: Uuid::from_u128(0x31),
+            author: "ann".into(),
+        };
+        let user = KeyId::User("ann".into());
+        assert_eq!(
+            &content.to_bytes()[..],
+            b"c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x31ann"
+        );
+        assert_eq!(&user.to_bytes()[..], b"uann");
+        for id in [content, user] {
+            assert_eq!(KeyId::from_bytes(&id.to_bytes()), Some(id));
+        }
+        for bad in [&b""[..], b"x", b"c", b"cann", b"u\xff"] {
+            assert_eq!(KeyId::from_bytes(bad), None, "{bad:?}");
+        }
+    }
 }

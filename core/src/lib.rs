@@ -12,8 +12,10 @@ pub mod log;
 
 pub mod clock;
 pub mod cluster;
+pub mod embedded;
 pub mod fanout;
 pub mod handler;
+pub mod metrics;
 pub mod node;
 pub mod projections;
 

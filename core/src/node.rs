@@ -61,6 +61,17 @@ pub struct Node {
     speaker: parking_lot::Mutex<Option<(Arc<AtomicBool>, JoinHandle<()>)>>,
 }
 
+/// How far the projections are behind the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// Position of the log's last record.
+    pub head: u64,
+    /// Positions that are not folded yet. Where shards are many, not every position has a record.
+    pub positions: u64,
+    /// The same in milliseconds of recorded time; 0 when everything is folded.
+    pub ms: u64,
+}
+
 /// How the node is doing.
 #[derive(Debug, Default)]
 pub struct Health {
@@ -144,16 +155,20 @@ impl Node {
         })
     }
 
-    /// How far the projections are behind the log, in milliseconds of recorded time: 0 when they
-    /// hold everything.
-    pub async fn lag_ms(&self) -> u64 {
-        match self.log.head(Lane::Journal).await {
-            Ok(head) if head.0 > self.projections.cursor() => self
-                .clock
-                .now_ms()
-                .saturating_sub(self.health.folded_ms.load(Ordering::Relaxed)),
-            _ => 0,
-        }
+    /// How far the projections are behind the log; an error when the log cannot be asked.
+    pub async fn lag(&self) -> Result<Lag, crate::log::ReadError> {
+        let head = self.log.head(Lane::Journal).await?.0;
+        let positions = head.saturating_sub(self.projections.cursor());
+        let folded_ms = self.health.folded_ms.load(Ordering::Relaxed);
+        Ok(Lag {
+            head,
+            positions,
+            // Before anything was folded since the start nobody knows.
+            ms: match (positions, folded_ms) {
+                (0, _) | (_, 0) => 0,
+                _ => self.clock.now_ms().saturating_sub(folded_ms),
+            },
+        })
     }
 
     /// Tells the other members' sessions, on whichever node, that somebody is typing.

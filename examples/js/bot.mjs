@@ -41,8 +41,11 @@ async function work(conversation) {
     await conversation.open();
     // Back to where it has read, also when more came than one page holds.
     while (conversation.messages[0]?.seq > conversation.readSeq + 1 && (await conversation.loadOlder()));
-    for (const { seq, author, text, retracted } of conversation.messages) {
+    for (const message of conversation.messages) {
+      const { seq, author, retracted } = message;
       if (seq <= conversation.readSeq || author === bot.user) continue;
+      // Of a long one only that it is there has come.
+      const text = message.stub ? await conversation.loadText(seq) : message.text;
       // In a group it speaks when it is spoken to.
       const meant = conversation.kind === 'direct' || text.includes(`@${user}`);
       if (meant && !retracted) await conversation.send(answer(text.replace(`@${user}`, '').trim()), { replyTo: seq });

@@ -26,16 +26,19 @@ client.on('connection', (connection) => {
   else if (connection.state === 'online') console.log('-- online');
 });
 
+// What is to be shown before the next message.
+let shown = Promise.resolve();
+
 await client.connect();
 const conversation = await client.startDirect(peer);
 await conversation.open();
-for (const message of conversation.messages.slice(-20)) show(message);
+await showAll(conversation.messages.slice(-20));
 conversation.markRead();
 
 // Live from here on, also what was missed while there was no connection.
 client.on('message', ({ conversation: { id }, message }) => {
   if (id !== conversation.id) return;
-  show(message);
+  void showAll([message]);
   conversation.markRead();
 });
 let typing = '';
@@ -49,7 +52,7 @@ const commands = {
   async older() {
     const known = conversation.messages[0]?.seq ?? Infinity;
     if (!(await conversation.loadOlder()) && conversation.messages[0]?.seq === known) return console.log('-- that is the beginning');
-    for (const message of conversation.messages) if (message.seq < known) show(message);
+    await showAll(conversation.messages.filter(({ seq }) => seq < known));
   },
   react: ([seq, reaction]) => conversation.react(Number(seq), reaction),
   back: ([seq]) => conversation.retract(Number(seq)),
@@ -80,8 +83,25 @@ input.on('close', async () => {
   process.exit(0);
 });
 
-function show({ seq, author, atMs, text, retracted }) {
-  console.log(`${String(seq).padStart(4)} ${new Date(atMs).toLocaleTimeString()} ${author}: ${retracted ? '(taken back)' : text}`);
+// One after the other: the text of a long message has to be fetched, and what came after it waits.
+function showAll(messages) {
+  shown = shown.then(async () => {
+    for (const message of messages) await show(message);
+  });
+  return shown;
+}
+
+async function show({ seq, author, atMs, text, retracted, erased, stub }) {
+  const says = retracted ? '(taken back)' : erased ? '(erased)' : stub ? await longText(seq) : text;
+  console.log(`${String(seq).padStart(4)} ${new Date(atMs).toLocaleTimeString()} ${author}: ${says}`);
+}
+
+async function longText(seq) {
+  try {
+    return await conversation.loadText(seq);
+  } catch (error) {
+    return `(a long message, which could not be loaded: ${error.message})`;
+  }
 }
 
 async function webSocketOfPackage() {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run -p tidings-sdk --example bot -- ws://127.0.0.1:8080 dev:bot
+//! cargo run -p tidings-sdk --example bot -- quic://127.0.0.1:8080 dev:bot CERTIFICATE-SHA256
 //! ```
 //!
 //! Talk to it with the `client` example. Stop and start it while messages come in: nothing is lost
@@ -13,11 +14,18 @@ use std::fs;
 
 use tidings_sdk::protocol::event::Kind;
 use tidings_sdk::protocol::id;
-use tidings_sdk::{Client, Options, State, Update, outbox};
+use tidings_sdk::{Client, Options, State, Tls, Update, outbox};
 use uuid::Uuid;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments
         .next()
@@ -25,6 +33,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let token = arguments.next().unwrap_or_else(|| "dev:bot".to_owned());
 
     let mut options = Options::new(address, token);
+    if let Some(sha256) = arguments.next() {
+        options.tls = Tls::certificate_hex(&sha256)?;
+    }
     options.client = "echo-bot/1".to_owned();
     // Commands survive a crash of the bot here; the server recognises those it has executed already.
     options.outbox = Box::new(outbox::File::open("bot.outbox")?);

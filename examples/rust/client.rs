@@ -5,6 +5,13 @@
 //! cargo run -p tidings-sdk --example client -- ws://127.0.0.1:8080 dev:ben ann
 //! ```
 //!
+//! Over QUIC the server shows a certificate. One of its own making, as in development, is told by its
+//! SHA-256, which the server prints when it starts:
+//!
+//! ```text
+//! cargo run -p tidings-sdk --example client -- quic://127.0.0.1:8080 dev:ann ben CERTIFICATE-SHA256
+//! ```
+//!
 //! Each line typed is a message. Ctrl-D ends it.
 
 use std::error::Error;
@@ -12,20 +19,31 @@ use std::error::Error;
 use tidings_sdk::protocol::event::Kind;
 use tidings_sdk::protocol::query::ListMessages;
 use tidings_sdk::protocol::{id, view};
-use tidings_sdk::{Client, Options, Update};
+use tidings_sdk::{Client, Options, Tls, Update};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(address), Some(token), Some(other)) =
         (arguments.next(), arguments.next(), arguments.next())
     else {
-        return Err("usage: client ADDRESS TOKEN OTHER-USER".into());
+        return Err("usage: client ADDRESS TOKEN OTHER-USER [CERTIFICATE-SHA256]".into());
     };
+    let mut options = Options::new(address, token);
+    if let Some(sha256) = arguments.next() {
+        options.tls = Tls::certificate_hex(&sha256)?;
+    }
 
     // `connect` waits until the session is open and everything missed is there.
-    let (client, mut updates) = Client::connect(Options::new(address, token)).await?;
+    let (client, mut updates) = Client::connect(options).await?;
     let me = client.with_state(|state| state.user().to_owned());
 
     // The same two users always get the same conversation, whoever asks first.

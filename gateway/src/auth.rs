@@ -4,6 +4,7 @@
 //! the token: secrets check HS256, public keys check EdDSA or RS256 by what they are, and there is
 //! no way to present one as the other.
 
+mod callers;
 mod claims;
 mod config;
 mod crypto;
@@ -17,12 +18,14 @@ use std::sync::Arc;
 use jsonwebtoken::{Algorithm, decode_header, errors::ErrorKind};
 
 use self::{
+    callers::ApiKeys,
     claims::Claims,
     keys::{Key, Keys},
     source::{FileSource, UrlSource},
 };
 pub use self::{
-    config::{AuthConfig, AuthConfigError, JwksConfig, Secret, SecretConfig},
+    callers::{Caller, SYSTEM_PREFIX, Scope},
+    config::{ApiKeyConfig, AuthConfig, AuthConfigError, JwksConfig, Secret, SecretConfig},
     mint::{TokenSigner, sign_hs256},
 };
 
@@ -111,6 +114,15 @@ pub enum AuthError {
     /// A development token where they are not allowed.
     #[error("development tokens are not accepted here")]
     Development,
+    /// A token of a system account: these act through the backend API only, with an API key.
+    #[error("{user:?} is a system account: nobody logs in as one")]
+    System {
+        /// Its user id.
+        user: String,
+    },
+    /// Neither an API key that is known nor a token.
+    #[error("this is no API key that is known here, and no token")]
+    ApiKey,
 }
 
 impl AuthError {
@@ -128,6 +140,8 @@ pub struct Authenticator {
     checks: claims::Checks,
     secrets: Keys,
     public: Option<Public>,
+    api_keys: ApiKeys,
+    signer: Option<TokenSigner>,
 }
 
 /// Where public keys come from.
@@ -170,7 +184,30 @@ impl Authenticator {
             checks: claims::Checks::new(config.issuer.clone(), config.audience.clone()),
             secrets: Keys::new(secrets),
             public,
+            api_keys: ApiKeys::load(&config.api_keys)?,
+            signer: TokenSigner::of(config)?,
         })
+    }
+
+    /// What signs tokens that are accepted here; `None` where there is no HS256 secret.
+    pub fn signer(&self) -> Option<&TokenSigner> {
+        self.signer.as_ref()
+    }
+
+    /// Who calls the backend API with this API key or token. `now_ms` is the present, milliseconds
+    /// since 1970.
+    ///
+    /// # Errors
+    /// Says why it is refused; [`AuthError::retry`] whether for good.
+    pub fn caller(&self, bearer: &str, now_ms: u64) -> Result<Caller, AuthError> {
+        if let Some(caller) = self.api_keys.find(bearer.as_bytes()) {
+            return Ok(caller.clone());
+        }
+        if !bearer.starts_with("dev:") && bearer.split('.').count() != 3 {
+            return Err(AuthError::ApiKey);
+        }
+        let identity = self.authenticate(bearer, now_ms)?;
+        Ok(Caller::of(&identity))
     }
 
     /// Who the bearer of `token` is. `now_ms` is the present, milliseconds since 1970.
@@ -178,6 +215,16 @@ impl Authenticator {
     /// # Errors
     /// Says why the token is refused; [`AuthError::retry`] whether for good.
     pub fn authenticate(&self, token: &str, now_ms: u64) -> Result<Identity, AuthError> {
+        let identity = self.identify(token, now_ms)?;
+        if identity.user.starts_with(SYSTEM_PREFIX) {
+            return Err(AuthError::System {
+                user: identity.user,
+            });
+        }
+        Ok(identity)
+    }
+
+    fn identify(&self, token: &str, now_ms: u64) -> Result<Identity, AuthError> {
         if token.len() > MAX_TOKEN_BYTES {
             let (len, max) = (token.len(), MAX_TOKEN_BYTES);
             return Err(AuthError::Malformed(format!(
@@ -193,7 +240,7 @@ impl Authenticator {
                 expires_ms: None,
                 honoured_until_ms: None,
                 // Who can be anyone can be the operator.
-                scope: IMPORT_SCOPE.to_owned(),
+                scope: Scope::ALL.map(|scope| format!("tidings:{scope}")).join(" "),
             });
         }
         let claims = self.verify(token, now_ms)?;

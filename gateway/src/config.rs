@@ -1,9 +1,9 @@
 //! Settings of the gateway.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Limits of connections and sessions.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Longest frame from a client, in bytes.
@@ -16,6 +16,10 @@ pub struct Limits {
     pub requests_per_second: u32,
     /// Requests at once above that.
     pub request_burst: u32,
+    /// Requests a second to the backend API, of one API key or token, sustained.
+    pub api_requests_per_second: u32,
+    /// Requests at once above that.
+    pub api_request_burst: u32,
     /// Connections of one user.
     pub connections_per_user: usize,
     /// Connections from one address.
@@ -49,6 +53,8 @@ impl Default for Limits {
             outgoing_bytes: 256 * 1024,
             requests_per_second: 50,
             request_burst: 200,
+            api_requests_per_second: 500,
+            api_request_burst: 2_000,
             connections_per_user: 32,
             connections_per_address: 1_024,
             connections: 100_000,

@@ -1,10 +1,10 @@
-//! HTTP: the WebSocket endpoint, imports, health, metrics, the console page, development tokens.
+//! HTTP: the WebSocket endpoint, the backend API, imports, health, metrics, the console page, development tokens.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, Path, State},
+    extract::{ConnectInfo, Path},
     http::{Request, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::{
-    import,
+    api, health, import,
     session::Gateway,
     transport::{
         tcp::{Accepted, Listener},
@@ -54,10 +54,11 @@ pub fn router(
 ) -> Router {
     let mut router = Router::new()
         .route("/v1/ws", get(websocket::upgrade))
+        .merge(api::routes(&gateway))
         .merge(import::routes())
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics));
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics));
     if let Some(development) = development {
         let users = Arc::new(development);
         router = router
@@ -142,43 +143,6 @@ async fn connection(
     if let Err(error) = ended {
         tracing::debug!(address = %peer.0, %error, "an HTTP connection ended");
     }
-}
-
-async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
-    let node = &gateway.node;
-    if node.is_failing() {
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the projections are failing, see the log\n",
-        )
-            .into_response();
-    }
-    let lag = node.lag_ms().await;
-    if lag > 5_000 {
-        let message = format!("the projections are {lag} ms behind\n");
-        return (StatusCode::SERVICE_UNAVAILABLE, message).into_response();
-    }
-    "ready\n".into_response()
-}
-
-async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
-    let node = &gateway.node;
-    let mut text = gateway
-        .metrics
-        .render(node.lag_ms().await, node.handler.waiting());
-    text.push_str(&format!(
-        "# TYPE tidings_outgoing_bytes gauge\ntidings_outgoing_bytes {}\n\
-         # TYPE tidings_projection_position gauge\ntidings_projection_position {}\n\
-         # TYPE tidings_parked_streams gauge\ntidings_parked_streams {}\n\
-         # TYPE tidings_other_nodes gauge\ntidings_other_nodes {}\n\
-         # TYPE tidings_shards_written gauge\ntidings_shards_written {}\n",
-        gateway.outgoing_bytes(),
-        node.projections.cursor(),
-        node.projections.parked().len(),
-        node.others(),
-        node.shards_written(),
-    ));
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
 #[derive(Deserialize)]

@@ -34,7 +34,8 @@ use tidings_protocol::{
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
-    auth::IMPORT_SCOPE,
+    api,
+    auth::{IMPORT_SCOPE, Scope},
     session::Gateway,
     translate::{self, Failure, Imported},
 };
@@ -136,21 +137,24 @@ fn authorise(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Response> {
         let challenge = [(header::WWW_AUTHENTICATE, challenge.to_owned())];
         Err((status, challenge, message + "\n").into_response())
     };
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let Some((_, token)) = bearer else {
+    let Some(bearer) = api::bearer(headers) else {
         let message = "a token is missing: send one as `Authorization: Bearer ...`";
         return denied(StatusCode::UNAUTHORIZED, "Bearer", message.to_owned());
     };
     let now_ms = gateway.node.clock.now_ms();
-    match gateway.auth.authenticate(token.trim(), now_ms) {
-        Ok(identity) if identity.allows(IMPORT_SCOPE) => Ok(()),
-        Ok(_) => denied(
+    match gateway.auth.caller(bearer, now_ms) {
+        Ok(caller) if caller.allows(Scope::Import) => Ok(()),
+        Ok(caller) => denied(
             StatusCode::FORBIDDEN,
             "Bearer error=\"insufficient_scope\", scope=\"tidings:import\"",
-            format!("this token does not allow imports: its claim `scope` lacks {IMPORT_SCOPE:?}"),
+            match caller.is_key {
+                true => {
+                    "this API key does not allow imports: it lacks the scope \"import\"".to_owned()
+                }
+                false => format!(
+                    "this token does not allow imports: its claim `scope` lacks {IMPORT_SCOPE:?}"
+                ),
+            },
         ),
         Err(error) if error.retry() => Err(unavailable(error.to_string())),
         Err(error) => denied(

@@ -10,11 +10,14 @@ pub mod session;
 pub mod translate;
 pub mod transport;
 
+pub mod api;
 pub mod auth;
 pub mod config;
+pub mod health;
 pub mod http;
 mod import;
 pub mod metrics;
+pub mod server;
 pub mod tls;
 
 pub use config::Limits;

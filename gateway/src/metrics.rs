@@ -1,16 +1,25 @@
-//! Counters of the gateway, read by `/metrics`.
+//! What is counted, and `/metrics`, which tells it in Prometheus' text format.
+
+mod page;
+mod process;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tidings_core::node::Lag;
 use tidings_protocol::{CloseCode, ErrorCode};
+
+use crate::{session::Gateway, transport::Transport};
+use page::Page;
 
 /// What the gateway has done since it started.
 #[derive(Debug)]
 pub struct Metrics {
-    /// Connections open now.
-    pub connections: AtomicU64,
-    /// Sessions open now.
-    pub sessions: AtomicU64,
+    /// Connections open now, by transport.
+    pub connections: [AtomicU64; Transport::ALL.len()],
+    /// Connections there have been, by transport.
+    pub opened: [AtomicU64; Transport::ALL.len()],
+    /// Sessions open now, by transport.
+    pub sessions: [AtomicU64; Transport::ALL.len()],
     /// Frames received.
     pub frames_in: AtomicU64,
     /// Frames sent.
@@ -18,27 +27,35 @@ pub struct Metrics {
     /// Commands accepted.
     pub accepted: AtomicU64,
     /// Requests refused, by code.
-    pub refused: Vec<AtomicU64>,
+    pub refused: [AtomicU64; ErrorCode::ALL.len()],
     /// Connections closed by the server, by code.
-    pub closed: Vec<AtomicU64>,
+    pub closed: [AtomicU64; CloseCode::ALL.len()],
     /// Resumes answered with the changes, and with a reset.
     pub resumed: [AtomicU64; 2],
 }
 
 impl Default for Metrics {
     fn default() -> Metrics {
-        let counters = |n: usize| (0..n).map(|_| AtomicU64::new(0)).collect();
         Metrics {
-            connections: AtomicU64::new(0),
-            sessions: AtomicU64::new(0),
+            connections: zeros(),
+            opened: zeros(),
+            sessions: zeros(),
             frames_in: AtomicU64::new(0),
             frames_out: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
-            refused: counters(ErrorCode::ALL.len()),
-            closed: counters(CloseCode::ALL.len()),
-            resumed: [AtomicU64::new(0), AtomicU64::new(0)],
+            refused: zeros(),
+            closed: zeros(),
+            resumed: zeros(),
         }
     }
+}
+
+fn zeros<const N: usize>() -> [AtomicU64; N] {
+    std::array::from_fn(|_| AtomicU64::new(0))
+}
+
+fn load(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }
 
 impl Metrics {
@@ -55,67 +72,147 @@ impl Metrics {
             self.closed[at].fetch_add(1, Ordering::Relaxed);
         }
     }
+}
 
-    /// As Prometheus text; `projection_lag_ms` is measured by the caller.
-    pub fn render(&self, projection_lag_ms: u64, commands_waiting: usize) -> String {
-        use std::fmt::Write as _;
-        let mut out = String::new();
-        let mut line = |name: &str, kind: &str, value: u64| {
-            let _ = writeln!(out, "# TYPE {name} {kind}\n{name} {value}");
-        };
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        line("tidings_connections", "gauge", load(&self.connections));
-        line("tidings_sessions", "gauge", load(&self.sessions));
-        line(
-            "tidings_frames_received_total",
-            "counter",
-            load(&self.frames_in),
-        );
-        line(
-            "tidings_frames_sent_total",
-            "counter",
-            load(&self.frames_out),
-        );
-        line(
-            "tidings_commands_accepted_total",
-            "counter",
-            load(&self.accepted),
-        );
-        line("tidings_commands_waiting", "gauge", commands_waiting as u64);
-        line(
-            "tidings_resumes_replayed_total",
-            "counter",
-            load(&self.resumed[0]),
-        );
-        line(
-            "tidings_resumes_reset_total",
-            "counter",
-            load(&self.resumed[1]),
-        );
-        let _ = writeln!(out, "# TYPE tidings_projection_lag_seconds gauge");
-        let _ = writeln!(
-            out,
-            "tidings_projection_lag_seconds {}",
-            projection_lag_ms as f64 / 1_000.0
-        );
-        let _ = writeln!(out, "# TYPE tidings_requests_refused_total counter");
-        for (code, count) in ErrorCode::ALL.iter().zip(&self.refused) {
-            let _ = writeln!(
-                out,
-                "tidings_requests_refused_total{{code=\"{}\"}} {}",
-                code.as_str(),
-                load(count)
-            );
+/// Everything that is measured, as Prometheus reads it. `lag` is unknown where the log cannot be asked.
+pub fn render(gateway: &Gateway, lag: Option<Lag>) -> String {
+    let mut page = Page::default();
+    connections(&mut page, gateway);
+    commands(&mut page, gateway);
+    log(&mut page, gateway, lag);
+    process::write(&mut page);
+    page.text()
+}
+
+fn connections(page: &mut Page, gateway: &Gateway) {
+    let metrics = &gateway.metrics;
+    let by_transport = |page: &mut Page, name, counts: &[AtomicU64]| {
+        for (transport, count) in Transport::ALL.iter().zip(counts) {
+            page.sample(name, &[("transport", transport.as_str())], load(count));
         }
-        let _ = writeln!(out, "# TYPE tidings_connections_closed_total counter");
-        for (code, count) in CloseCode::ALL.iter().zip(&self.closed) {
-            let _ = writeln!(
-                out,
-                "tidings_connections_closed_total{{code=\"{}\"}} {}",
-                code.as_str(),
-                load(count)
-            );
-        }
-        out
+    };
+    let name = "tidings_connections";
+    page.gauge(name, "Connections open now that carry frames.");
+    by_transport(page, name, &metrics.connections);
+    let name = "tidings_connections_opened_total";
+    page.counter(name, "Connections there have been.");
+    by_transport(page, name, &metrics.opened);
+    let name = "tidings_sessions";
+    page.gauge(name, "Connections open now of a user who is known.");
+    by_transport(page, name, &metrics.sessions);
+    let name = "tidings_connections_closed_total";
+    page.counter(name, "Connections closed by the server, by why.");
+    for (code, count) in CloseCode::ALL.iter().zip(&metrics.closed) {
+        page.sample(name, &[("code", code.as_str())], load(count));
     }
+    let name = "tidings_frames_received_total";
+    page.counter(name, "Frames that clients sent.");
+    page.sample(name, &[], load(&metrics.frames_in));
+    let name = "tidings_frames_sent_total";
+    page.counter(name, "Frames sent to clients.");
+    page.sample(name, &[], load(&metrics.frames_out));
+    let name = "tidings_outgoing_bytes";
+    page.gauge(name, "Bytes waiting to be sent, on all connections.");
+    page.sample(name, &[], gateway.outgoing_bytes() as u64);
+    let [replayed, reset] = &metrics.resumed;
+    let name = "tidings_resumes_replayed_total";
+    page.counter(name, "Sessions that began with what they had missed.");
+    page.sample(name, &[], load(replayed));
+    let name = "tidings_resumes_reset_total";
+    page.counter(name, "Sessions that began with a reset, first ones too.");
+    page.sample(name, &[], load(reset));
+    let name = "tidings_draining";
+    page.gauge(name, "1 once the server has been asked to stop.");
+    page.sample(name, &[], u64::from(gateway.is_draining()));
+}
+
+fn commands(page: &mut Page, gateway: &Gateway) {
+    let (metrics, handler) = (&gateway.metrics, &gateway.node.handler);
+    let name = "tidings_commands_accepted_total";
+    page.counter(
+        name,
+        "Commands accepted of clients of this node, whoever wrote them.",
+    );
+    page.sample(name, &[], load(&metrics.accepted));
+    let name = "tidings_requests_refused_total";
+    page.counter(name, "Requests of clients of this node refused, by why.");
+    for (code, count) in ErrorCode::ALL.iter().zip(&metrics.refused) {
+        page.sample(name, &[("code", code.as_str())], load(count));
+    }
+    let name = "tidings_commands_total";
+    page.counter(
+        name,
+        "Commands decided by this node's writers, whoever they came from.",
+    );
+    for (kind, outcome, count) in handler.metrics().commands() {
+        page.sample(name, &[("kind", kind), ("outcome", outcome)], count);
+    }
+    let name = "tidings_commands_waiting";
+    page.gauge(name, "Commands that wait for a writer, here or elsewhere.");
+    page.sample(name, &[], handler.waiting() as u64);
+}
+
+fn log(page: &mut Page, gateway: &Gateway, lag: Option<Lag>) {
+    let node = &gateway.node;
+    let written = node.handler.metrics();
+    page.histogram(
+        "tidings_append_seconds",
+        "How long it took until an append to the log was durable.",
+        &written.append.read(),
+    );
+    page.histogram(
+        "tidings_commit_bytes",
+        "Size of a commit as it is stored.",
+        &written.commit_bytes.read(),
+    );
+    page.histogram(
+        "tidings_commit_commands",
+        "Commands in a commit.",
+        &written.commit_commands.read(),
+    );
+    let name = "tidings_append_failures_total";
+    page.counter(name, "Appends that failed, by why.");
+    for (why, count) in written.failures() {
+        page.sample(name, &[("reason", why)], count);
+    }
+    let name = "tidings_log_writable";
+    page.gauge(
+        name,
+        "0 if the log could not be written when that was last tried.",
+    );
+    page.sample(name, &[], u64::from(written.unwritable_ms().is_none()));
+    // What is not known is not told.
+    let name = "tidings_log_position";
+    page.gauge(name, "Position of the log's last record.");
+    if let Some(lag) = lag {
+        page.sample(name, &[], lag.head);
+    }
+    let name = "tidings_projection_position";
+    page.gauge(name, "Position that the projections are folded through.");
+    page.sample(name, &[], node.projections.cursor());
+    let name = "tidings_projection_disk_position";
+    page.gauge(name, "Position of the projections that are on disk.");
+    page.sample(name, &[], node.projections.flushed());
+    let name = "tidings_projection_lag_positions";
+    page.gauge(name, "Positions of the log that are not folded yet.");
+    if let Some(lag) = lag {
+        page.sample(name, &[], lag.positions);
+    }
+    let name = "tidings_projection_lag_seconds";
+    page.gauge(name, "Age of the last record folded, 0 if it is the last.");
+    if let Some(lag) = lag {
+        page.sample(name, &[], lag.ms as f64 / 1_000.0);
+    }
+    let name = "tidings_parked_streams";
+    page.gauge(name, "Streams that cannot be folded: see the log.");
+    page.sample(name, &[], node.projections.parked().len() as u64);
+    let name = "tidings_other_nodes";
+    page.gauge(name, "Other nodes that are heard on this log.");
+    page.sample(name, &[], node.others() as u64);
+    let name = "tidings_shards";
+    page.gauge(name, "Parts of the log that are written independently.");
+    page.sample(name, &[], u64::from(node.log.identity().shards));
+    let name = "tidings_shards_written";
+    page.gauge(name, "Those of them that this node writes.");
+    page.sample(name, &[], node.shards_written() as u64);
 }

@@ -42,6 +42,7 @@ use crate::{
     query,
     rate::Rate,
     translate::{self, Failure},
+    transport::Transport,
 };
 
 /// How long a session waits for projections that are behind its cursor.
@@ -92,6 +93,10 @@ pub(crate) struct Shared {
     pub(crate) outgoing: Outgoing,
     pub(crate) encoding: Encoding,
     user: std::sync::OnceLock<UserId>,
+    /// Where the connection comes from, if there is one.
+    from: Option<(IpAddr, Transport)>,
+    /// Names the session to its client and in logs.
+    session: std::sync::OnceLock<uuid::Uuid>,
 }
 
 /// One connection, from its acceptance to its end.
@@ -99,6 +104,7 @@ pub struct Session {
     shared: Arc<Shared>,
     id: u64,
     address: IpAddr,
+    transport: Transport,
     state: State,
     rate: Rate,
     strikes: u32,
@@ -158,6 +164,7 @@ impl Gateway {
         self: &Arc<Gateway>,
         address: IpAddr,
         encoding: Encoding,
+        transport: Transport,
     ) -> Result<Session, (CloseCode, Bytes)> {
         let refuse = |code, why: &str, after_ms| {
             self.metrics.close(code);
@@ -192,16 +199,20 @@ impl Gateway {
             outgoing: Outgoing::new(self.limits.outgoing_bytes),
             encoding,
             user: std::sync::OnceLock::new(),
+            from: Some((address, transport)),
+            session: std::sync::OnceLock::new(),
         });
         open.connections.insert(id, shared.clone());
         *open.by_address.entry(address).or_default() += 1;
-        self.metrics.connections.fetch_add(1, Ordering::Relaxed);
+        self.metrics.connections[transport as usize].fetch_add(1, Ordering::Relaxed);
+        self.metrics.opened[transport as usize].fetch_add(1, Ordering::Relaxed);
         let accepted = Instant::now();
         let rate = Rate::new(self.limits.requests_per_second, self.limits.request_burst);
         Ok(Session {
             shared,
             id,
             address,
+            transport,
             state: State::New,
             rate,
             strikes: 0,
@@ -226,6 +237,11 @@ impl Gateway {
                 self.jitter_ms(self.limits.drain_ms),
             );
         }
+    }
+
+    /// Whether it takes no more connections.
+    pub fn is_draining(&self) -> bool {
+        self.open.lock().draining
     }
 
     /// Connections open now.
@@ -261,12 +277,22 @@ impl Gateway {
         nodes.swap_remove(one)
     }
 
-    fn session_id(&self) -> Bytes {
+    fn session_id(&self) -> uuid::Uuid {
         let mut bytes = [0; 16];
         self.random
             .fill(&mut bytes)
             .expect("the system has randomness");
-        Bytes::copy_from_slice(uuid::Builder::from_random_bytes(bytes).as_uuid().as_bytes())
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+
+    /// The id of a command that whoever asked gave none: it is not tried again.
+    pub(crate) fn fresh_command_id(&self) -> CommandId {
+        let mut bytes = [0; 10];
+        self.random
+            .fill(&mut bytes)
+            .expect("the system has randomness");
+        let now_ms = self.node.clock.now_ms();
+        CommandId(uuid::Builder::from_unix_timestamp_millis(now_ms, &bytes).into_uuid())
     }
 
     /// Counts a session of a user; false when they have as many as they may.
@@ -287,11 +313,14 @@ impl Drop for Session {
         let mut open = gateway.open.lock();
         open.connections.remove(&self.id);
         decrement(&mut open.by_address, &self.address);
+        let at = self.transport as usize;
         if let Some(user) = self.shared.user.get() {
             decrement(&mut open.by_user, user);
-            gateway.metrics.sessions.fetch_sub(1, Ordering::Relaxed);
+            gateway.metrics.sessions[at].fetch_sub(1, Ordering::Relaxed);
         }
-        gateway.metrics.connections.fetch_sub(1, Ordering::Relaxed);
+        gateway.metrics.connections[at].fetch_sub(1, Ordering::Relaxed);
+        drop(open);
+        self.shared.tell_end();
     }
 }
 
@@ -614,7 +643,7 @@ impl Session {
             );
         }
         let _ = self.shared.user.set(user.clone());
-        gateway.metrics.sessions.fetch_add(1, Ordering::Relaxed);
+        gateway.metrics.sessions[self.transport as usize].fetch_add(1, Ordering::Relaxed);
         let token_expires_ms = self.keep_until(&identity);
         // From here on live events wait in the queue; what the opening includes is dropped from it.
         let registration = gateway.node.fanout.register(&user, self.shared.clone());
@@ -624,12 +653,13 @@ impl Session {
                     user,
                     _registration: registration,
                 };
+                self.shared.tell_opened();
                 self.shared
                     .outgoing
                     .open(opening.frames, opening.position, opening.windows);
             }
             Err(why) => {
-                tracing::warn!(%user, %why, "a session could not be opened");
+                tracing::warn!(%user, address = %self.address, %why, "a session could not be opened");
                 let after = 500 + gateway.jitter_ms(2_000);
                 self.shared.close(
                     CloseCode::Internal,
@@ -715,6 +745,7 @@ impl Session {
             reset = Some((reason, views, more, unread_total, blocked));
         }
         let replayed = opening.frames.len() as u32;
+        let session = *self.shared.session.get_or_init(|| gateway.session_id());
         let at = frame::Cursor {
             epoch: id::to_wire(epoch),
             position: opening.position,
@@ -723,7 +754,7 @@ impl Session {
         let welcome = Body::Welcome(frame::Welcome {
             id,
             user: user.to_string(),
-            session: gateway.session_id(),
+            session: id::to_wire(session),
             now_ms: node.clock.now_ms(),
             resumed: reset.is_none(),
             cursor: Some(at.clone()),
@@ -830,6 +861,18 @@ impl Outgoings {
 }
 
 impl Shared {
+    /// What a query is asked through where there is no session: nothing is sent there.
+    pub(crate) fn detached(gateway: Arc<Gateway>) -> Arc<Shared> {
+        Arc::new(Shared {
+            outgoing: Outgoing::new(gateway.limits.outgoing_bytes),
+            gateway,
+            encoding: Encoding::Json,
+            user: std::sync::OnceLock::new(),
+            from: None,
+            session: std::sync::OnceLock::new(),
+        })
+    }
+
     fn reply(&self, id: u64, outcome: Outcome) {
         if !self
             .outgoing
@@ -882,6 +925,59 @@ impl Shared {
         }
     }
 
+    fn address(&self) -> Option<tracing::field::DisplayValue<IpAddr>> {
+        self.from
+            .map(|(address, _)| tracing::field::display(address))
+    }
+
+    fn transport(&self) -> Option<&'static str> {
+        self.from.map(|(_, transport)| transport.as_str())
+    }
+
+    /// Logs that a session is open.
+    fn tell_opened(&self) {
+        tracing::debug!(
+            session = self.session.get().map(tracing::field::display),
+            user = self.user.get().map(tracing::field::display),
+            address = self.address(),
+            transport = self.transport(),
+            "a session is open"
+        );
+    }
+
+    /// Logs that the server closes the connection, but not what it tells the client: that may repeat
+    /// what came from it. Whoever was let in and then sent away is of interest, anybody else is not.
+    fn tell_closed(&self, code: CloseCode) {
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(
+                    session = self.session.get().map(tracing::field::display),
+                    user = self.user.get().map(tracing::field::display),
+                    address = self.address(),
+                    transport = self.transport(),
+                    code = code.as_str(),
+                    "the server closes a connection"
+                )
+            };
+        }
+        match code {
+            CloseCode::Internal => tell!(warn),
+            CloseCode::Slow | CloseCode::RateLimited => tell!(info),
+            _ => tell!(debug),
+        }
+    }
+
+    /// Logs that a connection has ended.
+    fn tell_end(&self) {
+        tracing::debug!(
+            session = self.session.get().map(tracing::field::display),
+            user = self.user.get().map(tracing::field::display),
+            address = self.address(),
+            transport = self.transport(),
+            "a connection has ended"
+        );
+    }
+
     fn pong(&self, token_expires_ms: u64) -> Outcome {
         Outcome::Pong(frame::Pong {
             now_ms: self.gateway.node.clock.now_ms(),
@@ -900,6 +996,7 @@ impl Shared {
     fn close(&self, code: CloseCode, why: &str, after_ms: u32) {
         if !self.outgoing.is_closing() {
             self.gateway.metrics.close(code);
+            self.tell_closed(code);
             let address = match code {
                 CloseCode::Draining => self.gateway.another_node(),
                 _ => String::new(),

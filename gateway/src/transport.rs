@@ -9,6 +9,28 @@ use std::time::Duration;
 
 use line::Line;
 
+/// What carries a connection's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// WebSocket, over TCP.
+    WebSocket,
+    /// Raw QUIC.
+    Quic,
+}
+
+impl Transport {
+    /// All of them, in order.
+    pub const ALL: &'static [Transport] = &[Transport::WebSocket, Transport::Quic];
+
+    /// Its name in logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Transport::WebSocket => "websocket",
+            Transport::Quic => "quic",
+        }
+    }
+}
+
 /// How long the last frames of a closed connection may take to leave.
 const LINGER: Duration = Duration::from_secs(5);
 

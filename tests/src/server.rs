@@ -55,6 +55,11 @@ pub struct Starting {
 impl Starting {
     /// Starts `tidings serve` on a configuration; what it logs is appended to a file.
     pub fn new(config: &Path, log: &Path) -> Starting {
+        Starting::under(config, log, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub fn under(config: &Path, log: &Path, environment: &[(&str, &str)]) -> Starting {
         let file = OpenOptions::new()
             .create(true)
             .append(true)
@@ -63,6 +68,7 @@ impl Starting {
         let mut child = Command::new(program())
             .args(["serve", "--config"])
             .env("NO_COLOR", "1")
+            .envs(environment.iter().copied())
             .arg(config)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

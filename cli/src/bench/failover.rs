@@ -27,7 +27,7 @@ pub(crate) struct Failover {
     #[arg(long, default_value_t = 600)]
     users: u32,
     /// Messages a second, all users together.
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
     /// Seconds of load before the server is killed.
     #[arg(long, default_value_t = 5)]

@@ -38,13 +38,13 @@ pub(crate) struct Messages {
     #[arg(long, value_name = "FILE", requires = "server")]
     secret: Option<PathBuf>,
     /// Connected users.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(2..))]
     users: u32,
     /// Messages a second, all users together.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
     /// Seconds to measure.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     duration: u64,
     /// Seconds before that.
     #[arg(long, default_value_t = 2)]
@@ -56,7 +56,7 @@ pub(crate) struct Messages {
     #[arg(long, value_enum, default_value = "protobuf")]
     encoding: Frames,
     /// Groups of so many members rather than pairs.
-    #[arg(long, value_name = "MEMBERS")]
+    #[arg(long, value_name = "MEMBERS", value_parser = clap::value_parser!(u32).range(2..))]
     group: Option<u32>,
     /// Length of each text, in bytes.
     #[arg(long, default_value_t = 100)]

@@ -70,11 +70,12 @@ pub(super) fn server(folder: &Path, data: &str, log: &str) -> anyhow::Result<(En
         .arg("serve")
         .arg("--config")
         .arg(&path)
-        // What the caller has set up for another server would go over the file.
-        .env_remove("TIDINGS_DATA")
-        .env_remove("TIDINGS_ADDRESS")
-        .env_remove("TIDINGS_PORT")
         .env("TIDINGS_LOG", "warn");
+    // What the caller has set up for another server would go over the file.
+    let all = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in all.filter(|name| name.starts_with("TIDINGS_") && name != "TIDINGS_LOG") {
+        command.env_remove(name);
+    }
     Ending::announced(&mut command, "http=").context("the server did not start")
 }
 

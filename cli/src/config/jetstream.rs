@@ -3,13 +3,13 @@
 use std::{fmt, path::PathBuf};
 
 use anyhow::bail;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 use tidings_core::log::jetstream::{self, Auth, Tls};
 
 use crate::secrets;
 
 /// A log on NATS JetStream.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct JetStreamConfig {
     /// Addresses of servers.
@@ -41,7 +41,7 @@ pub(crate) struct JetStreamConfig {
 }
 
 /// Certificates for the connection, as PEM files.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 struct LogTls {
     /// Certificates to trust beside the system's.
@@ -59,6 +59,12 @@ struct Secret(String);
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
     }
 }
 
@@ -97,23 +103,6 @@ impl JetStreamConfig {
             monitor_urls: self.monitor_urls.clone(),
             ..jetstream::Config::default()
         })
-    }
-
-    /// Every path in it, to be changed.
-    pub(super) fn files(&mut self) -> Vec<&mut Option<PathBuf>> {
-        let mut files = vec![
-            &mut self.credentials,
-            &mut self.token_file,
-            &mut self.password_file,
-        ];
-        if let Some(tls) = &mut self.tls {
-            files.extend([
-                &mut tls.ca_file,
-                &mut tls.certificate_file,
-                &mut tls.key_file,
-            ]);
-        }
-        files
     }
 
     /// Files with secrets whose mode is not looked at when they are read.

@@ -30,6 +30,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::ConversationMuted { muted: false, .. } => "conversation_unmuted",
         Event::UserBlocked { .. } => "user_blocked",
         Event::UserUnblocked { .. } => "user_unblocked",
+        Event::AppEventRecorded { .. } => "app_event_recorded",
     }
 }
 
@@ -107,6 +108,10 @@ fn fields(event: &Event) -> Vec<(&'static str, Value)> {
             ("reaction", reaction.as_str().into()),
         ],
         Event::ReadUpTo { seq } | Event::DeliveredUpTo { seq } => vec![("seq", (*seq).into())],
+        Event::AppEventRecorded { kind, payload } => vec![
+            ("kind", kind.as_str().into()),
+            ("payload_bytes", text_bytes(payload).into()),
+        ],
         Event::ConversationMuted { conversation, .. } => {
             vec![("conversation", conversation.0.to_string().into())]
         }

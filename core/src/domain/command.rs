@@ -12,6 +12,15 @@ pub enum Command {
     Conversation(ConversationId, ConversationCommand),
     /// To the actor's own stream.
     User(UserCommand),
+    /// Records a fact of the product's own in the stream of whom it concerns.
+    AppEvent {
+        /// Whom it concerns.
+        subject: UserId,
+        /// What sort of fact.
+        kind: String,
+        /// What else there is to say: a JSON object, as text.
+        payload: String,
+    },
 }
 
 /// A command to a conversation.
@@ -152,6 +161,15 @@ impl Command {
         match self {
             Command::Conversation(id, _) => Stream::Conversation(*id),
             Command::User(_) => Stream::User(actor.clone()),
+            Command::AppEvent { subject, .. } => Stream::User(subject.clone()),
+        }
+    }
+
+    /// Whose erasure forbids it: what it writes would be sealed with a key of theirs.
+    pub fn sealed_for<'a>(&'a self, actor: &'a UserId) -> &'a UserId {
+        match self {
+            Command::Conversation(..) | Command::User(_) => actor,
+            Command::AppEvent { subject, .. } => subject,
         }
     }
 }

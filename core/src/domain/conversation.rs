@@ -643,7 +643,8 @@ impl Conversation {
             Event::MessageEdited { .. }
             | Event::ConversationMuted { .. }
             | Event::UserBlocked { .. }
-            | Event::UserUnblocked { .. } => {}
+            | Event::UserUnblocked { .. }
+            | Event::AppEventRecorded { .. } => {}
         }
     }
 

@@ -179,4 +179,12 @@ pub enum Event {
         /// Whom.
         user: UserId,
     },
+    /// The product recorded a fact of its own: the actor did something that concerns the subject, in
+    /// whose stream it stands.
+    AppEventRecorded {
+        /// What sort of fact, such as `profile.viewed`: a name of the product's.
+        kind: String,
+        /// What else there is to say: a JSON object, sealed with the subject's key.
+        payload: Content,
+    },
 }

@@ -1,11 +1,11 @@
-//! A user's own stream: blocks and mutes.
+//! A user's own stream: blocks, mutes, and what the product records about them.
 
 use hashbrown::HashMap;
 
 use super::{
     Limits, Refusal,
     command::UserCommand,
-    event::Event,
+    event::{Content, Event},
     id::{ConversationId, UserId},
 };
 
@@ -97,6 +97,32 @@ impl User {
     fn blocks(&self, user: &UserId) -> bool {
         self.blocked.get(user).copied().unwrap_or(false)
     }
+}
+
+/// Longest kind of an app event, in bytes.
+pub const APP_KIND_BYTES: usize = 64;
+
+/// Longest payload of an app event, in bytes.
+pub const APP_PAYLOAD_BYTES: usize = 4 * 1024;
+
+/// What a fact of the product's own makes happen. Any is as good as another: they depend on nothing.
+pub fn app_event(kind: &str, payload: &str) -> Result<Vec<Event>, Refusal> {
+    let named = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'.';
+    if !(1..=APP_KIND_BYTES).contains(&kind.len()) || !kind.bytes().all(named) {
+        return Err(Refusal::Invalid(format!(
+            "kind is {kind:?}: use 1 to {APP_KIND_BYTES} of a-z, 0-9, _ and ."
+        )));
+    }
+    if payload.len() > APP_PAYLOAD_BYTES {
+        return Err(Refusal::TooLarge {
+            len: payload.len(),
+            limit: APP_PAYLOAD_BYTES,
+        });
+    }
+    Ok(vec![Event::AppEventRecorded {
+        kind: kind.to_owned(),
+        payload: Content::Plain(payload.to_owned()),
+    }])
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::{Accepted, Answer, Submission};
 use crate::{
     commit::{self, Batch, CommandRef, Commit},
     domain::{CommandId, Content, ConversationId, Event, Stream, User, UserId},
-    keys::{KeyError, KeyId, KeyState, KeyStore},
+    keys::{KeyError, KeyId, KeyState, KeyStore, seal},
     log::MAX_RECORD_BYTES,
 };
 
@@ -20,7 +20,7 @@ pub(super) struct Round {
     /// Accepted with the commit, each with its batch.
     pub(super) accepted: Vec<(Submission, usize)>,
     /// The same command once more, answered like the first: (reply, batch).
-    joined: Vec<(Submission, usize)>,
+    pub(super) joined: Vec<(Submission, usize)>,
     /// Command ids in this round, with their batch.
     ids: HashMap<(CommandId, UserId), usize>,
     /// Users' own streams touched in this round.
@@ -32,7 +32,7 @@ pub(super) struct Round {
 pub(super) enum SealError {
     /// The key store failed.
     Keys(KeyError),
-    /// The author's key was destroyed: they have been erased.
+    /// The key of an author, or of whom a fact concerns, was destroyed: they have been erased.
     Erased(UserId),
 }
 
@@ -118,13 +118,20 @@ impl Round {
             }
             let (state, nonce) = sealing.next().expect("one for each");
             let Some(KeyState::Present(key)) = state else {
-                return Err(SealError::Erased(batch.actor.clone()));
+                let erased = match &batch.stream {
+                    Stream::Conversation(_) => &batch.actor,
+                    Stream::User(subject) => subject,
+                };
+                return Err(SealError::Erased(erased.clone()));
             };
             let aad = aad(batch);
             let nonce: [u8; 12] = nonce.try_into().expect("12 bytes");
             for event in &mut batch.events {
-                if let Event::MessagePosted { content, .. } | Event::MessageEdited { content, .. } =
-                    event
+                if let Event::MessagePosted { content, .. }
+                | Event::MessageEdited { content, .. }
+                | Event::AppEventRecorded {
+                    payload: content, ..
+                } = event
                     && let Content::Plain(text) = content
                 {
                     *content = Content::Sealed(key.seal(&aad, nonce, text.as_bytes()));
@@ -219,26 +226,38 @@ fn posted(batch: &Batch) -> u64 {
 
 /// The key a batch's content is sealed with; `None` when it has none. A command writes at most one text.
 fn key_of(batch: &Batch) -> Option<KeyId> {
-    let conversation = conversation(batch)?;
     let sealed = batch.events.iter().any(|event| {
         matches!(
             event,
-            Event::MessagePosted { .. } | Event::MessageEdited { .. }
+            Event::MessagePosted { .. }
+                | Event::MessageEdited { .. }
+                | Event::AppEventRecorded { .. }
         )
     });
-    sealed.then(|| KeyId::Content {
-        conversation: conversation.0,
-        author: batch.actor.shared(),
+    sealed.then(|| match &batch.stream {
+        Stream::Conversation(conversation) => KeyId::Content {
+            conversation: conversation.0,
+            author: batch.actor.shared(),
+        },
+        Stream::User(subject) => KeyId::User(subject.shared()),
     })
 }
 
 fn aad(batch: &Batch) -> Vec<u8> {
-    let conversation = conversation(batch).expect("only conversations hold content");
-    crate::keys::seal::content_aad(
-        conversation.0,
-        &batch.actor,
-        batch.command.map(|command| command.id.0),
-    )
+    let command = batch.command.map(|command| command.id.0);
+    match &batch.stream {
+        Stream::Conversation(conversation) => {
+            seal::content_aad(conversation.0, &batch.actor, command)
+        }
+        Stream::User(subject) => {
+            let kind = batch.events.iter().find_map(|event| match event {
+                Event::AppEventRecorded { kind, .. } => Some(kind.as_str()),
+                _ => None,
+            });
+            let kind = kind.expect("nothing else in a user's stream is sealed");
+            seal::app_event_aad(subject, kind, &batch.actor, command)
+        }
+    }
 }
 
 fn present(state: Option<KeyState>) -> Option<KeyState> {

@@ -20,9 +20,10 @@ use super::{
 use crate::{
     domain::{
         Command, CommandId, ConversationCommand, ConversationId, Event, Refusal, Stream, User,
-        UserId, conversation::Context,
+        UserId, conversation::Context, user,
     },
     log::{Append, AppendError, EventLog, Lane, Position, ReadError as LogReadError, Shard},
+    metrics::{Metrics, Outcome},
     projections::{Projections, ReadError, Table, rows},
 };
 
@@ -36,13 +37,17 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// a current-thread runtime: the embedded log syncs to disk inline.
 pub async fn run(handler: Handler, parts: Parts) {
     let shards = (0..parts.log.identity().shards).map(Shard);
-    let writers = shards.map(|shard| Writer::new(shard, handler.queue(shard), parts.clone()).run());
+    let writers = shards.map(|shard| {
+        let metrics = handler.metrics().clone();
+        Writer::new(shard, handler.queue(shard), metrics, parts.clone()).run()
+    });
     futures_util::future::join_all(writers).await;
 }
 
 struct Writer {
     shard: Shard,
     queue: Arc<Queue>,
+    metrics: Arc<Metrics>,
     parts: Parts,
     /// Position of the shard's last commit, as far as known.
     fence: Position,
@@ -120,10 +125,11 @@ enum Failed {
 }
 
 impl Writer {
-    fn new(shard: Shard, queue: Arc<Queue>, parts: Parts) -> Writer {
+    fn new(shard: Shard, queue: Arc<Queue>, metrics: Arc<Metrics>, parts: Parts) -> Writer {
         Writer {
             shard,
             queue,
+            metrics,
             parts,
             fence: Position::START,
             aggregates: Aggregates::new(KEPT_CONVERSATIONS),
@@ -152,7 +158,9 @@ impl Writer {
                 // Commands executed before a restart are recognised only once they are folded.
                 folded = knows_end && self.reached(self.fence.0).await;
                 if !folded {
-                    waiting.drain(..).map(stopping).for_each(drop);
+                    for submission in waiting.drain(..) {
+                        self.stopping(submission);
+                    }
                     continue;
                 }
             }
@@ -240,35 +248,34 @@ impl Writer {
                     round.join(submission, batch);
                     return Decided::Taken;
                 }
-                return refuse(submission, Refusal::CommandIdReused);
+                return self.refuse(submission, Refusal::CommandIdReused);
             }
             match self.executed(id, &submission.actor).await {
                 Ok(Some((known, accepted))) if known == digest => {
+                    self.metrics
+                        .command(&submission.command, Outcome::Duplicate);
                     (submission.reply)(Answer::Accepted(Accepted {
                         duplicate: true,
                         ..accepted
                     }));
                     return Decided::Answered;
                 }
-                Ok(Some(_)) => return refuse(submission, Refusal::CommandIdReused),
-                Ok(None) if id.is_too_old(now_ms) => return refuse(submission, Refusal::TooOld),
+                Ok(Some(_)) => return self.refuse(submission, Refusal::CommandIdReused),
+                Ok(None) if id.is_too_old(now_ms) => {
+                    return self.refuse(submission, Refusal::TooOld);
+                }
                 Ok(None) => {}
-                Err(error) => return unavailable(submission, &error),
+                Err(error) => return self.unread(submission, &error),
             }
         }
         if submission.chain.as_ref().is_some_and(Chain::is_broken) {
-            (submission.reply)(Answer::Unavailable(
-                "not tried, for one before it could not be written".to_owned(),
-            ));
-            return Decided::Answered;
+            let why = "not tried, for one before it could not be written";
+            return self.unavailable(submission, why);
         }
         let stream = submission.command.stream(&submission.actor);
         if self.parts.projections.is_parked(&stream) {
             tracing::warn!(?stream, "a command to a parked stream was turned away");
-            (submission.reply)(Answer::Unavailable(
-                "this part of the log is out of order".to_owned(),
-            ));
-            return Decided::Answered;
+            return self.unavailable(submission, "this part of the log is out of order");
         }
         let decided = match &submission.command {
             Command::Conversation(id, command) => {
@@ -283,18 +290,19 @@ impl Writer {
                 // A conversation that is muted stands in another stream, of another shard perhaps.
                 let known = submission.known.max(self.fence.0);
                 if !self.reached(known).await {
-                    return stopping(submission);
+                    return self.stopping(submission);
                 }
                 let loaded = load::user(&self.parts.projections.read(), user, command);
                 loaded
                     .map(|()| user.decide(&self.parts.config.limits, command.clone()))
                     .map_err(Undecided::Unread)
             }
+            Command::AppEvent { kind, payload, .. } => Ok(user::app_event(kind, payload)),
         };
         let events = match decided {
-            Err(Undecided::Unread(error)) => return unavailable(submission, &error),
-            Err(Undecided::Stopping) => return stopping(submission),
-            Ok(Err(refusal)) => return refuse(submission, refusal),
+            Err(Undecided::Unread(error)) => return self.unread(submission, &error),
+            Err(Undecided::Stopping) => return self.stopping(submission),
+            Ok(Err(refusal)) => return self.refuse(submission, refusal),
             Ok(Ok(events)) => events,
         };
         // With an id it is recorded all the same: tried again it gets the same answer, whatever has
@@ -311,6 +319,7 @@ impl Writer {
                 seq: 0,
                 duplicate: false,
             };
+            self.metrics.command(&submission.command, Outcome::Accepted);
             (submission.reply)(Answer::Accepted(accepted));
             return Decided::Answered;
         }
@@ -428,12 +437,15 @@ impl Writer {
                     let (erased, others): (Vec<_>, Vec<_>) = round
                         .into_submissions()
                         .into_iter()
-                        .partition(|submission| submission.actor == user);
+                        .partition(|submission| {
+                            *submission.command.sealed_for(&submission.actor) == user
+                        });
                     for submission in erased {
-                        refuse(
-                            submission,
-                            Refusal::Forbidden("the author's content has been erased".into()),
-                        );
+                        let why = match submission.command {
+                            Command::AppEvent { .. } => "the subject has been erased",
+                            _ => "the author's content has been erased",
+                        };
+                        self.refuse(submission, Refusal::Forbidden(why.into()));
                     }
                     return Some(others);
                 }
@@ -448,9 +460,11 @@ impl Writer {
             id: self.commit_id(),
             payload: round.encode(recorded_ms),
         };
+        let bytes = append.payload.len();
         match self.append(append).await {
             Ok(position) => {
                 self.fence = position;
+                self.count(&round, bytes);
                 self.recent.extend(round.answer(position.0, recorded_ms));
                 None
             }
@@ -480,7 +494,13 @@ impl Writer {
         let mut backoff = Duration::from_millis(10);
         let mut unclear = false;
         loop {
-            match self.parts.log.append(append.clone()).await {
+            let began = crate::clock::moment();
+            let appended = self.parts.log.append(append.clone()).await;
+            match &appended {
+                Ok(_) => self.metrics.appended(began.elapsed()),
+                Err(error) => self.metrics.append_failed(error, self.parts.clock.now_ms()),
+            }
+            match appended {
                 Ok(position) => return Ok(position),
                 Err(AppendError::Conflict { last }) => {
                     tracing::warn!(shard = self.shard.0, %last, "another writer appended to this shard");
@@ -538,8 +558,45 @@ impl Writer {
 
     fn fail(&self, round: Round, why: &str) {
         for submission in round.into_submissions() {
-            (submission.reply)(Answer::Unavailable(why.to_owned()));
+            self.unavailable(submission, why);
         }
+    }
+
+    /// Counts what is in the log now.
+    fn count(&self, round: &Round, bytes: usize) {
+        for (submission, _) in &round.accepted {
+            self.metrics.command(&submission.command, Outcome::Accepted);
+        }
+        for (submission, _) in &round.joined {
+            self.metrics
+                .command(&submission.command, Outcome::Duplicate);
+        }
+        self.metrics.commit_bytes.observe(bytes as u64);
+        self.metrics
+            .commit_commands
+            .observe(round.accepted.len() as u64);
+    }
+
+    fn refuse(&self, submission: Submission, refusal: Refusal) -> Decided {
+        self.metrics.command(&submission.command, Outcome::Refused);
+        (submission.reply)(Answer::Refused(refusal));
+        Decided::Answered
+    }
+
+    fn unavailable(&self, submission: Submission, why: &str) -> Decided {
+        self.metrics
+            .command(&submission.command, Outcome::Unavailable);
+        (submission.reply)(Answer::Unavailable(why.to_owned()));
+        Decided::Answered
+    }
+
+    fn unread(&self, submission: Submission, error: &ReadError) -> Decided {
+        tracing::error!(%error, "the projections cannot be read");
+        self.unavailable(submission, "the server cannot read its state")
+    }
+
+    fn stopping(&self, submission: Submission) -> Decided {
+        self.unavailable(submission, STOPPING)
     }
 
     fn commit_id(&self) -> Uuid {
@@ -587,24 +644,6 @@ async fn reached(projections: &Projections, queue: &Queue, position: u64) -> boo
 
 /// What is answered to commands that are given up.
 const STOPPING: &str = "the server is stopping";
-
-fn stopping(submission: Submission) -> Decided {
-    (submission.reply)(Answer::Unavailable(STOPPING.to_owned()));
-    Decided::Answered
-}
-
-fn refuse(submission: Submission, refusal: Refusal) -> Decided {
-    (submission.reply)(Answer::Refused(refusal));
-    Decided::Answered
-}
-
-fn unavailable(submission: Submission, error: &ReadError) -> Decided {
-    tracing::error!(%error, "the projections cannot be read");
-    (submission.reply)(Answer::Unavailable(
-        "the server cannot read its state".to_owned(),
-    ));
-    Decided::Answered
-}
 
 #[cfg(test)]
 mod tests;

@@ -243,6 +243,8 @@ impl Model {
             Event::UserUnblocked { user: other } => {
                 self.blocks.remove(&(user.clone(), other.clone()));
             }
+            // Nobody is shown it.
+            Event::AppEventRecorded { .. } => {}
             other => panic!("no event of a user: {other:?}"),
         }
     }

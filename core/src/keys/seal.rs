@@ -130,6 +130,21 @@ pub fn content_aad(conversation: Uuid, author: &str, command: Option<Uuid>) -> V
     aad
 }
 
+/// What the payload of an app event is bound to: whom it concerns, what sort of fact it is, who caused
+/// it and the command that brought it.
+pub fn app_event_aad(subject: &str, kind: &str, actor: &str, command: Option<Uuid>) -> Vec<u8> {
+    const DOMAIN: &[u8] = b"tidings app event 1";
+    let mut aad = DOMAIN.to_vec();
+    aad.push(u8::from(command.is_some()));
+    aad.extend_from_slice(command.unwrap_or_default().as_bytes());
+    for part in [subject, kind, actor] {
+        // Lengths keep ("ab", "c") and ("a", "bc") apart.
+        aad.extend_from_slice(&(part.len() as u32).to_be_bytes());
+        aad.extend_from_slice(part.as_bytes());
+    }
+    aad
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -160,6 +175,24 @@ mod tests {
             content_aad(a, "eve", Some(b)),
             content_aad(a, "eve", None),
             content_aad(a, "eve", Some(Uuid::nil())),
+        ];
+        for (i, one) in all.iter().enumerate() {
+            assert!(!all[i + 1..].contains(one), "{i}");
+        }
+    }
+
+    #[test]
+    fn aads_of_app_events_differ_in_every_part() {
+        let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let all = [
+            app_event_aad("eve", "like", "ann", Some(a)),
+            app_event_aad("eva", "like", "ann", Some(a)),
+            app_event_aad("eve", "likes", "ann", Some(a)),
+            app_event_aad("eve", "lik", "eann", Some(a)),
+            app_event_aad("eve", "like", "anna", Some(a)),
+            app_event_aad("eve", "like", "ann", Some(b)),
+            app_event_aad("eve", "like", "ann", None),
+            app_event_aad("eve", "like", "ann", Some(Uuid::nil())),
         ];
         for (i, one) in all.iter().enumerate() {
             assert!(!all[i + 1..].contains(one), "{i}");

@@ -122,6 +122,15 @@ pub enum OpenError {
         /// What is wrong.
         reason: String,
     },
+    /// The note of how far the log had come at its last close cannot be read. The records are whole as far
+    /// as is known: only the loss of the last ones would not be noticed without it.
+    #[error("{path} cannot be read: {reason}")]
+    Reached {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// An acknowledged record is damaged or missing. Restore a backup.
     #[error("{path} is damaged at offset {offset}, position {position}: {reason}")]
     Damaged {

@@ -491,7 +491,8 @@ impl<'t, 's> Fold<'t, 's> {
             }
             Event::ConversationMuted { .. }
             | Event::UserBlocked { .. }
-            | Event::UserUnblocked { .. } => {
+            | Event::UserUnblocked { .. }
+            | Event::AppEventRecorded { .. } => {
                 return Err(FoldError::Poison(
                     "a user's event in a conversation's stream".to_owned(),
                 ));
@@ -602,6 +603,9 @@ impl<'t, 's> Fold<'t, 's> {
                 tx.delete(Table::Users, &rows::blocks(user, other));
                 tx.delete(Table::Users, &rows::blocked_by(other, user));
             }
+            // It is no state of ours and no client is told of it: it stands in the log, for those who
+            // follow that.
+            Event::AppEventRecorded { .. } => return Ok(()),
             _ => {
                 return Err(FoldError::Poison(
                     "a conversation's event in a user's stream".to_owned(),

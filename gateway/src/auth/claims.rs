@@ -77,12 +77,14 @@ pub(super) fn user(id: &str) -> Result<String, AuthError> {
 
 /// A NumericDate: seconds since 1970, which may have decimals.
 fn millis(claim: &str, seconds: &Number) -> Result<u64, AuthError> {
+    // What clients are told stays below 2^53: beyond it lie the next 285,000 years.
+    const MOST: u64 = (1 << 53) - 1;
     if let Some(seconds) = seconds.as_u64() {
-        return Ok(seconds.saturating_mul(1000));
+        return Ok(seconds.saturating_mul(1000).min(MOST));
     }
     match seconds.as_f64() {
         // Saturates; a date before 1970 is refused.
-        Some(seconds) if seconds >= 0.0 => Ok((seconds * 1000.0) as u64),
+        Some(seconds) if seconds >= 0.0 => Ok(((seconds * 1000.0) as u64).min(MOST)),
         _ => Err(AuthError::Malformed(format!(
             "claim `{claim}` is {seconds}"
         ))),

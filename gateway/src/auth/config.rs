@@ -1,8 +1,14 @@
 //! The `[auth]` part of the configuration.
 
-use std::{fmt, fs, path::PathBuf, time::Duration};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize, Serializer};
+
+use super::Scope;
 
 /// HS256 wants a secret as long as its hash (RFC 7518, 3.2).
 const MIN_SECRET_BYTES: usize = 32;
@@ -26,6 +32,9 @@ pub struct AuthConfig {
     /// Public keys for EdDSA and RS256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<JwksConfig>,
+    /// Keys of the product's own programs, for the backend API.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub api_keys: Vec<ApiKeyConfig>,
 }
 
 impl Default for AuthConfig {
@@ -37,8 +46,22 @@ impl Default for AuthConfig {
             require_expiry: true,
             secrets: Vec::new(),
             jwks: None,
+            api_keys: Vec::new(),
         }
     }
+}
+
+/// A key of one of the product's programs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeyConfig {
+    /// What it is called: 1 to 64 of a-z, 0-9, `_` and `-`. Idempotency keys are remembered under this
+    /// name, so a new key under an old name carries on.
+    pub name: String,
+    /// A file that holds it, at least 32 bytes; white space at the end is not part of it.
+    pub file: PathBuf,
+    /// What it allows.
+    pub scopes: Vec<Scope>,
 }
 
 /// One secret, given in place or in a file.
@@ -119,6 +142,35 @@ pub enum AuthConfigError {
         /// Its `kid`, empty when it has none.
         kid: String,
     },
+    /// An API key that cannot be told from others.
+    #[error("auth.api_keys: {name:?} is no name: use 1 to 64 of a-z, 0-9, _ and -")]
+    ApiKeyName {
+        /// What it is called.
+        name: String,
+    },
+    /// Two API keys of one name, or one key under two names.
+    #[error("auth.api_keys: {name:?} is there twice, or is the same key as another")]
+    ApiKeyTwice {
+        /// What it is called.
+        name: String,
+    },
+    /// An API key that allows nothing.
+    #[error("auth.api_keys: {name:?} has no scopes: name at least one")]
+    ApiKeyScopes {
+        /// What it is called.
+        name: String,
+    },
+    /// An API key that could be guessed.
+    #[error(
+        "auth.api_keys: {} holds {len} bytes, at least {MIN_SECRET_BYTES} are needed: `tidings secrets api-key` prints one",
+        path.display()
+    )]
+    ShortApiKey {
+        /// Its file.
+        path: PathBuf,
+        /// Its length in bytes.
+        len: usize,
+    },
     /// Neither or both of two ways.
     #[error("auth.jwks needs either `file` or `url`")]
     JwksSource,
@@ -146,20 +198,34 @@ pub enum AuthConfigError {
     },
 }
 
+/// A file's contents but for white space at the end.
+fn read(path: &Path) -> Result<Vec<u8>, AuthConfigError> {
+    let read = fs::read(path).map_err(|error| AuthConfigError::Read {
+        path: path.to_owned(),
+        error,
+    })?;
+    Ok(read.trim_ascii_end().to_vec())
+}
+
+impl ApiKeyConfig {
+    /// The key's bytes.
+    pub(super) fn load(&self) -> Result<Vec<u8>, AuthConfigError> {
+        let key = read(&self.file)?;
+        if key.len() < MIN_SECRET_BYTES {
+            let (path, len) = (self.file.clone(), key.len());
+            return Err(AuthConfigError::ShortApiKey { path, len });
+        }
+        Ok(key)
+    }
+}
+
 impl SecretConfig {
     /// The secret's bytes.
     pub(super) fn load(&self) -> Result<Vec<u8>, AuthConfigError> {
         let kid = || self.kid.clone().unwrap_or_default();
         let secret = match (&self.secret, &self.file) {
             (Some(secret), None) => secret.0.clone().into_bytes(),
-            (None, Some(path)) => {
-                let read = fs::read(path);
-                let text = read.map_err(|error| AuthConfigError::Read {
-                    path: path.clone(),
-                    error,
-                })?;
-                text.trim_ascii_end().to_vec()
-            }
+            (None, Some(path)) => read(path)?,
             _ => return Err(AuthConfigError::SecretSource { kid: kid() }),
         };
         if secret.len() < MIN_SECRET_BYTES {

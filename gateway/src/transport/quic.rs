@@ -21,7 +21,7 @@ use tidings_protocol::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    LINGER, SEND_BUFFER,
+    LINGER, SEND_BUFFER, Transport,
     line::{Broken, Read},
 };
 use crate::session::Gateway;
@@ -131,7 +131,7 @@ async fn accept(gateway: Arc<Gateway>, incoming: Incoming) {
         buffer: BytesMut::new(),
         frame_bytes: gateway.limits.frame_bytes,
     });
-    match gateway.accept(address, encoding) {
+    match gateway.accept(address, encoding, Transport::Quic) {
         Ok(mut session) => {
             drop(gateway);
             line.carry(&mut session).await;

@@ -15,7 +15,7 @@ use futures_util::{SinkExt, StreamExt};
 use tidings_protocol::{CloseCode, Encoding, version};
 
 use super::{
-    LINGER,
+    LINGER, Transport,
     line::{Broken, Read},
     tcp::Peer,
 };
@@ -58,7 +58,7 @@ pub async fn upgrade(
 
 async fn serve(gateway: Arc<Gateway>, socket: WebSocket, address: SocketAddr, encoding: Encoding) {
     let mut line = super::Line::WebSocket(Line { socket, encoding });
-    match gateway.accept(address.ip(), encoding) {
+    match gateway.accept(address.ip(), encoding, Transport::WebSocket) {
         Ok(mut session) => {
             drop(gateway);
             line.carry(&mut session).await;

@@ -1,7 +1,8 @@
 /** The client: what an app holds. */
 
-import { TidingsError } from './error.js';
+import { TidingsError, refused } from './error.js';
 import { expect } from './fetching.js';
+import { faultOfOptions } from './sendable.js';
 import { Session } from './session.js';
 
 /** @typedef {import('../types/index.js').Events} Events */
@@ -72,12 +73,19 @@ export class Tidings {
    * @param {string} user
    * @param {{ context?: string }} [options]
    */
-  startDirect(user, { context = '' } = {}) {
+  startDirect(user, options) {
+    const fault = faultOfOptions(options);
+    if (fault) return refused(fault);
+    const { context = '' } = options ?? {};
     return this.#started({ start_direct: { user, context } });
   }
 
   /** @param {{ title: string, members?: string[], historyFromStart?: boolean, maxMembers?: number }} group */
-  createGroup({ title, members = [], historyFromStart = false, maxMembers = 0 }) {
+  createGroup(group) {
+    const fault = faultOfOptions(group);
+    if (fault) return refused(fault);
+    // Without a title it is refused where it is looked at as a whole.
+    const { title, members = [], historyFromStart = false, maxMembers = 0 } = group ?? /** @type {any} */ ({});
     return this.#started({
       create_group: { title, members, history_from_start: historyFromStart, max_members: maxMembers },
     });
@@ -113,6 +121,7 @@ export class Tidings {
    * @param {(event: Events[K]) => void} listener
    */
   on(name, listener) {
+    if (typeof listener !== 'function') throw new TidingsError({ code: 'invalid', message: `on: what listens to ${String(name)} is no function` });
     return this.#session.emitter.on(name, listener);
   }
   /**

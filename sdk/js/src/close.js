@@ -38,6 +38,7 @@ export function backoff(attempt, random) {
  * @property {number} attempt connections that failed in a row, this one not counted
  * @property {boolean} tokenRefreshed whether this connection's token had been fetched anew after a refusal
  * @property {boolean} stable whether the connection had been up for a while
+ * @property {string} [unreached] address of a socket that was never opened
  */
 
 /**
@@ -58,7 +59,7 @@ export function planAfter(ending, random) {
   const { closing, refusal } = ending;
   const known = CLOSE_CODES[ending.code];
   const code = refusal?.code || closing?.code || known?.name || 'unavailable';
-  const message = refusal?.message || closing?.message || goodbye(ending.code, known?.name);
+  const message = refusal?.message || closing?.message || goodbye(ending.code, known?.name, ending.unreached);
   const pace = ending.stable ? backoff(0, random) : backoff(ending.attempt, random);
   const asked = refusal?.retry_after_ms || closing?.after_ms || 0;
   const plan = { reconnect: true, delayMs: asked || pace, refreshToken: false, address: closing?.address ?? '' };
@@ -85,8 +86,11 @@ export function planAfter(ending, random) {
 /**
  * @param {number} code
  * @param {string | undefined} name
+ * @param {string | undefined} unreached
  */
-function goodbye(code, name) {
+function goodbye(code, name, unreached) {
+  // Without what an app may have put into the address for the server only.
+  if (unreached) return `cannot reach ${unreached.replace(/\?.*$/, '')}`;
   if (name) return `the server closed the connection: ${name}`;
   return code === 1006 ? 'the connection was lost' : `the connection was closed with code ${code}`;
 }

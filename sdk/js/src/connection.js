@@ -53,6 +53,8 @@ export class Connection {
   #attempt = 0;
   #refresh = false;
   #welcomedMs = 0;
+  /** Whether the socket was opened at all. */
+  #reached = false;
   /** @type {import('../types/wire.js').Closing | null} */
   #closing = null;
   /** @type {import('../types/wire.js').ErrorBody | null} */
@@ -114,6 +116,7 @@ export class Connection {
     this.#closing = null;
     this.#refusal = null;
     this.#welcomedMs = 0;
+    this.#reached = false;
     this.#by.onState({ state: 'connecting', attempt: this.#attempt });
     const refreshed = this.#refresh;
     let hello;
@@ -141,7 +144,10 @@ export class Connection {
     }
     this.#socket = socket;
     this.#timer = clock.setTimeout(() => this.#lost(refreshed, 'no answer from the server'), OPEN_MS);
-    socket.onopen = () => this.#write({ id: OWN_ID, request: { hello } });
+    socket.onopen = () => {
+      this.#reached = true;
+      this.#write({ id: OWN_ID, request: { hello } });
+    };
     socket.onmessage = (/** @type {{ data: unknown }} */ event) => this.#receive(event.data, refreshed);
     // A close always follows, and says as much.
     socket.onerror = () => {};
@@ -201,7 +207,7 @@ export class Connection {
     const welcomed = this.#welcomedMs > 0;
     const stable = welcomed && clock.now() - this.#welcomedMs >= STABLE_MS;
     const plan = planAfter(
-      { code, closing: this.#closing, refusal: this.#refusal, attempt: this.#attempt, tokenRefreshed: refreshed, stable },
+      { code, closing: this.#closing, refusal: this.#refusal, attempt: this.#attempt, tokenRefreshed: refreshed, stable, unreached: this.#socket && !this.#reached ? this.#nodes.present : '' },
       random,
     );
     this.#drop(1000, '');

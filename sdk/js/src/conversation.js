@@ -1,8 +1,8 @@
 /** A handle to one conversation: reads the store, acts through the session. */
 
-import { refused } from './error.js';
+import { TidingsError, refused } from './error.js';
 import { expect } from './fetching.js';
-import { unsendable } from './sendable.js';
+import { faultOfOptions, unsendable } from './sendable.js';
 import { CURSOR_MEMBERS, counts } from './state.js';
 import { TypingSelf } from './typing.js';
 import { findMessage, holes } from './window.js';
@@ -166,6 +166,8 @@ export class Conversation {
 
   /** @param {number} seq */
   async loadAround(seq) {
+    const unreadable = unsendable({ get_message: { seq } });
+    if (unreadable) throw unreadable;
     if (this.message(seq)) return;
     await Promise.all([
       this.#session.fetching.messages(this.id, { before: seq + 1 }),
@@ -187,12 +189,12 @@ export class Conversation {
    * @param {{ replyTo?: number, mentions?: string[] }} [options]
    * @returns {Promise<Accepted>}
    */
-  send(text, { replyTo = 0, mentions = [] } = {}) {
+  send(text, options) {
+    const fault = this.#faultOfText(text) ?? faultOfOptions(options);
+    if (fault) return refused(fault);
+    const { replyTo = 0, mentions = [] } = options ?? {};
     this.#typing.sent();
-    return (
-      this.#refuseText(text) ??
-      this.#session.command({ post_message: { conversation: this.id, text, reply_to: replyTo, mentions } })
-    );
+    return this.#session.command({ post_message: { conversation: this.id, text, reply_to: replyTo, mentions } });
   }
 
   /**
@@ -201,8 +203,11 @@ export class Conversation {
    * @param {{ mentions?: string[] }} [options]
    * @returns {Promise<Accepted>}
    */
-  edit(seq, text, { mentions = [] } = {}) {
-    return this.#refuseText(text) ?? this.#session.command({ edit_message: { conversation: this.id, seq, text, mentions } });
+  edit(seq, text, options) {
+    const fault = this.#faultOfText(text) ?? faultOfOptions(options);
+    if (fault) return refused(fault);
+    const { mentions = [] } = options ?? {};
+    return this.#session.command({ edit_message: { conversation: this.id, seq, text, mentions } });
   }
 
   /** @param {number} seq */
@@ -229,7 +234,7 @@ export class Conversation {
   /** @param {number} [seq] */
   markRead(seq = this.lastSeq) {
     const state = this.#state;
-    const unreadable = unsendable({ seq });
+    const unreadable = unsendable({ mark_read: { seq } });
     if (unreadable) throw unreadable;
     if (!state || state.role === '' || seq <= state.readSeq) return;
     if (this.#session.marks.set(this.id, Math.min(seq, state.lastSeq))) this.#session.changed(this.id, true);
@@ -237,8 +242,8 @@ export class Conversation {
 
   /** @param {boolean} active */
   setTyping(active) {
-    if (unsendable({ conversation: this.id })) return;
-    this.#typing.set(active);
+    if (unsendable({ typing: { conversation: this.id } })) return;
+    this.#typing.set(Boolean(active));
   }
 
   /** @param {string[]} users */
@@ -274,7 +279,10 @@ export class Conversation {
   }
 
   /** @param {{ after?: string, limit?: number }} [page] */
-  async listMembers({ after = '', limit = 0 } = {}) {
+  async listMembers(page) {
+    const fault = faultOfOptions(page);
+    if (fault) throw fault;
+    const { after = '', limit = 0 } = page ?? {};
     const outcome = await this.#session.ask({ list_members: { conversation: this.id, after, limit } });
     const { members, more } = expect(outcome, 'members');
     return { members: members.map(({ user, role, joined_ms }) => ({ user, role, joinedMs: joined_ms })), more };
@@ -290,10 +298,12 @@ export class Conversation {
   }
 
   /** @param {string} text */
-  #refuseText(text) {
-    if (text.trim() === '') return refused('invalid', 'a message has text');
+  #faultOfText(text) {
+    const fault = unsendable({ post_message: { text } });
+    if (fault) return fault;
+    if (text.trim() === '') return new TidingsError({ code: 'invalid', message: 'a message has text' });
     const bytes = new TextEncoder().encode(text).length;
     const limit = this.#session.limits?.text_bytes || Infinity;
-    return bytes > limit ? refused('too_large', `a text of ${bytes} bytes, the limit is ${limit}`) : null;
+    return bytes > limit ? new TidingsError({ code: 'too_large', message: `a text of ${bytes} bytes, the limit is ${limit}` }) : null;
   }
 }

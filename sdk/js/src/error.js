@@ -69,12 +69,11 @@ export async function tokenFrom(getToken, refresh) {
 }
 
 /**
- * @param {string} code
- * @param {string} message
+ * @param {TidingsError} error
  * @returns {Promise<never>} rejected; nobody has to wait for it
  */
-export function refused(code, message) {
-  const promise = Promise.reject(new TidingsError({ code, message }));
+export function refused(error) {
+  const promise = Promise.reject(error);
   promise.catch(() => {});
   return promise;
 }

@@ -3,6 +3,17 @@
 import { TidingsError } from './error.js';
 import { UUID } from './uuid.js';
 
+/** What the fields of requests hold; those of the second kind may be left out. */
+const TEXTS = new Set(['conversation', 'text', 'title', 'user', 'reaction', 'role']);
+const TEXTS_OR_NONE = new Set(['context']);
+const LISTS = new Set(['users', 'members']);
+const LISTS_OR_NONE = new Set(['mentions']);
+const NUMBERS = new Set(['seq']);
+const NUMBERS_OR_NONE = new Set(['reply_to', 'max_members', 'before', 'limit']);
+const ROLES = new Set(['owner', 'moderator', 'member']);
+const FLAGS = new Set(['muted', 'active']);
+const FLAGS_OR_NONE = new Set(['history_from_start']);
+
 /**
  * @param {string} text
  * @returns {boolean} whether it holds half of a character, as cutting a text in the middle of an emoji leaves it
@@ -13,29 +24,60 @@ function isTorn(text) {
 
 /**
  * @param {unknown} value
- * @param {string} name
+ * @returns {string} as it is named in an error: never all of it, it may be anything
+ */
+function shown(value) {
+  if (value === null || ['undefined', 'number', 'boolean'].includes(typeof value)) return String(value);
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string | null}
+ */
+function faultOfText(value) {
+  if (typeof value !== 'string') return `${shown(value)} is no text`;
+  return isTorn(value) ? 'the text holds half of a character' : null;
+}
+
+/**
+ * @param {string} name of a field
+ * @param {unknown} value
  * @returns {string | null} what is wrong with it
  */
-function faultOf(value, name) {
-  switch (typeof value) {
-    case 'string':
-      if (name === 'conversation' && !UUID.test(value)) return `conversation: ${JSON.stringify(value)} is no id of one`;
-      return isTorn(value) ? `${name}: the text holds half of a character` : null;
-    case 'number':
-      return Number.isSafeInteger(value) && value >= 0 ? null : `${name}: ${value} is no number from 0 up`;
-    case 'object':
-      // Null says that something is not set.
-      for (const [key, inner] of Object.entries(value ?? {})) {
-        const fault = faultOf(inner, Array.isArray(value) ? name : key);
-        if (fault) return fault;
-      }
-      return null;
-    case 'boolean':
-    case 'undefined':
-      return null;
-    default:
-      return `${name}: a ${typeof value}`;
+function faultOf(name, value) {
+  if (TEXTS.has(name) || (TEXTS_OR_NONE.has(name) && value !== undefined)) {
+    if (name === 'conversation' && !(typeof value === 'string' && UUID.test(value))) return `${shown(value)} is no id of one`;
+    // Roles are names of an enumeration: another one cannot be read either.
+    if (name === 'role' && !ROLES.has(/** @type {any} */ (value))) return `${shown(value)} is none of ${[...ROLES].join(', ')}`;
+    return faultOfText(value);
   }
+  if (LISTS.has(name) || (LISTS_OR_NONE.has(name) && value !== undefined)) {
+    if (!Array.isArray(value)) return `${shown(value)} is no list`;
+    // By index: a hole in the list is no text either.
+    for (let i = 0; i < value.length; i += 1) {
+      const fault = faultOfText(value[i]);
+      if (fault) return fault;
+    }
+    return null;
+  }
+  if (NUMBERS.has(name) || (NUMBERS_OR_NONE.has(name) && value !== undefined)) return faultOfNumber(value);
+  if (FLAGS.has(name) || (FLAGS_OR_NONE.has(name) && value !== undefined)) {
+    return typeof value === 'boolean' ? null : `${shown(value)} is neither true nor false`;
+  }
+  // A place in a list: by number in a history, by name among members. Null says that it is not set.
+  if (value === undefined || value === null || typeof value === 'boolean') return null;
+  if (typeof value === 'string') return faultOfText(value);
+  return faultOfNumber(value);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string | null}
+ */
+function faultOfNumber(value) {
+  return Number.isSafeInteger(value) && /** @type {number} */ (value) >= 0 ? null : `${shown(value)} is no number from 0 up`;
 }
 
 /**
@@ -43,6 +85,21 @@ function faultOf(value, name) {
  * @returns {TidingsError | null} why no server could read it
  */
 export function unsendable(request) {
-  const message = faultOf(request, 'request');
-  return message === null ? null : new TidingsError({ code: 'invalid', message });
+  for (const body of Object.values(request)) {
+    for (const [name, value] of Object.entries(body ?? {})) {
+      const fault = faultOf(name, value);
+      if (fault) return new TidingsError({ code: 'invalid', message: `${name}: ${fault}` });
+    }
+  }
+  return null;
+}
+
+/**
+ * What an app may leave out altogether, or hand in as an object.
+ * @param {unknown} options
+ * @returns {TidingsError | null}
+ */
+export function faultOfOptions(options) {
+  if (options === undefined || (typeof options === 'object' && options !== null && !Array.isArray(options))) return null;
+  return new TidingsError({ code: 'invalid', message: `options: ${shown(options)} is no object` });
 }

@@ -16,6 +16,7 @@ import { onForeground } from './foreground.js';
 import { defaultLocks } from './locks.js';
 import { Marks } from './marks.js';
 import { Outbox } from './outbox.js';
+import { OwnTexts } from './own-texts.js';
 import { Pending } from './pending.js';
 import { Queries } from './queries.js';
 import { Renewal } from './renewal.js';
@@ -64,6 +65,9 @@ export class Session {
 
   /** @param {import('../types/index.js').Options} options */
   constructor(options) {
+    if (typeof options?.getToken !== 'function') {
+      throw new TidingsError({ code: 'invalid', message: 'options: getToken is a function that gives the signed-in user’s token' });
+    }
     const WebSocket = options.WebSocket ?? globalThis.WebSocket;
     if (!WebSocket) {
       throw new TidingsError({
@@ -103,10 +107,12 @@ export class Session {
       faultOf: (request) => this.#faultOf(request),
       isKept: (request) => !('post_message' in request && this.store.gone.has(request.post_message.conversation)),
       onChange: (entry) => this.#onOutbox(entry),
-      onAccepted: (entry, accepted) => this.pending.accepted(entry, accepted),
+      onAccepted: (entry, accepted) => this.#onAccepted(entry, accepted),
       onError: report,
     });
     this.pending = new Pending(this.outbox, this.store);
+    this.texts = new OwnTexts(this.outbox);
+    this.store.texts = this.texts;
     this.renewal = new Renewal(this.#clock, () => this.serverNow(), options.getToken, this.calls, report);
     this.fetching = new Fetching(this.store, this.queries, report);
     this.typing = new TypingOthers(this.#clock, (id) => this.changed(id, false));
@@ -179,7 +185,7 @@ export class Session {
    */
   command(request) {
     const fault = this.#faultOf(request);
-    if (fault) return refused(fault.code, fault.message);
+    if (fault) return refused(fault);
     const { answer } = this.outbox.add(request);
     return answer;
   }
@@ -273,6 +279,7 @@ export class Session {
   /** @param {import('../types/wire.js').Event} event */
   #onEvent(event) {
     const replayed = this.#toCome > 0;
+    event = this.texts.wholeEvent(event);
     const todo = this.store.apply(event);
     if (todo.applied) {
       this.fetching.onEvent(todo);
@@ -324,6 +331,17 @@ export class Session {
     this.acks.drop();
     this.typing.clear();
     this.renewal.stop();
+  }
+
+  /**
+   * @param {import('../types/index.js').OutboxEntry} entry
+   * @param {Accepted} accepted
+   */
+  #onAccepted(entry, accepted) {
+    this.pending.accepted(entry, accepted);
+    const own = this.texts.accepted(entry, accepted, this.limits?.push_text_bytes ?? Infinity);
+    const [body] = Object.values(entry.request);
+    if (own && 'conversation' in body) this.store.keepText(body.conversation, own);
   }
 
   /** @param {import('../types/index.js').OutboxEntry} entry */

@@ -6,7 +6,7 @@
  */
 
 import { applyEvent, applyToWindow, fromView } from './state.js';
-import { mergePage, settle, trim } from './window.js';
+import { findMessage, mergePage, settle, trim } from './window.js';
 import { kindOf, messageFromWire } from './wire.js';
 
 /**
@@ -36,6 +36,8 @@ export class Store {
   gone = new Set();
   /** Called with the conversation that changed (empty for none), and whether the list did. */
   onChange = (/** @type {string} */ _conversation, /** @type {boolean} */ _list) => {};
+  /** Puts in texts that are known here where the server sends stubs. @type {Pick<import('./own-texts.js').OwnTexts, 'whole' | 'wholeView'>} */
+  texts = { whole: (_conversation, message) => message, wholeView: (view) => view };
 
   /** Unread messages of conversations that are not loaded. */
   #rest = 0;
@@ -72,7 +74,7 @@ export class Store {
     this.blocked = new Set(reset.blocked ?? []);
     this.more = reset.more ?? false;
     this.gone.clear();
-    this.conversations = new Map((reset.conversations ?? []).map((view) => [view.id, fromView(view, position)]));
+    this.conversations = new Map((reset.conversations ?? []).map((view) => [view.id, fromView(this.texts.wholeView(view), position)]));
     this.#rest = this.more ? (reset.unread_total ?? 0) - this.#loadedUnread() : 0;
     this.#restAsOf = 0;
     this.#generation += 1;
@@ -202,7 +204,12 @@ export class Store {
     const state = this.conversations.get(id);
     if (!newer) return false;
     if (!state) return true;
-    const messages = page.messages.map(messageFromWire);
+    const messages = page.messages.map((message) => {
+      const now = messageFromWire(this.texts.whole(id, message));
+      const known = now.stub ? findMessage(state.window, now.seq) : undefined;
+      // What was loaded before is not taken away again.
+      return known && !known.stub && known.text !== '' && known.editedMs === now.editedMs ? { ...now, text: known.text, stub: false } : now;
+    });
     const base = replace ? { messages: [], stretches: [], fresh: [] } : state.window;
     let window = mergePage(base, { ...stretch, messages, asOf: page.position });
     for (const event of newer) {
@@ -236,11 +243,32 @@ export class Store {
     const state = this.conversations.get(id);
     if (!state) return;
     const full = messageFromWire(message);
-    const messages = state.window.messages.map((known) =>
+    this.#replace(state, full.seq, (known) =>
       // An edit that came in between is newer than the answer.
-      known.seq === full.seq && known.stub && known.editedMs <= full.editedMs ? { ...full, reactions: known.reactions } : known,
+      known.stub && known.editedMs <= full.editedMs ? { ...full, reactions: known.reactions } : known,
     );
-    this.#set({ ...state, window: { ...state.window, messages } });
+  }
+
+  /**
+   * The text of a message of one's own whose stub came before the answer.
+   * @param {string} id
+   * @param {{ seq: number, text: string, editedMs: number }} own
+   */
+  keepText(id, { seq, text, editedMs }) {
+    const state = this.conversations.get(id);
+    if (!state) return;
+    this.#replace(state, seq, (known) => (known.stub && known.author === this.me && known.editedMs === editedMs ? { ...known, text, stub: false } : known));
+  }
+
+  /**
+   * @param {ConversationState} state
+   * @param {number} seq
+   * @param {(message: import('../types/index.js').Message) => import('../types/index.js').Message} change
+   */
+  #replace(state, seq, change) {
+    const messages = state.window.messages.map((message) => (message.seq === seq ? change(message) : message));
+    const { lastMessage } = state;
+    this.#set({ ...state, lastMessage: lastMessage?.seq === seq ? change(lastMessage) : lastMessage, window: { ...state.window, messages } });
   }
 
   /**
@@ -259,7 +287,7 @@ export class Store {
    */
   #added(view, event) {
     const before = this.conversations.get(view.id);
-    const state = fromView(view, event.position - 1);
+    const state = fromView(this.texts.wholeView(view), event.position - 1);
     if (this.#restAsOf >= event.position) this.#rest -= counted(state) - (before ? counted(before) : 0);
     this.#set(state, true);
   }
@@ -272,7 +300,7 @@ export class Store {
    */
   #mergeView(view, position, newer, replace) {
     const before = this.conversations.get(view.id);
-    let state = fromView(view, position);
+    let state = fromView(this.texts.wholeView(view), position);
     if (!before && !view.muted) this.#rest -= view.unread;
     const viewer = { me: this.me, blocked: this.blocked };
     for (const event of newer) {

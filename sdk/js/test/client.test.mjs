@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MemoryStorage, Tidings } from '../src/index.js';
+import { MemoryStorage, Tidings, TidingsError } from '../src/index.js';
 import { ManualClock, settled } from './support/clock.mjs';
 import { EPOCH, reset, scriptedSockets, welcome } from './support/socket.mjs';
 
@@ -698,4 +698,109 @@ test('one of several addresses is taken, and another when it is not to be had', 
   last().end(1006);
   await clock.advance(100);
   assert.deepEqual([sockets.length, last().url], [2, 'wss://a.example.com/v1/ws']);
+});
+
+test('an argument that is wrong is refused as invalid, and nothing of it is sent', async () => {
+  const { client, conversation, last } = await setUp();
+  const before = last().sent.length;
+  const cyclic = [];
+  cyclic.push(cyclic);
+  const wrong = {
+    'send()': () => conversation.send(),
+    'send(5)': () => conversation.send(5),
+    'send(null)': () => conversation.send(null),
+    'send({})': () => conversation.send({ text: 'hi' }),
+    'send with null': () => conversation.send('hi', null),
+    'send with a list': () => conversation.send('hi', []),
+    'send in reply to text': () => conversation.send('hi', { replyTo: '1' }),
+    'send in reply to null': () => conversation.send('hi', { replyTo: null }),
+    'send with one mention': () => conversation.send('hi', { mentions: 'bob' }),
+    'send with what mentions itself': () => conversation.send('hi', { mentions: cyclic }),
+    'send with a hole': () => conversation.send('hi', { mentions: new Array(1) }),
+    'edit(seq)': () => conversation.edit(1),
+    'edit("1")': () => conversation.edit('1', 'hi'),
+    'edit with null': () => conversation.edit(1, 'hi', null),
+    'retract()': () => conversation.retract(),
+    'react(1, 5)': () => conversation.react(1, 5),
+    'react(1)': () => conversation.react(1),
+    'unreact("1")': () => conversation.unreact('1', '👍'),
+    'addMembers("bob")': () => conversation.addMembers('bob'),
+    'addMembers([5])': () => conversation.addMembers([5]),
+    'removeMember()': () => conversation.removeMember(),
+    'setRole("king")': () => conversation.setRole('bob', 'king'),
+    'setTitle(7)': () => conversation.setTitle(7),
+    'setMuted("yes")': () => conversation.setMuted('yes'),
+    'listMembers(null)': () => conversation.listMembers(null),
+    'receipts()': () => conversation.receipts(),
+    'loadText("x")': () => conversation.loadText('x'),
+    'loadAround()': () => conversation.loadAround(),
+    'loadOlder("x")': () => conversation.loadOlder('x'),
+    'startDirect()': () => client.startDirect(),
+    'startDirect(5)': () => client.startDirect(5),
+    'startDirect with null': () => client.startDirect('bob', null),
+    'startDirect about 5': () => client.startDirect('bob', { context: 5 }),
+    'createGroup()': () => client.createGroup(),
+    'createGroup({})': () => client.createGroup({}),
+    'createGroup with one member': () => client.createGroup({ title: 'x', members: 'bob' }),
+    'createGroup("x")': () => client.createGroup('x'),
+    'block({})': () => client.block({}),
+    'unblock()': () => client.unblock(),
+    'of no conversation': () => client.conversation(undefined).send('hi'),
+  };
+  for (const [what, call] of Object.entries(wrong)) {
+    let error;
+    // Refused by the promise, never thrown at whoever calls: but for what gives none.
+    await call().catch((refusal) => (error = refusal));
+    assert.ok(error instanceof TidingsError, `${what}: ${error}`);
+    assert.deepEqual([error.code, error.retry], ['invalid', false], `${what}: ${error.message}`);
+  }
+  const invalid = { name: 'TidingsError', code: 'invalid' };
+  assert.throws(() => conversation.markRead('x'), invalid);
+  assert.throws(() => client.on('change', undefined), invalid);
+  assert.throws(() => new Tidings(), invalid);
+  assert.throws(() => new Tidings({ url: 'https://chat.example.com', WebSocket: class {} }), invalid);
+  assert.deepEqual([client.waiting, conversation.pending, last().sent.length], [0, [], before]);
+});
+
+test('a long message of one’s own keeps its text where the server sends a stub, whichever comes first', async () => {
+  const text = 'long '.repeat(1000);
+  for (const first of ['event', 'answer']) {
+    const { conversation, last } = await setUp();
+    void conversation.send(text);
+    const [{ command_id }] = last().requests('post_message');
+    const stub = message(1, 'alice', { command_id, text: '', stub: true });
+    const steps = [() => last().receive(event(101, { message_posted: stub }, { actor: 'alice' })), () => last().answer('post_message', accepted())];
+    if (first === 'answer') steps.reverse();
+    for (const step of steps) {
+      step();
+      const texts = conversation.timeline.map((item) => (item.type === 'message' ? item.message : item.pending).text);
+      assert.deepEqual(texts, [text], first);
+    }
+    assert.deepEqual([conversation.messages[0].stub, conversation.lastMessage.text, conversation.pending.length], [false, text, 0]);
+
+    // Nor do a page of the history and a reset take it away.
+    const loading = conversation.loadOlder(2);
+    await settled();
+    last().answer('list_messages', { messages: { messages: [stub], more: false, position: 101 } });
+    await loading;
+    assert.equal(conversation.messages[0].text, text);
+    const cursor = { epoch: EPOCH, position: 102, index: 4294967295 };
+    last().receive(reset({ cursor, conversations: [view({ last_message: stub, last_seq: 1 })] }));
+    assert.deepEqual([conversation.messages[0].text, conversation.lastMessage.text], [text, text]);
+  }
+});
+
+test('so does a long edit; one of another device’s stays a stub', async () => {
+  const text = 'edited '.repeat(1000);
+  const edited = { message_edited: { seq: 1, text: '', mentions: [], stub: true, erased: false } };
+  for (const first of ['event', 'answer']) {
+    const { conversation, last } = await setUp({ conversations: [view({ last_message: message(1, 'alice'), last_seq: 1 })] });
+    void conversation.edit(1, text);
+    const steps = [() => last().receive(event(102, edited, { actor: 'alice', at_ms: 7 })), () => last().answer('edit_message', accepted({ position: 102, at_ms: 7 }))];
+    if (first === 'answer') steps.reverse();
+    for (const step of steps) step();
+    assert.deepEqual([conversation.messages[0].text, conversation.messages[0].stub, conversation.lastMessage.text], [text, false, text], first);
+    last().receive(event(103, edited, { actor: 'alice', at_ms: 8 }));
+    assert.deepEqual([conversation.messages[0].text, conversation.messages[0].stub], ['', true]);
+  }
 });

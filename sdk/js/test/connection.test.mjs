@@ -355,3 +355,14 @@ test('stopping ends it, whatever is under way', async () => {
   await settled();
   assert.equal(sockets.length, 1);
 });
+
+test('a server that cannot be reached is named, one that was there is lost', async () => {
+  const { states, last, connect, clock } = await setUp();
+  const saying = () => states.at(-1).error.message;
+  last().end(1006);
+  assert.equal(saying(), 'cannot reach wss://chat.example.com/v1/ws');
+  await clock.advance(500);
+  await connect();
+  last().end(1006);
+  assert.equal(saying(), 'the connection was lost');
+});

@@ -47,6 +47,10 @@ test('the bot answers the client, also what was asked while it was away', { skip
   await until(() => client.said.text.includes('omar: 42'), 'the answer to the old question');
   client.child.stdin.write('hello\n');
   await until(() => client.said.text.includes('omar: Hello!'), 'the answer to the new one');
+  // What the server does not push whole is fetched, by both ends.
+  const long = 'a long question '.repeat(400).trim();
+  client.child.stdin.write(`${long}\n`);
+  await until(() => client.said.text.includes(`omar: You said “${long}”`), 'the long answer to a long question');
   client.child.stdin.write('/react 1 👍\n/back 3\n/quit\n');
   assert.equal(await client.ended, 0, client.said.text);
   assert.equal(client.said.text.match(/omar: 42/g).length, 1);

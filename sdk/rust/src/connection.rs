@@ -44,6 +44,17 @@ pub enum ConnectError {
         /// Why.
         reason: String,
     },
+    /// What answered could not prove who it is.
+    #[error(
+        "{address} showed a certificate that is not trusted ({reason}); a server with one of its own making, as in \
+         development, prints its SHA-256 when it starts: give that (`Tls::certificate_hex`)"
+    )]
+    Certificate {
+        /// Where.
+        address: Address,
+        /// Why.
+        reason: String,
+    },
     /// An HTTP answer other than the upgrade to WebSocket.
     #[error("{address} answered with status {status}")]
     Status {

@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Unrepeatable,
     /// The token was refused: get a new one and connect again.
     Unauthenticated,
+    /// No server could prove who it is: see [`Tls`](crate::Tls).
+    Untrusted,
     /// The server cannot do it right now: try again later.
     Unavailable,
     /// No answer came in time. A query may be asked again.

@@ -20,6 +20,10 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Over QUIC (`quic://host:port`) and `wss://` the server proves who it is by the authorities that browsers
+//! trust. A development server has a certificate of its own making and prints its SHA-256 when it starts:
+//! `options.tls = Tls::certificate_hex("...")?`.
+//!
 //! Tools that want a connection as it is use [`Connector`] and [`Connection`].
 
 pub mod address;

@@ -27,6 +27,9 @@ pub enum TlsError {
     /// The PEM text has no usable certificate.
     #[error("certificate authority: {0}")]
     Pem(String),
+    /// Not the SHA-256 of a certificate.
+    #[error("{0:?} is not a SHA-256 in 64 hexadecimal digits")]
+    Hash(String),
     /// The TLS library refuses the configuration.
     #[error("tls configuration: {0}")]
     Config(#[from] rustls::Error),
@@ -47,6 +50,21 @@ impl Tls {
     /// for development servers with a certificate of their own making.
     pub fn certificate_sha256(sha256: [u8; 32]) -> Tls {
         Tls(Trust::Certificate(sha256))
+    }
+
+    /// The same as the server prints it: 64 hexadecimal digits.
+    pub fn certificate_hex(sha256: &str) -> Result<Tls, TlsError> {
+        let digits = sha256.trim().as_bytes();
+        let mut bytes = [0; 32];
+        if digits.len() != 64 {
+            return Err(TlsError::Hash(sha256.to_owned()));
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let pair = str::from_utf8(pair).ok();
+            let parsed = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok());
+            *byte = parsed.ok_or_else(|| TlsError::Hash(sha256.to_owned()))?;
+        }
+        Ok(Tls::certificate_sha256(bytes))
     }
 
     /// Any certificate at all. Whoever sits on the path can read and change everything: for

@@ -30,13 +30,16 @@ macro_rules! on_both_logs {
 }
 
 mod a_message;
+mod api;
 mod authorisation;
 mod beside;
+mod chat;
 mod disconnects;
 mod drain;
 mod hostile;
 mod import;
 mod kill_rounds;
+mod operating;
 mod power_cut;
 mod restored;
 mod secrets;

@@ -94,6 +94,23 @@ fn people_read_when_where_what_and_who() {
 }
 
 #[test]
+fn of_a_fact_there_is_its_kind_and_its_length() {
+    let fact = Event::AppEventRecorded {
+        kind: "profile.viewed".to_owned(),
+        payload: Content::Sealed(vec![0; OVERHEAD + 17].into()),
+    };
+    let mut commit = commit().unwrap();
+    commit.batches = vec![batch(Stream::User(user("ben")), 0, vec![fact])];
+    assert_eq!(
+        human(Position(12), &Ok(commit)),
+        [
+            "2024-02-29T00:00:00.001Z  12.0  user ben  app_event_recorded by ann kind=profile.viewed \
+             payload_bytes=17"
+        ]
+    );
+}
+
+#[test]
 fn programs_read_an_object_a_line() {
     let lines: Vec<Value> = json(Position(12), &commit())
         .iter()

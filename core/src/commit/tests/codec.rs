@@ -36,6 +36,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     let sealed = sealed
         .prop_map(|bytes| Content::Sealed(bytes.into()))
         .boxed();
+    let payload = sealed.clone();
     let mentions = prop::collection::vec(any_user(), 0..50).boxed();
     prop_oneof![
         (any_kind(), ".{0,60}")
@@ -80,6 +81,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         }),
         any_user().prop_map(|user| Event::UserBlocked { user }),
         any_user().prop_map(|user| Event::UserUnblocked { user }),
+        ("[a-z0-9_.]{1,64}", payload)
+            .prop_map(|(kind, payload)| Event::AppEventRecorded { kind, payload }),
     ]
 }
 

@@ -97,6 +97,16 @@ fn samples(kind: u16) -> Vec<Event> {
             .to_vec(),
         31 => vec![Event::UserBlocked { user: user("bób") }],
         32 => vec![Event::UserUnblocked { user: user("bób") }],
+        40 => vec![
+            Event::AppEventRecorded {
+                kind: "profile.viewed".to_owned(),
+                payload: sealed("a sealed object"),
+            },
+            Event::AppEventRecorded {
+                kind: "x".to_owned(),
+                payload: sealed(""),
+            },
+        ],
         _ => panic!("kind {kind} has no example here: add one"),
     }
 }

@@ -109,3 +109,29 @@ fn one_mutes_what_is_ones_own() {
         "looked up and not there"
     );
 }
+
+#[test]
+fn a_fact_has_a_name_and_an_end() {
+    let recorded = app_event("profile.viewed_2", "{}");
+    let payload = Content::Plain("{}".to_owned());
+    let kind = "profile.viewed_2".to_owned();
+    assert_eq!(
+        recorded,
+        Ok(vec![Event::AppEventRecorded { kind, payload }])
+    );
+    assert!(app_event(&"k".repeat(APP_KIND_BYTES), &"p".repeat(APP_PAYLOAD_BYTES)).is_ok());
+    for kind in [
+        "",
+        "Like",
+        "a b",
+        "é",
+        "a-b",
+        &"k".repeat(APP_KIND_BYTES + 1),
+    ] {
+        let refused = app_event(kind, "{}");
+        assert!(matches!(refused, Err(Refusal::Invalid(_))), "{kind}");
+    }
+    let long = "p".repeat(APP_PAYLOAD_BYTES + 1);
+    let (len, limit) = (APP_PAYLOAD_BYTES + 1, APP_PAYLOAD_BYTES);
+    assert_eq!(app_event("x", &long), Err(Refusal::TooLarge { len, limit }));
+}

@@ -104,6 +104,14 @@ fn commands() -> Vec<(&'static str, Command)> {
             "unblock",
             Command::User(UserCommand::Unblock { user: user("bob") }),
         ),
+        (
+            "app_event",
+            Command::AppEvent {
+                subject: user("bob"),
+                kind: "like".to_owned(),
+                payload: "{}".to_owned(),
+            },
+        ),
     ]
 }
 
@@ -127,6 +135,7 @@ const WRITTEN: &[(&str, u32)] = &[
     ("set_muted", 0x3d02715a),
     ("block", 0x5fc19c0a),
     ("unblock", 0x1861e6da),
+    ("app_event", 0xa631b659),
 ];
 
 #[test]

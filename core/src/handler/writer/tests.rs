@@ -23,6 +23,7 @@ use crate::{
     projections::{Projections, rebuild},
 };
 
+mod facts;
 mod faults;
 mod retries;
 mod rounds;

@@ -95,7 +95,7 @@ impl Reached {
         };
         serde_json::from_slice(&bytes)
             .map(Some)
-            .map_err(|error| OpenError::Meta {
+            .map_err(|error| OpenError::Reached {
                 path,
                 reason: error.to_string(),
             })

@@ -61,6 +61,12 @@ pub(super) async fn connect(
             address: address.clone(),
             source: std::io::ErrorKind::TimedOut.into(),
         },
+        ConnectionError::TransportError(error) if is_certificate(error.code) => {
+            ConnectError::Certificate {
+                address: address.clone(),
+                reason: error.reason,
+            }
+        }
         error => refused(disconnect(error).to_string()),
     })?;
     let (send, recv) = connection
@@ -77,6 +83,13 @@ pub(super) async fn connect(
         buffer: BytesMut::new(),
     };
     Ok((super::Sink::Quic(sink), super::Source::Quic(source)))
+}
+
+/// Whether a handshake failed because of the server's certificate: the alerts of TLS that say so (RFC 8446,
+/// section 6.2), which QUIC carries as codes from 0x100 on.
+fn is_certificate(code: quinn::TransportErrorCode) -> bool {
+    let alert = u64::from(code).wrapping_sub(0x100);
+    matches!(alert, 42..=46 | 48)
 }
 
 fn endpoint(connector: &Connector, target: SocketAddr) -> std::io::Result<quinn::Endpoint> {

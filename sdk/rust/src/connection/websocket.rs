@@ -71,9 +71,21 @@ pub(super) async fn connect(
             address: address.clone(),
             status: response.status().as_u16(),
         }),
-        Err(Error::Io(error)) => Err(unreachable(error)),
+        Err(Error::Io(error)) => Err(match certificate(&error) {
+            Some(reason) => ConnectError::Certificate {
+                address: address.clone(),
+                reason,
+            },
+            None => unreachable(error),
+        }),
         Err(error) => Err(refused(error.to_string())),
     }
+}
+
+/// What was wrong with the server's certificate, if that is what failed.
+fn certificate(error: &std::io::Error) -> Option<String> {
+    let inner = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    matches!(inner, rustls::Error::InvalidCertificate(_)).then(|| inner.to_string())
 }
 
 pub(super) async fn feed(

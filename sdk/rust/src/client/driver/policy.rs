@@ -7,7 +7,7 @@ use tidings_protocol::frame::Closing;
 use tokio::time::Instant;
 
 use super::super::handshake::Ended;
-use crate::{Address, Backoff, Error, ErrorKind, Transport};
+use crate::{Address, Backoff, Error, ErrorKind, Transport, connection::ConnectError};
 
 /// A session that lasted this long makes up for the failures before it.
 const LASTING: Duration = Duration::from_secs(10);
@@ -29,6 +29,8 @@ pub(super) struct Policy {
     /// Whether another token can be had.
     renewable: bool,
     opened: Option<Instant>,
+    /// Whether a session was ever open.
+    worked: bool,
 }
 
 /// What comes next.
@@ -52,6 +54,7 @@ impl Policy {
             refused_tokens: 0,
             renewable,
             opened: None,
+            worked: false,
         }
     }
 
@@ -98,6 +101,7 @@ impl Policy {
     /// A session has opened.
     pub(super) fn opened(&mut self, now: Instant) {
         self.opened = Some(now);
+        self.worked = true;
         self.refused_tokens = 0;
     }
 
@@ -128,6 +132,12 @@ impl Policy {
                 Next::Wait(delay.max(error.retry_after().unwrap_or_default()))
             }
             Ended::Refused(error) => Next::Stop(error.clone()),
+            // Trusting it is for whoever made the client: time does not help. What worked once may do so again.
+            Ended::Connect(error @ ConnectError::Certificate { .. })
+                if !self.worked && self.failures as usize + 1 >= self.addresses.len() =>
+            {
+                Next::Stop(Error::new(ErrorKind::Untrusted, error.to_string()))
+            }
             Ended::Connect(_) | Ended::Timeout(_) => self.elsewhere(random),
             Ended::Token(_) => self.failed(random),
         }
@@ -315,6 +325,32 @@ mod tests {
         policy.nodes(&["nonsense".to_owned()]);
         policy.next(&dropped(), now, 1.0);
         assert_eq!(policy.address().to_string(), "quic://a:1");
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_is_not_trusted_is_told_once_all_are_tried() {
+        let untrusted = |host: &str| {
+            Ended::Connect(ConnectError::Certificate {
+                address: Address::parse(host).unwrap(),
+                reason: "unknown issuer".to_owned(),
+            })
+        };
+        let mut policy = policy(&["quic://a:1", "quic://b:1"], false);
+        let now = Instant::now();
+        assert!(matches!(
+            policy.next(&untrusted("quic://a:1"), now, 0.0),
+            Next::Wait(_)
+        ));
+        match policy.next(&untrusted("quic://b:1"), now, 0.0) {
+            Next::Stop(error) => assert_eq!(error.kind(), ErrorKind::Untrusted),
+            next => panic!("{next:?}"),
+        }
+        // What worked once may do so again.
+        policy.opened(now);
+        for _ in 0..5 {
+            let next = policy.next(&untrusted("quic://a:1"), now, 0.0);
+            assert!(matches!(next, Next::Wait(_)), "{next:?}");
+        }
     }
 
     #[tokio::test]

@@ -1,0 +1,253 @@
+//! The backend API: JSON over HTTP/1.1 for the product's own programs, which act for its users.
+//!
+//! Every endpoint is an [`Endpoint`] in one of the lists below; router and OpenAPI document
+//! ([`openapi`]) are both made from them. A request passes [`authorise`] (who, which scope, how often),
+//! then its parts are read ([`request`]), then it is asked what a client would ask over a socket:
+//! commands go through [`crate::translate`], reads through [`crate::query`].
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, any, get},
+};
+use parking_lot::Mutex;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use tidings_protocol::ErrorCode;
+use tokio::sync::Semaphore;
+
+use crate::{auth::Scope, rate::Rate, session::Gateway, translate::Failure};
+
+mod answer;
+mod conversations;
+mod events;
+mod messages;
+pub mod openapi;
+mod request;
+mod shape;
+mod users;
+
+pub(crate) use self::answer::Refused;
+
+/// Longest body, in bytes.
+pub(crate) const BODY_BYTES: usize = 1 << 20;
+
+/// Bodies being read at a time, in KiB together: what comes beyond it is told to come back.
+const ROOM_KIB: usize = 64 * 1024;
+
+/// The room there is for bodies.
+#[derive(Clone)]
+struct Room(Arc<Semaphore>);
+
+type MakesSchema = fn(&mut SchemaGenerator) -> Schema;
+
+/// One thing that can be asked.
+pub(crate) struct Endpoint {
+    method: Method,
+    path: &'static str,
+    scope: Scope,
+    /// A sentence for the document.
+    summary: &'static str,
+    /// Whether it changes something: then it takes an idempotency key.
+    changes: bool,
+    query: Option<MakesSchema>,
+    body: Option<MakesSchema>,
+    answer: MakesSchema,
+    route: MethodRouter<Arc<Gateway>>,
+}
+
+impl Endpoint {
+    /// Something that only reads, or hands out, and answers `A`.
+    fn new<A: JsonSchema>(
+        method: Method,
+        path: &'static str,
+        scope: Scope,
+        summary: &'static str,
+        route: MethodRouter<Arc<Gateway>>,
+    ) -> Endpoint {
+        Endpoint {
+            method,
+            path,
+            scope,
+            summary,
+            changes: false,
+            query: None,
+            body: None,
+            answer: |schemas| schemas.subschema_for::<A>(),
+            route,
+        }
+    }
+
+    fn changes(self) -> Endpoint {
+        Endpoint {
+            changes: true,
+            ..self
+        }
+    }
+
+    /// With parameters in the query.
+    fn asks<Q: JsonSchema>(self) -> Endpoint {
+        Endpoint {
+            query: Some(|schemas| schemas.root_schema_for::<Q>()),
+            ..self
+        }
+    }
+
+    /// With a body.
+    fn takes<B: JsonSchema>(self) -> Endpoint {
+        Endpoint {
+            body: Some(|schemas| schemas.subschema_for::<B>()),
+            ..self
+        }
+    }
+}
+
+/// All there is to be asked.
+fn endpoints() -> Vec<Endpoint> {
+    let mut all = users::endpoints();
+    all.extend(conversations::endpoints());
+    all.extend(messages::endpoints());
+    all.extend(events::endpoints());
+    all
+}
+
+/// The routes of the API.
+pub(crate) fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
+    let rates = Arc::new(Rates::default());
+    let room = Room(Arc::new(Semaphore::new(ROOM_KIB)));
+    let mut router = Router::new();
+    for endpoint in endpoints() {
+        let gate = Gate {
+            gateway: gateway.clone(),
+            rates: rates.clone(),
+            room: room.clone(),
+            scope: endpoint.scope,
+        };
+        let guarded = middleware::from_fn_with_state(gate, authorise);
+        router = router.route(endpoint.path, endpoint.route.route_layer(guarded));
+    }
+    let document = Arc::new(openapi::document());
+    router
+        .method_not_allowed_fallback(|method: Method| async move {
+            let message = format!("{method} is not among the methods of this path");
+            let mut response =
+                Refused(Failure::new(ErrorCode::UnknownRequest, message)).into_response();
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            response
+        })
+        // A path that is misspelt is answered in JSON, too.
+        .route(
+            "/v1/{*path}",
+            any(|method: Method, uri: Uri| async move {
+                let message = format!("there is no {method} {}", uri.path());
+                let mut response =
+                    Refused(Failure::new(ErrorCode::UnknownRequest, message)).into_response();
+                *response.status_mut() = StatusCode::NOT_FOUND;
+                response
+            }),
+        )
+        .route(
+            "/v1/openapi.json",
+            get(move || async move { Json(&*document).into_response() }),
+        )
+}
+
+/// The token or API key of a request.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, bearer) = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.split_once(' '))?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(bearer.trim())
+}
+
+/// What stands before an endpoint.
+#[derive(Clone)]
+struct Gate {
+    gateway: Arc<Gateway>,
+    rates: Arc<Rates>,
+    room: Room,
+    scope: Scope,
+}
+
+/// How often each caller has called.
+#[derive(Default)]
+struct Rates(Mutex<HashMap<String, Arc<Rate>>>);
+
+/// Callers counted. Keys are few; tokens with a scope are an operator's.
+const CALLERS: usize = 10_000;
+
+impl Rates {
+    fn of(&self, gateway: &Gateway, caller: &str) -> Arc<Rate> {
+        let mut rates = self.0.lock();
+        if let Some(rate) = rates.get(caller) {
+            return rate.clone();
+        }
+        if rates.len() >= CALLERS {
+            rates.clear();
+        }
+        let limits = &gateway.limits;
+        let rate = Arc::new(Rate::new(
+            limits.api_requests_per_second,
+            limits.api_request_burst,
+        ));
+        rates.insert(caller.to_owned(), rate.clone());
+        rate
+    }
+}
+
+/// Lets callers through who may ask this, as often as they may.
+async fn authorise(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let response = match gate.caller(request.headers()) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(gate.room.clone());
+            next.run(request).await
+        }
+        Err(refused) => refused.into_response(),
+    };
+    if let Some(code) = response.extensions().get::<ErrorCode>() {
+        gate.gateway.metrics.refuse(*code);
+    }
+    response
+}
+
+impl Gate {
+    fn caller(&self, headers: &HeaderMap) -> Result<crate::auth::Caller, Refused> {
+        let Some(bearer) = bearer(headers) else {
+            let message = "an API key or token is missing: send it as `Authorization: Bearer ...`";
+            return Err(Refused::new(ErrorCode::Unauthenticated, message));
+        };
+        let now_ms = self.gateway.node.clock.now_ms();
+        let caller = self.gateway.auth.caller(bearer, now_ms).map_err(|error| {
+            let code = match error.retry() {
+                true => ErrorCode::Unavailable,
+                false => ErrorCode::Unauthenticated,
+            };
+            Refused::new(code, error.to_string())
+        })?;
+        let scope = self.scope;
+        if !caller.allows(scope) {
+            let message = match caller.is_key {
+                true => format!("this API key does not have the scope \"{scope}\""),
+                false => format!("this token's claim `scope` lacks \"tidings:{scope}\""),
+            };
+            return Err(Refused::new(ErrorCode::Forbidden, message));
+        }
+        let rate = self.rates.of(&self.gateway, &caller.name);
+        rate.take().map_err(|wait_ms| {
+            let most = self.gateway.limits.api_requests_per_second;
+            Refused(Failure {
+                code: ErrorCode::RateLimited,
+                message: format!("more than {most} requests a second"),
+                retry_after_ms: wait_ms,
+            })
+        })?;
+        Ok(caller)
+    }
+}

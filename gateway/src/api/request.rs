@@ -1,0 +1,312 @@
+//! The parts of a request, each read as a whole or refused with the reason.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request as HttpRequest},
+    http::{header, request::Parts},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, de::DeserializeOwned};
+use tidings_core::{
+    domain::{Command, CommandId, UserId},
+    handler::{Accepted, Answer, Chain, Submission},
+    log::Lane,
+};
+use tidings_protocol::{
+    ErrorCode,
+    frame::{Outcome, Request},
+};
+use tokio::sync::oneshot;
+
+use super::{
+    BODY_BYTES, Room,
+    answer::{Changed, Refused, settled},
+};
+use crate::{
+    auth::{Caller, SYSTEM_PREFIX},
+    query,
+    session::{Gateway, Shared},
+    translate,
+};
+
+/// Names a request, so that trying it again is recognised.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Longest idempotency key, in bytes.
+pub(super) const KEY_BYTES: usize = 128;
+
+/// How long a body may take to arrive.
+const ARRIVES: Duration = Duration::from_secs(30);
+
+/// How long a read waits for the position it asks for.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// Who acts, where nothing else is asked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Acting {
+    /// The user who acts: a member of the conversation.
+    #[serde(rename = "as")]
+    pub(super) user: String,
+}
+
+/// Who looks, and how much must have happened.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Looking {
+    /// The user who looks: a member of the conversation.
+    #[serde(rename = "as")]
+    pub(super) user: String,
+    /// A position that an earlier answer gave: the answer holds everything up to it.
+    #[serde(default)]
+    pub(super) at_least: u64,
+}
+
+/// What every request comes with.
+pub(super) struct Call {
+    pub(super) gateway: Arc<Gateway>,
+    caller: Caller,
+    key: Option<String>,
+}
+
+impl FromRequestParts<Arc<Gateway>> for Call {
+    type Rejection = Refused;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        gateway: &Arc<Gateway>,
+    ) -> Result<Call, Refused> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let key = match parts.headers.get(IDEMPOTENCY_KEY) {
+            None => None,
+            Some(value) => Some(checked_key("Idempotency-Key", value.to_str().ok())?),
+        };
+        Ok(Call {
+            gateway: gateway.clone(),
+            // A route without its gate would be open to all.
+            caller: caller.expect("every route of the API is behind `authorise`"),
+            key,
+        })
+    }
+}
+
+/// An idempotency key, checked.
+pub(super) fn checked_key(what: &str, key: Option<&str>) -> Result<String, Refused> {
+    match key {
+        Some(key) if (1..=KEY_BYTES).contains(&key.len()) && !key.chars().any(char::is_control) => {
+            Ok(key.to_owned())
+        }
+        _ => Err(Refused::invalid(format!(
+            "{what} is to have 1 to {KEY_BYTES} bytes without control characters"
+        ))),
+    }
+}
+
+impl Call {
+    /// A user for whom this caller may act.
+    pub(super) fn acting(&self, user: &str) -> Result<UserId, Refused> {
+        let id = translate::user_id(user)?;
+        if id.starts_with(SYSTEM_PREFIX) && !self.caller.is_key {
+            return Err(Refused::new(
+                ErrorCode::Forbidden,
+                format!("{user:?} is a system account: only API keys act for it, not tokens"),
+            ));
+        }
+        Ok(id)
+    }
+
+    /// The id of a change: it follows from the idempotency key, where there is one.
+    fn command_id(&self, user: &UserId) -> CommandId {
+        match &self.key {
+            Some(key) => self.derived(user, &[key.as_bytes()]),
+            None => self.gateway.fresh_command_id(),
+        }
+    }
+
+    /// The id of one of several changes in a request, under a key of its own or that of the request.
+    pub(super) fn command_id_of(&self, user: &UserId, own: Option<&str>, nth: usize) -> CommandId {
+        match (own, &self.key) {
+            (Some(own), _) => self.derived(user, &[own.as_bytes()]),
+            (None, Some(key)) => self.derived(user, &[key.as_bytes(), &nth.to_be_bytes()]),
+            (None, None) => self.gateway.fresh_command_id(),
+        }
+    }
+
+    fn derived(&self, user: &UserId, key: &[&[u8]]) -> CommandId {
+        let mut parts: Vec<&[u8]> = vec![self.caller.name.as_bytes(), user.as_bytes()];
+        parts.extend(key);
+        self.gateway.node.ids.command("api", &parts)
+    }
+
+    /// Carries out what a client would ask over a socket.
+    pub(super) async fn change(&self, user: &UserId, request: Request) -> Result<Changed, Refused> {
+        let id = self.command_id(user);
+        let ids = &self.gateway.node.ids;
+        let Some(command) = translate::command(request, user, Some(id), ids)? else {
+            return Err(Refused::new(ErrorCode::Internal, "this changes nothing"));
+        };
+        let told = self.submit(user, command, id, None, None);
+        self.settle(told).await.map(Changed::from)
+    }
+
+    /// Gives a command to the handler. It is carried out whether or not the caller stays.
+    pub(super) fn submit(
+        &self,
+        actor: &UserId,
+        command: Command,
+        id: CommandId,
+        happened_ms: Option<u64>,
+        chain: Option<&Chain>,
+    ) -> oneshot::Receiver<Answer> {
+        let (tell, told) = oneshot::channel();
+        let of = chain.cloned();
+        self.gateway.node.handler.submit(Submission {
+            actor: actor.clone(),
+            command,
+            id: Some(id),
+            happened_ms,
+            known: self.gateway.accepted.load(Ordering::Relaxed),
+            chain: chain.cloned(),
+            reply: Box::new(move |answer| {
+                if let Some(chain) = of {
+                    chain.answered(&answer);
+                }
+                drop(tell.send(answer));
+            }),
+        });
+        told
+    }
+
+    /// Waits for its answer.
+    pub(super) async fn settle(
+        &self,
+        told: oneshot::Receiver<Answer>,
+    ) -> Result<Accepted, Refused> {
+        let answer = told.await;
+        let answer =
+            answer.unwrap_or_else(|_| Answer::Unavailable("the server is stopping".to_owned()));
+        let accepted = settled(answer)?;
+        let Gateway {
+            accepted: last,
+            metrics,
+            ..
+        } = &*self.gateway;
+        last.fetch_max(accepted.position, Ordering::Relaxed);
+        metrics.accepted.fetch_add(1, Ordering::Relaxed);
+        Ok(accepted)
+    }
+
+    /// Reads what a client would ask over a socket, once everything up to `at_least` is there.
+    pub(super) async fn read(
+        &self,
+        user: &UserId,
+        at_least: u64,
+        request: Request,
+    ) -> Result<Outcome, Refused> {
+        self.reached(at_least).await?;
+        let shared = Shared::detached(self.gateway.clone());
+        Ok(query::answer(&shared, user, request).await?)
+    }
+
+    async fn reached(&self, position: u64) -> Result<(), Refused> {
+        let node = &self.gateway.node;
+        if position <= node.projections.cursor() {
+            return Ok(());
+        }
+        let head = node.log.head(Lane::Journal).await;
+        let head = head.map_err(|error| Refused::new(ErrorCode::Unavailable, error.to_string()))?;
+        if position > head.0 {
+            let message = format!("at_least is {position}, and the log ends at {head}");
+            return Err(Refused::invalid(message));
+        }
+        let reached = node.projections.reached(position);
+        let reached = tokio::time::timeout(CATCH_UP, reached).await;
+        reached.map_err(|_| {
+            let message = format!("the server has not come to position {position} yet: try again");
+            Refused::new(ErrorCode::Unavailable, message)
+        })
+    }
+}
+
+/// What stands in the path.
+pub(super) struct At<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Gateway>> for At<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        gateway: &Arc<Gateway>,
+    ) -> Result<At<T>, Refused> {
+        match Path::from_request_parts(parts, gateway).await {
+            Ok(Path(found)) => Ok(At(found)),
+            Err(rejection) => Err(Refused::invalid(format!("path: {}", rejection.body_text()))),
+        }
+    }
+}
+
+/// What stands in the query.
+pub(super) struct Ask<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<Gateway>> for Ask<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Gateway>) -> Result<Ask<T>, Refused> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(found)) => Ok(Ask(found)),
+            Err(rejection) => Err(Refused::invalid(format!(
+                "query: {}",
+                rejection.body_text()
+            ))),
+        }
+    }
+}
+
+/// A body of JSON, whatever its type is said to be.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Gateway>> for Body<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: HttpRequest, _: &Arc<Gateway>) -> Result<Body<T>, Refused> {
+        let too_large = || {
+            let message = format!("the body is longer than {BODY_BYTES} bytes");
+            Refused::new(ErrorCode::TooLarge, message)
+        };
+        // A length that is announced is known to be too much before anything is read.
+        let announced = request
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|bytes| bytes > BODY_BYTES) {
+            return Err(too_large());
+        }
+        // As much room as it may take; the permit lives as long as the body does.
+        let kib = announced.unwrap_or(BODY_BYTES).div_ceil(1_024) as u32;
+        let room = request.extensions().get::<Room>().cloned();
+        let Room(room) = room.expect("every route of the API is behind `authorise`");
+        let Ok(_held) = room.try_acquire_many_owned(kib) else {
+            let message = "too much is being sent at a time";
+            return Err(Refused::new(ErrorCode::Unavailable, message));
+        };
+        let body = to_bytes(request.into_body(), BODY_BYTES);
+        let body = match tokio::time::timeout(ARRIVES, body).await {
+            Ok(Ok(body)) => body,
+            // Whatever else may have cut it short, nobody is left then to be told.
+            Ok(Err(_)) => return Err(too_large()),
+            Err(_) => {
+                let message = format!("the body took longer than {ARRIVES:?}");
+                return Err(Refused::invalid(message));
+            }
+        };
+        match serde_json::from_slice(&body) {
+            Ok(found) => Ok(Body(found)),
+            Err(error) => Err(Refused::invalid(format!("body: {error}"))),
+        }
+    }
+}
