@@ -289,6 +289,43 @@ async fn a_silent_server_is_pinged_and_then_left() {
     let (_sessions, _client) = within(async { tokio::join!(script, application) }).await;
 }
 
+/// As one that was killed: over QUIC nothing tells of it.
+#[tokio::test]
+async fn a_server_that_owes_an_answer_is_probed_and_left_soon() {
+    let peer = Peer::listen(Transport::Quic).await;
+    let script = async {
+        let mut session = peer.accept().await;
+        session.hello().await;
+        session.send(welcome(true, 0, 10)).await;
+        let mut asked = Vec::new();
+        while asked.len() < 2 {
+            match session.recv().await.request {
+                Some(Request::Ack(_)) => {}
+                request => asked.push(request),
+            }
+        }
+        assert!(
+            matches!(
+                asked[..],
+                [Some(Request::ListBlocked(_)), Some(Request::Ping(_))]
+            ),
+            "{asked:?}"
+        );
+        let mut again = peer.accept().await;
+        again.hello().await;
+        (session, again)
+    };
+    let application = async {
+        let (client, updates) = Client::connect(options(&peer)).await.unwrap();
+        let asking = tokio::spawn({
+            let client = client.clone();
+            async move { client.list_blocked().await }
+        });
+        (client, updates, asking)
+    };
+    let (_sessions, _client) = within(async { tokio::join!(script, application) }).await;
+}
+
 #[tokio::test]
 async fn what_the_state_lacks_is_fetched() {
     let peer = Peer::listen(Transport::WebSocket).await;

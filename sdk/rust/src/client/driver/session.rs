@@ -18,6 +18,11 @@ use crate::{Connection, Disconnect, Token};
 
 /// Where the server names no heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(30);
+/// Where an answer is owed and nothing at all is heard, the server is asked after this long whether it is
+/// there. Over QUIC nothing else tells that a server has been killed.
+const PROBE: Duration = Duration::from_secs(1);
+/// And is left after this long.
+const GONE: Duration = Duration::from_secs(5);
 /// After the application could not come up with a new token.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -31,6 +36,8 @@ pub(super) struct Session {
     heard: Instant,
     sent: Instant,
     pinged: Instant,
+    /// When a frame was sent that asks for an answer, unless something has been heard since.
+    owed: Option<Instant>,
     renew_at: Option<Instant>,
     renewing: Option<Renewing>,
     renewal: u64,
@@ -66,6 +73,7 @@ impl Session {
             heard: now,
             sent: now,
             pinged: now,
+            owed: None,
             renew_at: renew_at(welcome.now_ms, welcome.token_expires_ms, now),
             renewing: None,
             renewal: 0,
@@ -103,6 +111,9 @@ impl Session {
             return Ok(());
         }
         for frame in self.outgoing.drain(..) {
+            if frame.id != 0 {
+                self.owed.get_or_insert(now);
+            }
             self.sender.feed(&frame).await?;
         }
         self.sent = now;
@@ -120,16 +131,32 @@ impl Session {
         let silent = self.sent + self.heartbeat * 2 / 3;
         // Frames without replies keep the server content, but tell nothing about the server.
         let unheard = self.heard.max(self.pinged) + self.heartbeat;
-        silent.min(unheard)
+        let probe = self
+            .owed
+            .filter(|owed| self.pinged < *owed)
+            .map(|owed| owed + PROBE);
+        probe.unwrap_or(silent).min(silent).min(unheard)
+    }
+
+    /// When the server is taken for gone.
+    fn gone_at(&self) -> Instant {
+        let dead = self.heard + self.heartbeat * 2;
+        self.owed.map_or(dead, |owed| dead.min(owed + GONE))
+    }
+
+    /// A frame has come.
+    fn heard(&mut self, now: Instant) {
+        self.heard = now;
+        self.owed = None;
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        let dead = self.heard + self.heartbeat * 2;
-        [Some(self.ping_at()), Some(dead), self.renew_at]
+        let gone = self.gone_at();
+        [Some(self.ping_at()), Some(gone), self.renew_at]
             .into_iter()
             .flatten()
             .min()
-            .unwrap_or(dead)
+            .unwrap_or(gone)
     }
 
     pub(super) fn time(
@@ -138,8 +165,8 @@ impl Session {
         token: &Token,
         next_id: &mut u64,
     ) -> Result<(), Disconnect> {
-        if now >= self.heard + self.heartbeat * 2 {
-            return Err(Disconnect::new("nothing heard for two heartbeats"));
+        if now >= self.gone_at() {
+            return Err(Disconnect::new("the server does not answer"));
         }
         if now >= self.ping_at() {
             *next_id += 1;
@@ -223,7 +250,7 @@ impl Driver {
         let Link::Open(session) = &mut self.link else {
             return;
         };
-        session.heard = now;
+        session.heard(now);
         match frame.body {
             Some(Body::Reply(reply)) if session.renewal(&reply, now) => {}
             Some(Body::Reply(reply)) => self.reply(reply, now),
