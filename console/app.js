@@ -24,6 +24,7 @@ start().catch((error) => {
 
 async function start() {
   const people = await loadPeople();
+  main.replaceChildren();
   /** @type {Map<string, number>} */
   const unreadOf = new Map();
   if (people.length === 0) throw new Error('the server knows no users');
@@ -78,5 +79,6 @@ function remember(panes) {
   for (const pane of panes) parameters.set(pane.side, pane.user);
   const open = panes.map(({ openId }) => openId).find(Boolean);
   if (open) parameters.set('conversation', open);
-  history.replaceState(null, '', `?${parameters}`);
+  const address = `?${parameters}`;
+  if (address !== location.search) history.replaceState(null, '', address);
 }

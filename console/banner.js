@@ -1,7 +1,7 @@
 /** Says how the connection is, when it is not as it should be. */
 
 import { h } from './dom.js';
-import { explain } from './text.js';
+import { explain, plural } from './text.js';
 
 export class Banner {
   #timer = 0;
@@ -20,14 +20,16 @@ export class Banner {
   /**
    * @param {import('../sdk/js/types/index.js').ConnectionState} connection
    * @param {boolean} before whether it was ever connected
+   * @param {number} kept messages of an earlier visit that wait to be sent, and cannot be shown yet
    */
-  show(connection, before) {
+  show(connection, before, kept) {
     // A render for another reason must not start the countdown anew.
-    const key = JSON.stringify([connection, before]);
+    const key = JSON.stringify([connection, before, kept]);
     if (key === this.#key) return;
     this.#key = key;
     clearInterval(this.#timer);
     const { state } = connection;
+    const promise = kept > 0 ? ` ${plural(kept, 'message')} written here before ${kept === 1 ? 'is' : 'are'} kept and will be sent.` : '';
     this.element.hidden = state === 'online' || state === 'idle' || state === 'syncing' || (state === 'connecting' && connection.attempt === 0 && !before);
     this.element.dataset.state = state;
     if (connection.state === 'waiting') {
@@ -35,7 +37,7 @@ export class Banner {
       const problem = connection.error.code === 'token_unavailable' ? 'Cannot sign in. Trying again' : before ? 'No connection. Reconnecting' : 'Cannot reach the server. Trying again';
       const count = () => {
         const seconds = Math.max(0, Math.ceil((connection.retryAtMs - Date.now()) / 1000));
-        text.textContent = seconds > 0 ? `${problem} in ${seconds} s…` : `${problem}…`;
+        text.textContent = (seconds > 0 ? `${problem} in ${seconds} s…` : `${problem}…`) + promise;
       };
       count();
       this.#timer = setInterval(count, 250);
@@ -44,7 +46,7 @@ export class Banner {
     } else if (connection.state === 'closed') {
       this.element.replaceChildren(h('p', null, explain(connection.error)), button('Sign in again', this.signIn));
     } else {
-      this.element.replaceChildren(h('p', null, 'Reconnecting…'));
+      this.element.replaceChildren(h('p', null, (before ? 'Reconnecting…' : 'Connecting…') + promise));
     }
   }
 }

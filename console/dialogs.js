@@ -90,19 +90,24 @@ function confirm(title, text, label) {
 function people(users, onChange) {
   const boxes = users.map((user) => h('input', { type: 'checkbox', value: user, onchange: onChange }));
   const rows = users.map((user, i) => h('label.person', null, boxes[i], avatar(nameOf(user), user), h('span', null, nameOf(user), nameOf(user) === user ? '' : h('small', null, user))));
-  const find = h('input.find', {
-    type: 'search',
-    placeholder: 'Find a person',
-    'aria-label': 'Find a person',
-    oninput: () => {
-      const words = find.value.toLowerCase();
-      rows.forEach((row, i) => (row.hidden = !`${nameOf(users[i])} ${users[i]}`.toLowerCase().includes(words)));
-    },
-  });
+  const left = new Set(users);
+  const find = h('input.find', { type: 'search', placeholder: 'Find a person', 'aria-label': 'Find a person', oninput: show });
   return {
     element: h('div.people', null, users.length > 8 ? find : '', ...rows),
-    chosen: () => boxes.filter(({ checked }) => checked).map(({ value }) => value),
+    chosen: () => boxes.filter(({ checked, value }) => checked && left.has(value)).map(({ value }) => value),
+    /** @type {(user: string, hidden: boolean) => void} somebody who cannot be chosen, or can again */
+    hide(user, hidden) {
+      if (!users.includes(user)) return;
+      if (hidden) left.delete(user);
+      else left.add(user);
+      show();
+    },
   };
+
+  function show() {
+    const words = find.value.toLowerCase();
+    rows.forEach((row, i) => (row.hidden = !left.has(users[i]) || !`${nameOf(users[i])} ${users[i]}`.toLowerCase().includes(words)));
+  }
 }
 
 /**
@@ -132,7 +137,7 @@ export function details(conversation, client, toast) {
   if (conversation.role !== '') {
     actions.append(h('button', { type: 'button', onclick: act(() => conversation.setMuted(!conversation.muted)) }, conversation.muted ? 'Unmute' : 'Mute'));
   }
-  if (group && conversation.role !== '') actions.append(h('button.danger', { type: 'button', onclick: act(() => conversation.leave()) }, 'Leave group'));
+  if (group && conversation.role !== '') actions.append(h('button.danger', { type: 'button', onclick: leave }, 'Leave group…'));
   if (!group) {
     const blocked = client.blocked.has(conversation.peer);
     actions.append(
@@ -141,10 +146,21 @@ export function details(conversation, client, toast) {
   }
   parts.push(actions);
   if (group && conversation.role !== '') {
-    if (leads) parts.push(adding());
-    parts.push(h('h3', null, plural(conversation.memberCount, 'member')), members(conversation, client, toast));
+    const add = leads ? adding() : null;
+    if (add) parts.push(add.element);
+    parts.push(h('h3', null, plural(conversation.memberCount, 'member')), members(conversation, client, toast, (user, is) => add?.hide(user, is)));
   }
   const element = dialog(titleOf(conversation), ...parts);
+
+  async function leave() {
+    element.close();
+    const sure = await confirm(
+      `Leave ${titleOf(conversation)}?`,
+      'You will not get its messages any more, and only somebody who leads it can add you again. What was written so far you can still read.',
+      'Leave group',
+    );
+    if (sure) await conversation.leave().catch(() => {});
+  }
 
   async function block() {
     element.close();
@@ -161,7 +177,8 @@ export function details(conversation, client, toast) {
   function adding() {
     const list = people(everybody().filter((user) => user !== client.user), () => (go.disabled = list.chosen().length === 0));
     const go = h('button', { type: 'button', disabled: true, onclick: act(() => conversation.addMembers(list.chosen())) }, 'Add');
-    return h('details', null, h('summary', null, icon('people'), 'Add people'), list.element, h('footer', null, go));
+    const element = h('details', null, h('summary', null, icon('people'), 'Add people'), list.element, h('footer', null, go));
+    return { element, hide: list.hide };
   }
 }
 
@@ -170,9 +187,10 @@ export function details(conversation, client, toast) {
  * @param {import('../sdk/js/src/index.js').Conversation} conversation
  * @param {import('../sdk/js/src/index.js').Tidings} client
  * @param {(error: any) => void} toast
+ * @param {(user: string, is: boolean) => void} onMember told of each one that is found to be, or is not any more
  */
-function members(conversation, client, toast) {
-  const foot = h('li.list-foot', null, h('span.spinner', { 'aria-label': 'Loading' }));
+function members(conversation, client, toast, onMember) {
+  const foot = h('li.list-foot', null, h('span.spinner', { role: 'img', 'aria-label': 'Loading' }));
   const list = h('ul.members', { tabIndex: 0 }, foot);
   let after = '';
   let loading = false;
@@ -186,6 +204,7 @@ function members(conversation, client, toast) {
     try {
       const page = await conversation.listMembers({ after });
       foot.before(...page.members.map(row));
+      for (const { user } of page.members) onMember(user, true);
       after = page.members.at(-1)?.user ?? after;
       observer.unobserve(foot);
       if (page.more) observer.observe(foot);
@@ -206,7 +225,10 @@ function members(conversation, client, toast) {
       avatar(nameOf(user), user),
       h('span', null, nameOf(user), role === 'member' ? '' : h('small', null, role)),
       conversation.role === 'owner' && user !== client.user ? roles() : '',
-      mayRemove ? iconButton('close', `Remove ${nameOf(user)}`, () => conversation.removeMember(user).then(() => element.remove(), () => {})) : '',
+      mayRemove ? iconButton('close', `Remove ${nameOf(user)}`, () => conversation.removeMember(user).then(() => {
+        element.remove();
+        onMember(user, false);
+      }, () => {})) : '',
     );
     return element;
 

@@ -436,6 +436,7 @@ function carryOver(before, after) {
   const faces = /** @type {HTMLElement | null} */ (after.querySelector('.faces'));
   const open = /** @type {HTMLElement | null} */ (before.querySelector('.faces'));
   if (faces && open) faces.hidden = open.hidden;
+  if (open && !open.hidden) after.querySelector('[aria-expanded]')?.setAttribute('aria-expanded', 'true');
   const receipts = /** @type {HTMLElement | null} */ (after.querySelector('.receipts'));
   const shown = /** @type {HTMLElement | null} */ (before.querySelector('.receipts'));
   if (receipts && shown && !shown.hidden) {

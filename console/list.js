@@ -29,9 +29,13 @@ export class List {
     }, { root: this.element, rootMargin: '300px' }).observe(this.foot);
   }
 
-  /** @param {import('../sdk/js/src/index.js').Tidings} client */
-  setClient(client) {
+  /**
+   * @param {import('../sdk/js/src/index.js').Tidings} client
+   * @param {string} name of whose conversations they are
+   */
+  setClient(client, name) {
     this.#client = client;
+    this.element.setAttribute('aria-label', `Conversations of ${name}`);
     this.#rows.clear();
     this.#lookedAt.clear();
     this.items.replaceChildren();
@@ -51,10 +55,11 @@ export class List {
     const empty = elements.length === 0;
     this.element.classList.toggle('empty', empty);
     this.foot.replaceChildren(
-      client.moreConversations ? h('span.spinner', { 'aria-label': 'Loading' })
+      client.moreConversations ? h('span.spinner', { role: 'img', 'aria-label': 'Loading' })
       : !empty ? ''
       : client.connection.state === 'online' ? h('p', null, 'No conversations yet. Start one with the plus sign above.')
-      : h('span.spinner', { 'aria-label': 'Loading' }),
+      : client.connection.state === 'waiting' || client.connection.state === 'closed' ? h('p', null, 'Conversations are shown when there is a connection.')
+      : h('span.spinner', { role: 'img', 'aria-label': 'Loading' }),
     );
     if (client.connection.state === 'online' && client.moreConversations) void this.#fill();
     void this.#lookForMentions();

@@ -23,6 +23,8 @@ export class Pane {
   #changed = new Set();
   #off = () => {};
   #notices = new Notices();
+  /** Messages of an earlier visit that wait to be sent. */
+  #kept = 0;
 
   /** @param {{ side: string, people: { id: string, name: string }[], user: string, conversation: string }} options */
   constructor({ side, people, user, conversation }) {
@@ -78,14 +80,16 @@ export class Pane {
   signIn() {
     this.#signOut();
     const { user } = this;
+    const storage = globalThis.indexedDB ? new IndexedDbStorage({ name: `tidings-console-${user}` }) : undefined;
     const client = new Tidings({
       url: location.origin,
       getToken: () => tokenFor(user),
       device: device(this.side),
-      storage: globalThis.indexedDB ? new IndexedDbStorage({ name: `tidings-console-${user}` }) : undefined,
+      storage,
       client: 'tidings-console',
     });
     this.client = client;
+    this.#kept = 0;
     const offs = [
       client.on('change', ({ conversations, list }) => {
         for (const id of conversations) this.#changed.add(id);
@@ -95,6 +99,8 @@ export class Pane {
       client.on('connection', () => {
         this.listChanged = true;
         this.update();
+        // Without a connection there is no conversation yet to show them in.
+        if (storage && client.connection.state === 'waiting' && client.user === '') void this.#countKept(client, storage);
       }),
       client.on('error', (error) => this.toast(error)),
       client.on('event', (event) => {
@@ -105,7 +111,7 @@ export class Pane {
     ];
     this.#off = () => offs.forEach((off) => off());
     this.face.replaceChildren(avatar(nameOf(user), user));
-    this.list.setClient(client);
+    this.list.setClient(client, nameOf(user));
     this.listChanged = true;
     this.#update();
     // The banner shows how it goes.
@@ -145,6 +151,18 @@ export class Pane {
     this.signIn();
   }
 
+  /**
+   * @param {Tidings} client
+   * @param {IndexedDbStorage} storage
+   */
+  async #countKept(client, storage) {
+    // What cannot be read the client tells of itself.
+    const entries = await storage.load().catch(() => []);
+    if (client !== this.client) return;
+    this.#kept = entries.filter(({ request, error }) => 'post_message' in request && !error).length;
+    this.update();
+  }
+
   #signOut() {
     this.#off();
     this.thread.show(null, null);
@@ -172,11 +190,15 @@ export class Pane {
     const { client } = this;
     if (!client) return;
     const { connection } = client;
-    this.banner.show(connection, client.user !== '');
+    const before = client.user !== '';
+    this.banner.show(connection, before, before ? 0 : this.#kept);
     const signedOut = 'error' in connection && SIGN_IN.has(connection.error.code);
     this.status.textContent = signedOut ? 'Not signed in' : STATUS[connection.state];
     this.status.dataset.state = connection.state;
-    if (this.listChanged) this.list.render();
+    if (this.listChanged) {
+      this.list.render();
+      this.thread.offer(client.conversations.length > 0);
+    }
     if (this.wanted && client.conversation(this.wanted).loaded) this.open(this.wanted, false);
     if (this.thread.conversation?.gone) {
       this.thread.lose();

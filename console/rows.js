@@ -20,11 +20,12 @@ const REACTIONS = ['👍', '❤️', '😂', '🎉', '😮'];
 
 /** @param {number} ms */
 export function dayRow(ms) {
-  return h('div.day', { role: 'separator' }, h('span', null, dayName(ms)));
+  // What is in a separator is not read out, but its name is.
+  return h('div.day', { role: 'separator', 'aria-label': dayName(ms) }, h('span', null, dayName(ms)));
 }
 
 export function newRow() {
-  return h('div.new', { role: 'separator' }, h('span', null, 'New'));
+  return h('div.new', { role: 'separator', 'aria-label': 'New messages' }, h('span', null, 'New'));
 }
 
 /** @param {import('./notices.js').Notice} notice */
@@ -34,7 +35,7 @@ export function noticeRow({ text, atMs }) {
 
 /** @param {{ after: number, before: number }} hole */
 export function holeRow({ after, before }) {
-  return h('div.hole', { 'data-after': String(after), 'data-before': String(before) }, h('span.spinner', { 'aria-label': 'Loading messages' }));
+  return h('div.hole', { 'data-after': String(after), 'data-before': String(before) }, h('span.spinner', { role: 'img', 'aria-label': 'Loading messages' }));
 }
 
 /**
@@ -185,8 +186,8 @@ function named(text, mentions, me) {
 function quote(seq, message, history) {
   return h(
     'button.quote',
-    { type: 'button', onclick: () => void history.toMessage(seq), 'aria-label': message ? `In reply to ${nameOf(message.author)}: ${said(message)}` : 'In reply to an earlier message' },
-    h('span.quote-author', null, message ? nameOf(message.author) : 'Earlier message'),
+    { type: 'button', onclick: () => void history.toMessage(seq) },
+    h('span.quote-author', null, h('span.unseen', null, 'In reply to: '), message ? nameOf(message.author) : 'Earlier message'),
     h('span.quote-text', null, message ? said(message) : 'Go there'),
   );
 }
@@ -247,10 +248,13 @@ function tools(message, { conversation, client, history }) {
   const toggleFaces = () => {
     receipts.hidden = true;
     faces.hidden = !faces.hidden;
+    react.setAttribute('aria-expanded', String(!faces.hidden));
   };
+  const react = iconButton('smile', 'React', toggleFaces, { 'aria-expanded': 'false' });
   /** What was wanted has been done. */
   const close = () => {
     faces.hidden = true;
+    react.setAttribute('aria-expanded', 'false');
     receipts.hidden = true;
     bar.closest('.row')?.classList.remove('active');
   };
@@ -263,7 +267,7 @@ function tools(message, { conversation, client, history }) {
     'div.tools',
     { role: 'toolbar', 'aria-label': 'Message actions' },
     faces,
-    iconButton('smile', 'React', toggleFaces),
+    react,
     iconButton('reply', 'Reply', then(() => history.reply(message))),
     mine ? iconButton('edit', 'Edit', then(() => history.edit(message))) : '',
     mine ? iconButton('info', 'Who has read it', () => (receipts.hidden ? void showReceipts() : (receipts.hidden = true))) : '',
@@ -281,6 +285,7 @@ function tools(message, { conversation, client, history }) {
       if (conversation.kind === 'group') place.replaceChildren(...whoHasRead(found, message.seq));
       else place.textContent = `${shortName(conversation.peer)} has ${read ? 'read' : delivered ? 'received' : 'not received'} it${read || delivered ? '' : ' yet'}`;
       faces.hidden = true;
+      react.setAttribute('aria-expanded', 'false');
       place.hidden = false;
     } catch (error) {
       history.toast(error);

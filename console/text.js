@@ -2,19 +2,26 @@
 
 import { h } from './dom.js';
 
-const time = new Intl.DateTimeFormat(undefined, { hour: 'numeric', minute: '2-digit' });
-const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long' });
-const weekdayShort = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
-const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long' });
-const dateYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
-const dateShort = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
-const monthYear = new Intl.DateTimeFormat(undefined, { month: 'short', year: 'numeric' });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+/**
+ * Making a format takes milliseconds, of which there are few before the page is seen: each is made when it is needed.
+ * @param {Intl.DateTimeFormatOptions} options
+ * @returns {(ms: number) => string}
+ */
+function formatted(options) {
+  /** @type {Intl.DateTimeFormat | undefined} */
+  let format;
+  return (ms) => (format ??= new Intl.DateTimeFormat(undefined, options)).format(ms);
+}
 
-/** @param {number} ms */
-export const clock = (ms) => time.format(ms);
-/** @param {number} ms */
-export const fullTime = (ms) => full.format(ms);
+const weekday = formatted({ weekday: 'long' });
+const weekdayShort = formatted({ weekday: 'short' });
+const date = formatted({ day: 'numeric', month: 'long' });
+const dateYear = formatted({ day: 'numeric', month: 'long', year: 'numeric' });
+const dateShort = formatted({ day: 'numeric', month: 'short' });
+const monthYear = formatted({ month: 'short', year: 'numeric' });
+
+export const clock = formatted({ hour: 'numeric', minute: '2-digit' });
+export const fullTime = formatted({ dateStyle: 'full', timeStyle: 'medium' });
 
 /** @param {number} ms the local day, as a number that goes up by one */
 export function day(ms) {
@@ -27,16 +34,16 @@ export function dayName(ms) {
   const ago = day(Date.now()) - day(ms);
   if (ago === 0) return 'Today';
   if (ago === 1) return 'Yesterday';
-  if (ago > 0 && ago < 7) return weekday.format(ms);
-  return isThisYear(ms) ? date.format(ms) : dateYear.format(ms);
+  if (ago > 0 && ago < 7) return weekday(ms);
+  return isThisYear(ms) ? date(ms) : dateYear(ms);
 }
 
 /** @param {number} ms for a list: as short as it can be told apart */
 export function shortTime(ms) {
   const ago = day(Date.now()) - day(ms);
   if (ago <= 0) return clock(ms);
-  if (ago < 7) return weekdayShort.format(ms);
-  return isThisYear(ms) ? dateShort.format(ms) : monthYear.format(ms);
+  if (ago < 7) return weekdayShort(ms);
+  return isThisYear(ms) ? dateShort(ms) : monthYear(ms);
 }
 
 /** @param {number} ms */

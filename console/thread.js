@@ -38,7 +38,8 @@ export class Thread {
       reply: (message) => this.composer.reply(message),
       edit: (message) => void this.composer.edit(message).catch(toast),
     });
-    this.empty = h('div.nothing', null, h('p', null, 'Choose a conversation'));
+    this.choose = h('p', { hidden: true }, 'Choose a conversation');
+    this.empty = h('div.nothing', null, this.choose);
     this.view = h('div.thread-view', { hidden: true }, this.head, this.history.element, this.typingLine, this.composer.element, this.live);
     this.element = h('div.thread', null, this.empty, this.view);
   }
@@ -49,7 +50,7 @@ export class Thread {
    * @param {boolean} [focus] whether to begin writing
    */
   show(conversation, client, focus = false) {
-    if (!conversation) this.empty.replaceChildren(h('p', null, 'Choose a conversation'));
+    if (!conversation) this.empty.replaceChildren(this.choose);
     if (conversation === this.conversation) return;
     this.conversation?.close();
     this.conversation = conversation;
@@ -68,6 +69,11 @@ export class Thread {
       .catch((error) => conversation === this.conversation && this.toast(error))
       .then(() => conversation === this.conversation && this.history.opened());
     if (focus && matchMedia('(hover: hover)').matches) this.composer.focus();
+  }
+
+  /** @param {boolean} any whether there is a conversation to choose */
+  offer(any) {
+    this.choose.hidden = !any;
   }
 
   /** The conversation is no more: says so in its place. */
@@ -108,6 +114,7 @@ export class Thread {
     const titled = JSON.stringify([id, title, under]);
     if (titled === this.#titled) return;
     this.#titled = titled;
+    this.history.scroller.setAttribute('aria-label', `Messages: ${title}, as ${nameOf(this.#client?.user ?? '')} sees them`);
     this.head.replaceChildren(
       this.back,
       avatar(title, kind === 'direct' ? conversation.peer : id),

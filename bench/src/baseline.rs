@@ -9,6 +9,8 @@ use crate::report::{Quantiles, Report};
 pub struct Baseline {
     /// Scheduled time to a member's receiving.
     pub delivery_ms: Quantiles,
+    /// Scheduled time to the last member's receiving.
+    pub last_delivery_ms: Quantiles,
     /// Scheduled time to the sender's acknowledgement.
     pub ack_ms: Quantiles,
     /// CPU seconds of the relay per 100,000 messages sent.
@@ -24,6 +26,7 @@ impl Report {
     pub fn set_baseline(&mut self, relay: &Report) {
         self.baseline = Some(Baseline {
             delivery_ms: relay.delivery_ms,
+            last_delivery_ms: relay.last_delivery_ms,
             ack_ms: relay.ack_ms,
             server_cpu_s_per_100k: relay.server_cpu_s_per_100k,
             generator_cpu_s_per_100k: relay.generator_cpu_s_per_100k,

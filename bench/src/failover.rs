@@ -1,4 +1,4 @@
-//! Two nodes under load, one of which dies: how long until its clients are at the other, what that does to
+//! Two nodes under load, one of which dies or is stopped: how long until its clients are at the other, what that does to
 //! those who were there, and whether anything is lost or doubled.
 //!
 //! The clients are the SDK's, because coming back is theirs to do. They chat in pairs, of which a third
@@ -42,6 +42,8 @@ pub struct Options {
     pub tls: Tls,
     /// How frames are written.
     pub encoding: Encoding,
+    /// Whether the node is asked to stop, and not killed.
+    pub graceful: bool,
 }
 
 /// What came of it. Times are in milliseconds.
@@ -51,6 +53,9 @@ pub struct Report {
     pub users: u32,
     /// Messages a second.
     pub rate: u32,
+    /// Whether the node was asked to stop, and not killed: its clients then come to the other one by and
+    /// by, within the window that the server announces (`limits.drain_ms`).
+    pub graceful: bool,
     /// Clients that lost their node.
     pub moved: usize,
     /// Of these, resumed at the other node with all that they had missed.
@@ -69,6 +74,8 @@ pub struct Report {
     pub sent: usize,
     /// Acknowledged.
     pub acknowledged: usize,
+    /// Commands that ended in an error at a client.
+    pub errors: usize,
     /// Acknowledged, and not in the conversation's history afterwards, or never told to the other member.
     pub lost: usize,
     /// In the history, or told, more than once.
@@ -84,6 +91,7 @@ impl Report {
             && self.doubled == 0
             && self.in_order
             && self.acknowledged == self.sent
+            && self.errors == 0
             && self.sent > 0
             && self.resumed == self.moved
     }
@@ -97,8 +105,14 @@ impl fmt::Display for Report {
         };
         writeln!(
             f,
-            "{} users on two nodes, {} messages/s; one node killed\n  {:<40} {:>9} {:>9} {:>9}",
-            self.users, self.rate, "", "p50", "p99", "max"
+            "{} users on two nodes, {} messages/s; one node {}\n  {:<40} {:>9} {:>9} {:>9}",
+            self.users,
+            self.rate,
+            if self.graceful { "stopped" } else { "killed" },
+            "",
+            "p50",
+            "p99",
+            "max"
         )?;
         line(f, "clients resumed at the other node", &self.resume_ms)?;
         line(
@@ -118,12 +132,13 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "  {} of {} clients resumed ({} with a reset); {} messages sent, {} acknowledged, {} lost, {} doubled, {}",
+            "  {} of {} clients resumed ({} with a reset); {} messages sent, {} acknowledged, {} errors, {} lost, {} doubled, {}",
             self.resumed,
             self.moved,
             self.reset,
             self.sent,
             self.acknowledged,
+            self.errors,
             self.lost,
             self.doubled,
             if self.in_order {
@@ -180,6 +195,7 @@ struct Ledger {
     /// By author and number.
     messages: HashMap<(usize, u64), Message>,
     moves: HashMap<usize, Move>,
+    errors: usize,
     killed: Option<Instant>,
 }
 
@@ -188,7 +204,7 @@ fn homes(pair: usize) -> [usize; 2] {
     [[1, 1], [0, 1], [0, 0]][pair % 3]
 }
 
-/// Runs it; `kill` is to kill the first node.
+/// Runs it; `kill` is to kill the first node, or to ask it to stop.
 pub async fn run(
     options: Options,
     kill: impl FnOnce() -> std::io::Result<()>,
@@ -348,11 +364,13 @@ impl Sender {
             };
             let ledger = self.ledger.clone();
             answers.spawn(async move {
-                if submitted.accepted().await.is_ok() {
-                    let now = Instant::now();
-                    if let Some(message) = ledger.lock().messages.get_mut(&key) {
-                        message.acknowledged = Some(now);
-                    }
+                let answer = submitted.accepted().await;
+                let now = Instant::now();
+                let mut ledger = ledger.lock();
+                if answer.is_err() {
+                    ledger.errors += 1;
+                } else if let Some(message) = ledger.messages.get_mut(&key) {
+                    message.acknowledged = Some(now);
                 }
             });
             due += every;
@@ -437,6 +455,8 @@ impl Report {
         Report {
             users: options.users,
             rate: options.rate,
+            graceful: options.graceful,
+            errors: ledger.errors,
             moved: ledger.moves.len(),
             resumed: resumed.len(),
             reset: ledger.moves.values().filter(|moved| moved.reset).count(),

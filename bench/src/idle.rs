@@ -12,7 +12,7 @@ use std::{
 use serde::Serialize;
 use tidings_protocol::{
     ClientFrame, Encoding, command,
-    frame::{Body, Outcome, Request},
+    frame::{self, Body, Outcome, Request},
     id,
 };
 use tidings_sdk::{Address, Connection, Connector, Tls};
@@ -163,6 +163,16 @@ pub async fn seed(options: &Options) -> Result<(), IdleError> {
             Ok(())
         }
     })
+    .await?;
+    // Once everything is there, everyone has it: what a client has not seen yet costs more.
+    each(options, |options, user| {
+        let connector = connector.clone();
+        async move {
+            let connection = open(&options, &connector, user).await?;
+            connection.close(1000, "").await;
+            Ok(())
+        }
+    })
     .await
 }
 
@@ -259,8 +269,16 @@ async fn open(
         loop {
             let frame = connection.recv().await;
             match frame.map_err(|error| failed(error.to_string()))?.body {
-                // Without a cursor the window follows the welcome.
-                Some(Body::Reset(_)) => return Ok(connection),
+                // Without a cursor the window follows the welcome. A client says that it has it.
+                Some(Body::Reset(frame::Reset { cursor, .. })) => {
+                    let cursor = cursor.unwrap_or_default();
+                    let ack = Request::Ack(command::Ack {
+                        position: cursor.position,
+                        index: cursor.index,
+                    });
+                    send(&mut connection, user, 2, None, ack).await?;
+                }
+                Some(Body::Reply(_)) => return Ok(connection),
                 Some(Body::Closing(closing)) => return Err(failed(closing.message)),
                 _ => {}
             }

@@ -21,6 +21,8 @@ const UNKNOWN: u32 = u32::MAX;
 /// Follows every message of a run.
 pub(crate) struct Ledger {
     messages: Vec<State>,
+    /// Members other than the sender who have received each message.
+    reached: Vec<u32>,
     conversations: Vec<Conversation>,
     users: Vec<User>,
     pub(crate) sent: u64,
@@ -71,8 +73,8 @@ pub(crate) struct Violations {
 
 /// What came in with an event.
 pub(crate) enum Delivery {
-    /// To a member other than the sender.
-    Received(u32),
+    /// To a member other than the sender; whether it was the last of them.
+    Received { number: u32, last: bool },
     /// To the sender's own session.
     Echoed,
     /// Wrong, and counted as such.
@@ -87,6 +89,7 @@ impl Ledger {
         });
         Ledger {
             messages: vec![State::Unsent; plan.messages() as usize],
+            reached: vec![0; plan.messages() as usize],
             conversations: conversations.collect(),
             users: vec![User::default(); plan.users() as usize],
             sent: 0,
@@ -193,7 +196,12 @@ impl Ledger {
             return Delivery::Echoed;
         }
         self.received += 1;
-        Delivery::Received(number)
+        let reached = &mut self.reached[number as usize];
+        *reached += 1;
+        Delivery::Received {
+            number,
+            last: *reached + 1 == talk.members,
+        }
     }
 
     /// Adds everything up.

@@ -26,6 +26,7 @@ mod process;
 mod receipts;
 pub mod relay;
 mod report;
+pub mod resume;
 mod run;
 mod scan;
 mod transport;

@@ -44,12 +44,16 @@ pub struct Report {
     pub unanswered: u64,
     /// Scheduled time to a member's receiving, of measured messages.
     pub delivery_ms: Quantiles,
+    /// Scheduled time to the last member's receiving, of measured messages.
+    pub last_delivery_ms: Quantiles,
     /// Scheduled time to the sender's acknowledgement, of measured messages.
     pub ack_ms: Quantiles,
     /// Scheduled to actual time of sending.
     pub generator_late_ms: Quantiles,
     /// The generator was too late to be trusted.
     pub overrun: bool,
+    /// Server CPU seconds while measuring, receipts included.
+    pub server_cpu_s: Option<f64>,
     /// Server CPU seconds per 100,000 messages sent, receipts included.
     pub server_cpu_s_per_100k: Option<f64>,
     /// The same of NATS.
@@ -135,7 +139,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = |f: &mut fmt::Formatter<'_>, name: &str, value: String| {
-            writeln!(f, "  {name:<22} {value}")
+            writeln!(f, "  {name:<24} {value}")
         };
         let log = if self.log.is_empty() {
             String::new()
@@ -155,7 +159,7 @@ impl fmt::Display for Report {
         line(f, "messages", counts)?;
         writeln!(
             f,
-            "  {:<22} {:>9} {:>9} {:>9} {:>9}",
+            "  {:<24} {:>9} {:>9} {:>9} {:>9}",
             "", "p50", "p99", "p99.9", "max"
         )?;
         let relay = self.baseline.as_ref();
@@ -164,6 +168,16 @@ impl fmt::Display for Report {
             (
                 "  with the bare relay",
                 relay.map(|relay| relay.delivery_ms),
+            ),
+            (
+                "sent to the last member",
+                (self.members > 2).then_some(self.last_delivery_ms),
+            ),
+            (
+                "  with the bare relay",
+                relay
+                    .map(|relay| relay.last_delivery_ms)
+                    .filter(|_| self.members > 2),
             ),
             ("sent to acknowledged", Some(self.ack_ms)),
             ("  with the bare relay", relay.map(|relay| relay.ack_ms)),
@@ -179,7 +193,7 @@ impl fmt::Display for Report {
             } = q;
             writeln!(
                 f,
-                "  {name:<22} {p50:>9.2} {p99:>9.2} {p999:>9.2} {max:>9.2}  ms"
+                "  {name:<24} {p50:>9.2} {p99:>9.2} {p999:>9.2} {max:>9.2}  ms"
             )?;
         }
         let cpu = [

@@ -5,6 +5,7 @@ mod idle;
 mod import;
 mod messages;
 mod relay;
+mod resume;
 mod server;
 
 use std::{
@@ -22,11 +23,13 @@ pub(crate) enum Bench {
     Messages(messages::Messages),
     /// Imports made-up IRC logs, then rebuilds the projections: how fast, and what that costs.
     Import(import::Import),
-    /// Two servers on one JetStream, one of which is killed under load: how long until its clients are at
+    /// Two servers on one JetStream, one of which is killed or stopped under load: how long until its clients are at
     /// the other, what the others notice, and whether anything is lost.
     Failover(failover::Failover),
     /// Connections that only stay: what each costs the server in memory.
     Idle(idle::Idle),
+    /// Coming back after having missed something, with a long log: what that costs the server.
+    Resume(resume::Resume),
     /// The bare relay that `messages --baseline` measures; ends when its input does.
     #[command(hide = true)]
     Relay,
@@ -40,6 +43,7 @@ impl Bench {
             Bench::Import(import) => import.run(),
             Bench::Failover(failover) => failover.run(),
             Bench::Idle(idle) => idle.run(),
+            Bench::Resume(resume) => resume.run(),
             Bench::Relay => relay::run().map(|()| true),
         }
     }

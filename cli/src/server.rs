@@ -1,6 +1,6 @@
 //! The composition root: which parts a server is made of, and in which order they start and stop.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, io, path::Path, sync::Arc};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,10 +19,12 @@ use tidings_core::{
         OpenError, Projections,
         rebuild::{self, RebuildError},
     },
+    room,
 };
 use tidings_gateway::{
+    assets::Asset,
     auth::{AuthConfigError, Authenticator},
-    http::{Asset, Development},
+    http::Development,
     server::{Builder, Server},
     tls::ServerCertificate,
 };
@@ -349,6 +351,7 @@ pub(crate) async fn start(
     development: Option<Development>,
 ) -> anyhow::Result<Server> {
     port::is_free(config.listen())?;
+    has_room(&config.data)?;
     secrets::check_auth(&config.auth)?;
     config
         .private_files()
@@ -391,6 +394,28 @@ pub(crate) async fn start(
     }
     server.node.reachable_at(url);
     Ok(server)
+}
+
+/// Refuses a folder that nothing can be written to, before anything is touched.
+fn has_room(data: &Path) -> anyhow::Result<()> {
+    room::check(data, room::RESERVE).map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => {
+                "mount its disk so that it can be written; if it was, the system has found a fault on the disk \
+                 (`dmesg` says which) and has to check it first"
+                    .to_owned()
+            }
+            _ => format!(
+                "free some on its disk, 200 MiB or more; less than {} MiB are left",
+                room::RESERVE >> 20
+            ),
+        };
+        anyhow!(
+            "{}: {}: {advice}. Nothing was changed, and `tidings log verify|tail|stats` work meanwhile",
+            data.display(),
+            room::explain(&error)
+        )
+    })
 }
 
 /// Waits for SIGINT or SIGTERM.

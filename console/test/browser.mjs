@@ -53,8 +53,8 @@ export async function openPage(browser, url, options = {}) {
  */
 async function fromTree(context) {
   await context.route(/\.(js|css)$/, async (route) => {
-    const { pathname } = new URL(route.request().url());
-    const path = pathname.startsWith('/sdk/') ? pathname.slice(1) : `console${pathname}`;
+    // /static/VERSION/console/app.js
+    const path = new URL(route.request().url()).pathname.split('/').slice(3).join('/');
     const contentType = path.endsWith('.css') ? 'text/css' : 'text/javascript';
     await route.fulfill({ body: await readFile(new URL(path, root), 'utf8'), contentType });
   });
@@ -69,12 +69,21 @@ export async function screenshot(page, name) {
 /** What lies between page and server, and can be cut. */
 class Line {
   #whole = true;
+  #deaf = false;
   #sockets = new Set();
 
   accept(socket) {
     if (!this.#whole) return void socket.close();
-    socket.connectToServer();
+    const server = socket.connectToServer();
+    server.onMessage((message) => {
+      if (!this.#deaf) socket.send(message);
+    });
     this.#sockets.add(socket);
+  }
+
+  /** Nothing gets from the server to the page any more, on this connection and others, but all the other way. */
+  deafen() {
+    this.#deaf = true;
   }
 
   async cut() {
@@ -86,6 +95,7 @@ class Line {
 
   mend() {
     this.#whole = true;
+    this.#deaf = false;
   }
 }
 

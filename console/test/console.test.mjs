@@ -383,6 +383,78 @@ test('a tab that closes leaves what it could not send to another', { skip }, asy
   });
 });
 
+test('two tabs of one person show the same, and what is read in one is read in the other', { skip }, async () => {
+  const mei = await connect('mei');
+  const conversation = await mei.startDirect('omar');
+  await onPage('left=omar&right=carol', async ({ page, left }) => {
+    await left.entry('Mei 美').waitFor(SHORT).catch(() => {});
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    const there = new Side(other, other.locator('.pane[data-side=left]'));
+    await there.pane.getByText('Online').waitFor(SHORT);
+    await conversation.send('To both tabs');
+    for (const side of [left, there]) await side.entry('Mei 美').locator('.badge', { hasText: '1' }).waitFor(SHORT);
+    await page.bringToFront();
+    await left.open('Mei 美');
+    await left.row('To both tabs').waitFor(SHORT);
+    await there.entry('Mei 美').locator('.badge').waitFor({ state: 'detached', ...SHORT });
+
+    // What one writes in one tab is one's own in the other, once, and can be changed there.
+    await other.bringToFront();
+    await there.open('Mei 美');
+    await left.write('From the first tab');
+    await there.row('From the first tab').getByRole('img', { name: /Sent|Delivered|Read/ }).waitFor(SHORT);
+    assert.match(await there.row('From the first tab').getAttribute('class'), /mine/);
+    await there.field.press('ArrowUp');
+    await there.write('Changed in the second');
+    await left.row('Changed in the second').getByText('edited').waitFor(SHORT);
+    await left.write('And once more');
+    await there.row('And once more').waitFor(SHORT);
+    for (const side of [left, there]) {
+      assert.deepEqual(await side.rows.locator('.text').allTextContents(), ['To both tabs', 'Changed in the second', 'And once more']);
+    }
+  });
+});
+
+test('a reload in the middle of a send: the message is there once, whether it had arrived or not', { skip }, async () => {
+  const bob = await connect('bob');
+  const conversation = await bob.startDirect('carol');
+  await conversation.send('Begun');
+  await onPage(`left=carol&right=omar&conversation=${conversation.id}`, async ({ page, left, line }) => {
+    await left.row('Begun').waitFor(SHORT);
+    const waiting = (side, text) => side.row(text).getByRole('img', { name: 'Sending' }).waitFor(SHORT);
+    const recorded = (side, text) => side.row(text).getByRole('img', { name: /Sent|Delivered|Read/ }).waitFor({ timeout: 40_000 });
+    const inOrder = async () => (await left.rows.locator('.text').allTextContents()).slice(1);
+
+    // It arrives, but the page is never told.
+    line.deafen();
+    await left.write('Arrived, not told');
+    await until(() => conversation.messages.some(({ text }) => text === 'Arrived, not told'), 'bob has it');
+    await waiting(left, 'Arrived, not told');
+    assert.equal(await kept(page, 'tidings-console-carol'), 1);
+    line.mend();
+    await page.reload();
+    await recorded(left, 'Arrived, not told');
+    await until(async () => (await kept(page, 'tidings-console-carol')) === 0, 'nothing waits any more');
+    assert.deepEqual(await inOrder(), ['Arrived, not told']);
+
+    // It does not arrive, and the page comes back while there is no connection yet.
+    await line.cut();
+    await left.write('Not sent yet');
+    await waiting(left, 'Not sent yet');
+    await until(async () => (await kept(page, 'tidings-console-carol')) === 1, 'it is kept');
+    await page.reload();
+    await left.pane.getByText(/^Cannot reach the server\. Trying again.* 1 message written here before is kept and will be sent\.$/).waitFor(SHORT);
+    await screenshot(page, 'reload-while-sending');
+    line.mend();
+    await recorded(left, 'Not sent yet');
+    await until(() => conversation.lastMessage.text === 'Not sent yet', 'bob has it');
+    assert.deepEqual(await inOrder(), ['Arrived, not told', 'Not sent yet']);
+    while (await conversation.loadOlder());
+    assert.deepEqual(conversation.messages.map(({ text }) => text), ['Begun', 'Arrived, not told', 'Not sent yet']);
+  });
+});
+
 test('what can never be sent, kept from before, is told and holds up nothing', { skip }, async () => {
   await onPage('left=mei&right=bob', async ({ page, left }) => {
     await left.pane.getByText('Online').waitFor(SHORT);
@@ -464,6 +536,44 @@ test('what cannot be sent says why and what to do', { skip }, async () => {
   });
 });
 
+test('a group is led and left: members are not offered again, and leaving asks first', { skip }, async () => {
+  await onPage('left=dave&right=mei', async ({ page, left, right }) => {
+    const dialog = page.getByRole('dialog');
+    await left.pane.getByRole('button', { name: 'New conversation' }).click();
+    await dialog.getByRole('checkbox', { name: /^Mei/ }).check();
+    await dialog.getByRole('checkbox', { name: /^Bob/ }).check();
+    await dialog.getByRole('textbox', { name: 'Name of the group' }).fill('Choir');
+    await dialog.getByRole('button', { name: 'Start group of 3' }).click();
+    await left.pane.getByRole('heading', { name: 'Choir' }).waitFor(SHORT);
+
+    await left.pane.getByRole('button', { name: 'Details and settings' }).click();
+    await dialog.getByText('Add people').click();
+    const offered = () => dialog.getByRole('checkbox').evaluateAll((boxes) => boxes.filter((box) => box.offsetParent).map(({ value }) => value));
+    await until(async () => (await offered()).join() === 'alice,carol,omar', 'members are not offered');
+    await dialog.getByRole('button', { name: 'Remove Bob' }).click();
+    await until(async () => (await offered()).join() === 'alice,bob,carol,omar', 'who was removed is');
+    await dialog.getByRole('combobox', { name: 'Role of Mei 美' }).selectOption('owner');
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    await right.open('Choir');
+    await right.pane.locator('.note').getByText('Dave made you an owner').waitFor(SHORT);
+
+    await left.pane.getByRole('button', { name: 'Details and settings' }).click();
+    await dialog.getByRole('button', { name: 'Mute' }).click();
+    await left.entry('Choir').getByRole('img', { name: 'Muted' }).waitFor(SHORT);
+    await left.pane.getByRole('button', { name: 'Details and settings' }).click();
+    await dialog.getByRole('button', { name: 'Leave group' }).click();
+    const question = page.getByRole('dialog', { name: 'Leave Choir?' });
+    await page.keyboard.press('Enter');
+    await question.waitFor({ state: 'detached', ...SHORT });
+    await left.field.waitFor(SHORT);
+    await left.pane.getByRole('button', { name: 'Details and settings' }).click();
+    await dialog.getByRole('button', { name: 'Leave group' }).click();
+    await question.getByRole('button', { name: 'Leave group' }).click();
+    await left.pane.getByText('You are no longer a member of this group.').waitFor(SHORT);
+    await right.pane.locator('.note').getByText('Dave left').waitFor(SHORT);
+  });
+});
+
 test('the keyboard reaches messages and what can be done with them', { skip }, async () => {
   await onPage('left=carol&right=bob', async ({ page, left }) => {
     await left.open('Saturday hike');
@@ -540,6 +650,46 @@ test('dark, and everything has a name', { skip }, async () => {
     },
     { colorScheme: 'dark' },
   );
+});
+
+/** Roles that mean nothing to somebody who does not see them, unless they have a name. */
+const NAMED = new Set(['article', 'button', 'checkbox', 'combobox', 'dialog', 'image', 'link', 'listbox', 'navigation', 'option', 'region', 'separator', 'textbox', 'toolbar']);
+
+test('what a screen reader is told has names, and no two places the same', { skip }, async () => {
+  await onPage('left=alice&right=bob', async ({ page, left, right }) => {
+    await left.open('Saturday hike');
+    await right.open('Saturday hike');
+    await left.row('coffee').waitFor(SHORT);
+    await right.row('coffee').waitFor(SHORT);
+    const session = await page.context().newCDPSession(page);
+    const tree = async () => {
+      const { nodes } = await session.send('Accessibility.getFullAXTree');
+      return nodes.filter(({ ignored }) => !ignored).map(({ role, name }) => ({ role: role.value, name: name?.value ?? '' }));
+    };
+    const nameless = (nodes) => nodes.filter(({ role, name }) => NAMED.has(role) && name.trim() === '').map(({ role }) => role);
+    const seen = await tree();
+    assert.ok(seen.length > 100, `${seen.length} nodes`);
+    assert.deepEqual(nameless(seen), []);
+    const places = seen.filter(({ role }) => role === 'navigation' || role === 'region').map(({ name }) => name);
+    assert.deepEqual(places.toSorted(), [
+      'Conversations of Alice', 'Conversations of Bob', 'Left person', 'Messages: Saturday hike, as Alice sees them', 'Messages: Saturday hike, as Bob sees them', 'Right person',
+    ]);
+    const told = seen.filter(({ role }) => role === 'separator').map(({ name }) => name);
+    assert.ok(told.includes('Today'), told.join(', '));
+    const quotes = seen.filter(({ role, name }) => role === 'button' && name.startsWith('In reply to')).map(({ name }) => name);
+    assert.match(quotes.join('\n'), /^In reply to: Alice Me! The lake loop/m);
+
+    // What opens over it, too.
+    await left.act(left.row('coffee'), 'React');
+    await left.row('coffee').locator('[aria-expanded=true]').waitFor(SHORT);
+    await left.field.pressSequentially('Hello @');
+    await left.pane.locator('.mentions [role=option]').first().waitFor(SHORT);
+    assert.deepEqual(nameless(await tree()), []);
+    await left.field.fill('');
+    await left.pane.getByRole('button', { name: 'Details and settings' }).click();
+    await page.getByRole('dialog', { name: 'Saturday hike' }).getByText('Carol').waitFor(SHORT);
+    assert.deepEqual(nameless(await tree()), []);
+  });
 });
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };

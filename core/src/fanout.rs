@@ -233,7 +233,8 @@ impl Fanout {
         self.sessions
             .write()
             .entry(user.clone())
-            .or_default()
+            // Most have one.
+            .or_insert_with(|| Vec::with_capacity(1))
             .push((id, session));
         Registration {
             fanout: self.clone(),

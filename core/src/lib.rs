@@ -18,6 +18,7 @@ pub mod handler;
 pub mod metrics;
 pub mod node;
 pub mod projections;
+pub mod room;
 
 #[cfg(test)]
 mod history;

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
+
 use crate::{
     domain::{Command, ConversationCommand, UserCommand},
     log::AppendError,
@@ -26,6 +28,14 @@ pub struct Metrics {
     failures: [AtomicU64; FAILURES.len()],
     /// When the log last could not be written, milliseconds since 1970; 0 once it could.
     unwritable_ms: AtomicU64,
+    /// When a key of content last could not be made, milliseconds since 1970; 0 once it could.
+    keyless_ms: AtomicU64,
+    /// Rounds of commands for which that was so.
+    key_failures: AtomicU64,
+    /// Tries to put what is folded on disk that failed.
+    flush_failures: AtomicU64,
+    /// Why commands last could not be carried out.
+    why: Mutex<String>,
 }
 
 /// Names of commands.
@@ -119,6 +129,10 @@ impl Default for Metrics {
             commit_commands: Histogram::new(COMMIT_COMMANDS, 1.0),
             failures: Default::default(),
             unwritable_ms: AtomicU64::new(0),
+            keyless_ms: AtomicU64::new(0),
+            key_failures: AtomicU64::new(0),
+            flush_failures: AtomicU64::new(0),
+            why: Mutex::default(),
         }
     }
 }
@@ -147,7 +161,45 @@ impl Metrics {
             AppendError::Unavailable(_) => (3, now_ms),
         };
         self.failures[at].fetch_add(1, Ordering::Relaxed);
+        if let AppendError::Unclear(why) | AppendError::Unavailable(why) = error {
+            self.why.lock().clone_from(why);
+        }
         self.unwritable_ms.store(unwritable_ms, Ordering::Relaxed);
+    }
+
+    /// Counts a round of commands that needed a key of content which could not be made.
+    pub(crate) fn keys_failed(&self, why: &str, now_ms: u64) {
+        self.key_failures.fetch_add(1, Ordering::Relaxed);
+        why.clone_into(&mut self.why.lock());
+        self.keyless_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    /// Keys can be made.
+    pub(crate) fn keys_made(&self) {
+        self.keyless_ms.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts a try to put what is folded on disk that failed.
+    pub(crate) fn flush_failed(&self) {
+        self.flush_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Rounds of commands that needed a key which could not be made.
+    pub fn key_failures(&self) -> u64 {
+        self.key_failures.load(Ordering::Relaxed)
+    }
+
+    /// Tries to put what is folded on disk that failed.
+    pub fn flush_failures(&self) -> u64 {
+        self.flush_failures.load(Ordering::Relaxed)
+    }
+
+    /// When a command last could not be carried out for want of the log or of a key, milliseconds since
+    /// 1970, and why.
+    pub fn trouble(&self) -> Option<(u64, String)> {
+        let keyless_ms = self.keyless_ms.load(Ordering::Relaxed);
+        let since = self.unwritable_ms().unwrap_or_default().max(keyless_ms);
+        (since > 0).then(|| (since, self.why.lock().clone()))
     }
 
     /// When the log could not be written at the last try, milliseconds since 1970; `None` if it could, or

@@ -32,6 +32,9 @@ const FLUSH_BYTES: usize = 48 << 20;
 /// How often the flusher looks.
 const FLUSH_LOOK: Duration = Duration::from_millis(250);
 
+/// How often it is said in the server's log that something still fails.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
 /// Pause after a failure before the projector tries again.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -114,17 +117,32 @@ impl Node {
         })?);
         threads.push(spawn("flush", {
             let (projections, health) = (parts.projections.clone(), health.clone());
+            let metrics = handler.metrics().clone();
             move || async move {
                 let mut flushed = crate::clock::moment();
+                let mut failing = None;
                 while !health.stopping.load(Ordering::Relaxed) {
                     tokio::time::sleep(FLUSH_LOOK).await;
-                    let full = projections.store().overlay_bytes() >= FLUSH_BYTES;
+                    // What failed a moment ago is not tried again sooner because there is much of it.
+                    let full = failing.is_none()
+                        && projections.store().overlay_bytes() >= FLUSH_BYTES;
                     if !full && flushed.elapsed() < FLUSH_EVERY {
                         continue;
                     }
                     flushed = crate::clock::moment();
-                    if let Err(error) = projections.flush() {
-                        tracing::error!(%error, "the projections could not be written, trying again");
+                    match projections.flush() {
+                        Ok(_) => {
+                            if failing.take().is_some() {
+                                tracing::info!("the projections can be written again");
+                            }
+                        }
+                        Err(error) => {
+                            metrics.flush_failed();
+                            if failing.is_none_or(|said| flushed - said >= SAY_EVERY) {
+                                failing = Some(flushed);
+                                tracing::error!(%error, "the projections could not be written, trying again");
+                            }
+                        }
                     }
                 }
             }

@@ -12,6 +12,7 @@ mod jwks;
 mod keys;
 mod mint;
 mod source;
+mod table;
 
 use std::sync::Arc;
 

@@ -67,16 +67,20 @@ impl Readiness {
         if let Some(lag) = lag.filter(|lag| lag.ms > LAG_MS) {
             why.push(format!("the projections are {} ms behind", lag.ms));
         }
-        let unwritable_ms = node.handler.metrics().unwritable_ms();
-        let ago = unwritable_ms.map(|ms| node.clock.now_ms().saturating_sub(ms));
-        if let Some(ago) = ago.filter(|ago| *ago < UNWRITABLE_MS) {
-            why.push(format!("the log could not be written {ago} ms ago"));
+        let metrics = node.handler.metrics();
+        if let Some((ms, reason)) = metrics.trouble() {
+            let ago = node.clock.now_ms().saturating_sub(ms);
+            if ago < UNWRITABLE_MS {
+                why.push(format!(
+                    "commands could not be carried out {ago} ms ago: {reason}"
+                ));
+            }
         }
         Readiness {
             ready: why.is_empty(),
             why,
             draining,
-            log_writable: unwritable_ms.is_none(),
+            log_writable: metrics.unwritable_ms().is_none(),
             log_position: lag.map(|lag| lag.head),
             projection_position: node.projections.cursor(),
             projection_lag_seconds: lag.map(|lag| lag.ms as f64 / 1_000.0),

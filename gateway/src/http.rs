@@ -4,8 +4,8 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{ConnectInfo, Path},
-    http::{Request, StatusCode, header},
+    extract::ConnectInfo,
+    http::{Request, StatusCode},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::{
-    api, health, import,
+    api,
+    assets::{self, Asset},
+    health, import,
     session::Gateway,
     transport::{
         tcp::{Accepted, Listener},
@@ -35,15 +37,6 @@ use crate::{
 pub struct Development {
     /// Users the page offers to sign in as: id and name.
     pub users: Vec<(String, String)>,
-}
-
-/// A file of the console page or of the SDK it uses, compiled into the program.
-#[derive(Clone, Copy, Debug)]
-pub struct Asset {
-    /// Its path, such as `/app.js`.
-    pub path: &'static str,
-    /// Its contents.
-    pub bytes: &'static [u8],
 }
 
 /// The routes of a node. Development routes exist only if `development` is given.
@@ -68,19 +61,7 @@ pub fn router(
                 get(move || development_users(users.clone())),
             );
     }
-    let router = router.with_state(gateway);
-    if assets.is_empty() {
-        return router;
-    }
-    router
-        .route(
-            "/",
-            get(move || async move { asset(assets, "/index.html") }),
-        )
-        .route(
-            "/{*path}",
-            get(move |Path(path): Path<String>| async move { asset(assets, &format!("/{path}")) }),
-        )
+    router.with_state(gateway).merge(assets::routes(assets))
 }
 
 /// Serves until `stop` ends; requests that are answered then are answered to the end, and WebSockets go on
@@ -188,28 +169,4 @@ async fn development_users(development: Arc<Development>) -> Json<Users> {
             })
             .collect(),
     })
-}
-
-fn asset(assets: &'static [Asset], path: &str) -> Response {
-    let Some(asset) = assets.iter().find(|asset| asset.path == path) else {
-        return (StatusCode::NOT_FOUND, "no such page\n").into_response();
-    };
-    let kind = match path.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("html") => "text/html; charset=utf-8",
-        Some("js" | "mjs") => "text/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        _ => "application/octet-stream",
-    };
-    let headers = [
-        (header::CONTENT_TYPE, kind),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // The page runs nothing that does not come from here, and talks to this server alone.
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
-    ];
-    (headers, asset.bytes).into_response()
 }

@@ -11,6 +11,7 @@ pub mod translate;
 pub mod transport;
 
 pub mod api;
+pub mod assets;
 pub mod auth;
 pub mod config;
 pub mod health;

@@ -175,6 +175,15 @@ fn log(page: &mut Page, gateway: &Gateway, lag: Option<Lag>) {
     for (why, count) in written.failures() {
         page.sample(name, &[("reason", why)], count);
     }
+    let name = "tidings_key_failures_total";
+    page.counter(
+        name,
+        "Commits that needed a content key which could not be made.",
+    );
+    page.sample(name, &[], written.key_failures());
+    let name = "tidings_projection_write_failures_total";
+    page.counter(name, "Tries to put the projections on disk that failed.");
+    page.sample(name, &[], written.flush_failures());
     let name = "tidings_log_writable";
     page.gauge(
         name,

@@ -9,8 +9,9 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{
     Gateway, Limits,
+    assets::Asset,
     auth::Authenticator,
-    http::{self, Asset, Development},
+    http::{self, Development},
     tls::ServerCertificate,
     transport::{quic, tcp::Listener},
 };

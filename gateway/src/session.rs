@@ -779,9 +779,10 @@ impl Session {
                 .collect();
             let cut = query::fit_conversations(&self.shared, &mut conversations);
             let shown = views.iter().take(conversations.len());
+            let new = shown.filter(|view| view.delivered_seq < view.last_seq);
             opening
                 .windows
-                .extend(shown.map(|view| (view.id, view.last_seq)));
+                .extend(new.map(|view| (view.id, view.last_seq)));
             let reset = Body::Reset(frame::Reset {
                 reason: reason.to_owned(),
                 cursor: Some(at),

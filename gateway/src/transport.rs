@@ -7,8 +7,6 @@ pub mod websocket;
 
 use std::time::Duration;
 
-use line::Line;
-
 /// What carries a connection's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {

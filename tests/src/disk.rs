@@ -1,10 +1,12 @@
-//! A disk whose power can be cut: an image file with a file system of its own. What a program has
-//! written and not synced is in the memory of the system and not in the image.
+//! A disk whose power can be cut, and that can be full or read-only: an image file with a file system
+//! of its own. What a program has written and not synced is in the memory of the system and not in the
+//! image.
 //!
 //! Needs the right to mount; nothing else in the tests does.
 
 use std::{
     fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -21,15 +23,21 @@ pub struct Disk {
 impl Disk {
     /// Makes a disk in a folder and mounts it. The error says what stands in the way.
     pub fn new(folder: &Path) -> Result<Disk, String> {
+        Disk::of(folder, BYTES)
+    }
+
+    /// The same with so many bytes, of which the file system takes a few itself.
+    pub fn of(folder: &Path, bytes: u64) -> Result<Disk, String> {
         let disk = Disk {
             image: folder.join("disk.image"),
             mount: folder.join("disk"),
         };
-        let made = fs::File::create(&disk.image).and_then(|file| file.set_len(BYTES));
+        let made = fs::File::create(&disk.image).and_then(|file| file.set_len(bytes));
         made.map_err(|error| error.to_string())?;
         fs::create_dir_all(&disk.mount).map_err(|error| error.to_string())?;
         run(Command::new("mkfs.ext4")
-            .args(["-q", "-F"])
+            // Nothing is kept back for root, whom tests may run as.
+            .args(["-q", "-F", "-m", "0"])
             .arg(&disk.image))?;
         disk.attach()?;
         Ok(disk)
@@ -65,10 +73,83 @@ impl Disk {
         self.attach().expect("it could be mounted before");
     }
 
+    /// Fills it to the last byte.
+    pub fn fill(&self) {
+        let mut file = fs::File::create(self.ballast()).expect("there is room for a name");
+        let chunk = vec![0xAA; 1 << 20];
+        let mut size = chunk.len();
+        while size > 0 {
+            match file
+                .write_all(&chunk[..size])
+                .and_then(|()| file.sync_all())
+            {
+                Ok(()) => {}
+                // Of what was freed lately some comes back only later.
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => size /= 2,
+                Err(error) => panic!("the disk cannot be filled: {error}"),
+            }
+        }
+    }
+
+    /// Gives back what [`Disk::fill`] took.
+    pub fn free(&self) {
+        fs::remove_file(self.ballast()).expect("it was filled");
+        self.sync();
+    }
+
+    /// From now on it can only be read. Nobody may have a file on it open for writing.
+    pub fn read_only(&self) {
+        self.remount("ro");
+    }
+
+    /// It can be written again.
+    pub fn writable(&self) {
+        self.remount("rw");
+    }
+
+    /// The disk says that it is broken, whatever is open on it: nothing can be written any more, and what
+    /// was written and not synced is lost. The error says why it does not.
+    pub fn break_down(&self) -> Result<(), String> {
+        let found = Command::new("findmnt")
+            .args(["--noheadings", "--output", "SOURCE"])
+            .arg(&self.mount)
+            .output()
+            .expect("a mounted disk is listed");
+        let device = String::from_utf8_lossy(&found.stdout);
+        let name = device.trim().trim_start_matches("/dev/");
+        let trigger = format!("/sys/fs/ext4/{name}/trigger_fs_error");
+        fs::write(&trigger, "1").map_err(|error| format!("{trigger}: {error}"))
+    }
+
+    /// Repairs it. Nobody may have a file on it open.
+    pub fn repair(&self) {
+        self.detach().expect("nobody uses the disk any more");
+        // It ends with 1 where it has repaired something.
+        let checked = Command::new("e2fsck")
+            .args(["-f", "-y"])
+            .arg(&self.image)
+            .output();
+        let status = checked.expect("there is an e2fsck").status;
+        assert!(status.code().is_some_and(|code| code < 4), "{status}");
+        self.attach().expect("it could be mounted before");
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.mount.join("ballast")
+    }
+
+    fn remount(&self, how: &str) {
+        let mut command = Command::new("mount");
+        command
+            .args(["-o", &format!("remount,{how}")])
+            .arg(&self.mount);
+        run(&mut command).unwrap_or_else(|error| panic!("remounting {how}: {error}"));
+    }
+
     fn attach(&self) -> Result<(), String> {
         // The file system writes only what it is told to sync, for as long as a test lasts.
         run(Command::new("mount")
-            .args(["-t", "ext4", "-o", "loop,commit=900"])
+            .args(["-t", "ext4", "-o", "loop,commit=900,errors=remount-ro"])
             .args([&self.image, &self.mount]))
     }
 

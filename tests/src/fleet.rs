@@ -96,6 +96,11 @@ pub fn options(url: &str, user: &str, encoding: Encoding) -> Options {
 impl Fleet {
     /// Clients at these addresses, one each, with conversations between them.
     pub async fn muster(urls: &[String]) -> Fleet {
+        Fleet::muster_at(urls, Duration::ZERO).await
+    }
+
+    /// The same, of clients who think for up to so long before each message.
+    pub async fn muster_at(urls: &[String], pace: Duration) -> Fleet {
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         let (promise, promised) = watch::channel(0);
         let (running, run) = watch::channel(false);
@@ -144,6 +149,7 @@ impl Fleet {
                     ledger: ledger.clone(),
                     promise: promise.clone(),
                     post: post.clone(),
+                    pace,
                 };
                 tasks.push(tokio::spawn(poster.run(run.clone())));
             }
@@ -301,11 +307,15 @@ struct Poster {
     ledger: Arc<Mutex<Ledger>>,
     promise: watch::Sender<usize>,
     post: watch::Sender<usize>,
+    pace: Duration,
 }
 
 impl Poster {
     async fn run(self, mut run: watch::Receiver<bool>) {
         for number in 0.. {
+            if !self.pace.is_zero() {
+                tokio::time::sleep(self.pace.mul_f64(fastrand::f64())).await;
+            }
             if run.wait_for(|running| *running).await.is_err() {
                 return;
             }

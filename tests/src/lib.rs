@@ -3,10 +3,12 @@
 //! promised. They return data; what it is to be is said in the tests.
 
 pub mod ask;
+pub mod crowd;
 pub mod disk;
 pub mod fleet;
 pub mod history;
 pub mod http;
+pub mod journal;
 pub mod proxy;
 pub mod server;
 pub mod session;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{Server, Session, Way, ask, history, token};
 
 /// Everything a user sees.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct View {
     conversations: BTreeMap<Uuid, (Conversation, BTreeMap<u64, Message>)>,
     unread_total: u64,

@@ -45,6 +45,7 @@ pub struct World {
     pub development: bool,
     limits: String,
     messages: String,
+    shards: Option<u16>,
 }
 
 impl World {
@@ -86,6 +87,7 @@ impl World {
             development: false,
             limits: GENEROUS.to_owned(),
             messages: String::new(),
+            shards: None,
         }
     }
 
@@ -105,6 +107,11 @@ impl World {
         self.messages.push_str(lines);
     }
 
+    /// Shards of a new log on JetStream.
+    pub fn shards(&mut self, shards: u16) {
+        self.shards = Some(shards);
+    }
+
     /// A second server's world beside this one: the same log and secrets, a folder of its own. Only
     /// where the log is not in the folder.
     pub fn twin(&self) -> World {
@@ -112,6 +119,7 @@ impl World {
         let mut twin = World::of(temporary(), Log::Embedded, self.log_servers.clone());
         twin.limits.clone_from(&self.limits);
         twin.messages.clone_from(&self.messages);
+        twin.shards = self.shards;
         std::fs::create_dir_all(&twin.data).expect("the test's folder can be written");
         for secret in ["operator.key", "ids.secret"] {
             let copied = std::fs::copy(self.data.join(secret), twin.data.join(secret));
@@ -146,13 +154,15 @@ impl World {
             Log::Replicated(_) => 3,
             _ => 1,
         };
+        let shards = self.shards.map(|shards| format!("shards = {shards}\n"));
         let log = if self.log_servers.is_empty() {
             "backend = \"embedded\"\n".to_owned()
         } else {
             format!(
-                "backend = \"jetstream\"\nservers = [{}]\nmonitor_urls = [{}]\nreplicas = {replicas}\n",
+                "backend = \"jetstream\"\nservers = [{}]\nmonitor_urls = [{}]\nreplicas = {replicas}\n{}",
                 list(&self.log_servers),
                 list(&self.monitors()),
+                shards.unwrap_or_default(),
             )
         };
         let text = format!(

@@ -2,21 +2,22 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, run as run_in_view};
 
 const HOW: &str = "\
 usage: cargo xtask bench KIND [ARGS..]
 
-Builds the server in release and runs `tidings bench KIND ARGS..`. Every line of JSON it prints is appended to
-bench/results/<date>-<machine>/KIND.jsonl. Compare numbers of one machine, taken in one run.
+Builds the server in release and runs `tidings bench KIND ARGS..` (`page` runs a browser instead). Every line of JSON
+it prints is appended to bench/results/<date>-<machine>/KIND.jsonl. Compare numbers of one machine, taken in one run.
 
   cargo xtask bench messages            throughput and latency of messages on this machine
   cargo xtask bench import              an import of IRC logs and a rebuild of the projections
+  cargo xtask bench page                first loads of the demo page in Chromium (wants Node and the SDK's packages)
   cargo xtask bench messages --help     what can be set";
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
@@ -36,7 +37,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
         return Ok(());
     }
     if results.is_empty() {
-        bail!("`tidings bench {kind}` printed no line of JSON, so there is nothing to keep");
+        bail!("bench {kind} printed no line of JSON, so there is nothing to keep");
     }
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").context("could not read /proc/cpuinfo")?;
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
@@ -57,15 +58,22 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
 
 /// Runs the benchmark in view and returns the lines of JSON among what it printed.
 fn measure(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<String>> {
-    let mut child = workspace
-        .cargo()
-        .args(["run", "--release", "-p", "tidings-cli", "--", "bench"])
-        .args(arguments)
+    let mut command = match arguments {
+        ["page", arguments @ ..] => page(workspace, arguments)?,
+        _ => {
+            let mut command = workspace.cargo();
+            command
+                .args(["run", "--release", "-p", "tidings-cli", "--", "bench"])
+                .args(arguments);
+            command
+        }
+    };
+    let mut child = command
         // What is kept are the lines of JSON, so they are always asked for.
         .args((!arguments.contains(&"--json")).then_some("--json"))
         .stdout(Stdio::piped())
         .spawn()
-        .context("could not start cargo")?;
+        .context("could not start the benchmark")?;
     let printed = child.stdout.take().context("the child has no output")?;
     let mut results = Vec::new();
     for line in BufReader::new(printed).lines() {
@@ -80,6 +88,21 @@ fn measure(workspace: &Workspace, arguments: &[&str]) -> Result<Vec<String>> {
         bail!("the benchmark failed: {status}");
     }
     Ok(results)
+}
+
+/// The page is measured by a browser, which the server's program knows nothing of.
+fn page(workspace: &Workspace, arguments: &[&str]) -> Result<Command> {
+    run_in_view(
+        workspace
+            .cargo()
+            .args(["build", "--release", "-p", "tidings-cli"]),
+    )?;
+    let mut command = workspace.command("node");
+    command
+        .env("TIDINGS_BIN", workspace.target.join("release/tidings"))
+        .arg("console/test/measure.mjs")
+        .args(arguments);
+    Ok(command)
 }
 
 /// The machine as a folder name: its processor's model and how many of them the system sees.

@@ -1,9 +1,10 @@
-//! The repository's own tasks: `cargo xtask setup | check | test | ci | bench | kill-rounds | power-cut`.
+//! The repository's own tasks: `cargo xtask setup | check | test | ci | bench | fuzz | kill-rounds | power-cut`.
 //!
 //! `test` is what `.ci/run` calls, and `check` is the one definition of "checked". Nothing here is part of the product.
 
 mod bench;
 mod check;
+mod fuzz;
 mod rounds;
 mod setup;
 mod steps;
@@ -19,12 +20,14 @@ use crate::workspace::Workspace;
 const USAGE: &str = "\
 usage: cargo xtask <task>
 
-  setup                 install what the tests need (nats-server, chromium, npm packages, cargo-nextest)
+  setup                 install what the tests need (nats-server, kosoku, chromium, npm packages, cargo-nextest)
   check                 formatting, lints, licences of dependencies, types of the JavaScript SDK
-  test [--only PART]    setup, check and every test; PART is check, rust, js or browser
+  test [--only PART]    setup, check and every test; PART is check, rust, websocket, js or browser
   ci                    the same as test
   bench [KIND ARGS..]   measure a release build and keep the result; without KIND, say how
-  kill-rounds           kill servers under load and check what is left: [--rounds N] [--log embedded|jetstream|replicated]
+  fuzz [TARGET] [--seconds N]
+                        give the decoders what nobody would send, each for 600 seconds or N
+  kill-rounds           kill servers under load and check what is left: [--rounds N] [--log embedded|jetstream|replicated|two-nodes]
                         [--seed S], 200 rounds on each log if not said otherwise
   power-cut             the same with the power cut, which needs the right to mount: [--rounds N]
                         [--log embedded|jetstream] [--seed S], 20 rounds";
@@ -49,6 +52,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ["test" | "ci"] => Ok(test::run(&workspace, None)),
         ["test", "--only", part] => Ok(test::run(&workspace, Some(part.parse()?))),
         ["bench", rest @ ..] => bench::run(&workspace, rest).map(|()| ExitCode::SUCCESS),
+        ["fuzz", rest @ ..] => fuzz::run(&workspace, rest),
         ["kill-rounds", rest @ ..] => {
             rounds::run(&workspace, rounds::Kind::Kill, rest).map(|()| ExitCode::SUCCESS)
         }

@@ -42,6 +42,7 @@ impl Kind {
                     "replicated",
                     "kill_rounds::jetstream_replicated_kill_rounds",
                 ),
+                ("two-nodes", "node_rounds::two_nodes_kill_rounds"),
             ],
             Self::PowerCut => &[
                 ("embedded", "power_cut::embedded_power_cuts"),
@@ -121,6 +122,8 @@ mod tests {
             tests: vec!["kill_rounds::jetstream_kill_rounds"],
         };
         assert_eq!(wish.unwrap(), expected);
+        let two = parse(Kind::Kill, &["--log", "two-nodes"]).unwrap();
+        assert_eq!(two.tests, ["node_rounds::two_nodes_kill_rounds"]);
         let all = parse(Kind::PowerCut, &[]).unwrap();
         assert_eq!((all.rounds, all.tests.len()), (20, 2));
     }

@@ -2,9 +2,11 @@
 
 pub(crate) mod apt;
 pub(crate) mod chromium;
+pub(crate) mod kosoku;
 pub(crate) mod nats;
 pub(crate) mod nextest;
 pub(crate) mod npm;
+mod python;
 
 use anyhow::{Context, Result};
 
@@ -15,11 +17,18 @@ use crate::workspace::Workspace;
 pub(crate) enum Tool {
     Nextest,
     Nats,
+    Kosoku,
     Chromium,
     Npm,
 }
 
-const EVERY: &[Tool] = &[Tool::Nextest, Tool::Nats, Tool::Chromium, Tool::Npm];
+const EVERY: &[Tool] = &[
+    Tool::Nextest,
+    Tool::Nats,
+    Tool::Kosoku,
+    Tool::Chromium,
+    Tool::Npm,
+];
 
 pub(crate) fn all(workspace: &Workspace) -> Result<()> {
     some(workspace, EVERY)
@@ -31,6 +40,7 @@ pub(crate) fn some(workspace: &Workspace, tools: &[Tool]) -> Result<()> {
         let (name, found) = match tool {
             Tool::Nextest => ("cargo-nextest", nextest::ensure(workspace)),
             Tool::Nats => ("nats-server", nats::ensure(workspace)),
+            Tool::Kosoku => ("kosoku", kosoku::ensure(workspace)),
             Tool::Chromium => ("chromium", chromium::ensure(workspace)),
             Tool::Npm => ("npm packages", npm::ensure(workspace)),
         };

@@ -1,6 +1,7 @@
 //! Everything a change has to pass, in one order for developers and CI.
 
 mod javascript;
+mod websocket;
 
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -17,6 +18,7 @@ use crate::workspace::{Workspace, run as run_in_view};
 pub(crate) enum Part {
     Check,
     Rust,
+    WebSocket,
     Js,
     Browser,
 }
@@ -28,9 +30,10 @@ impl FromStr for Part {
         match text {
             "check" => Ok(Self::Check),
             "rust" => Ok(Self::Rust),
+            "websocket" => Ok(Self::WebSocket),
             "js" => Ok(Self::Js),
             "browser" => Ok(Self::Browser),
-            other => bail!("no such part: `{other}` (check, rust, js or browser)"),
+            other => bail!("no such part: `{other}` (check, rust, websocket, js or browser)"),
         }
     }
 }
@@ -40,6 +43,7 @@ impl Part {
         match self {
             Self::Check => &[Tool::Npm],
             Self::Rust => &[Tool::Nextest, Tool::Nats],
+            Self::WebSocket => &[Tool::Kosoku],
             Self::Js => &[Tool::Npm],
             Self::Browser => &[Tool::Npm, Tool::Chromium],
         }
@@ -53,11 +57,16 @@ pub(crate) fn run(workspace: &Workspace, only: Option<Part>) -> ExitCode {
     if wanted(Part::Check) {
         all.extend(check::steps(workspace));
     }
-    if wanted(Part::Rust) || wanted(Part::Js) || wanted(Part::Browser) {
+    if only != Some(Part::Check) {
         all.push(Step::new("build", || build(workspace)));
     }
     if wanted(Part::Rust) {
         all.push(Step::new("rust tests", || rust(workspace)).needs(&["setup", "build"]));
+    }
+    if wanted(Part::WebSocket) {
+        for (name, action) in websocket::STEPS {
+            all.push(Step::new(name, move || action(workspace)).needs(&["setup", "build"]));
+        }
     }
     if wanted(Part::Js) {
         all.push(Step::new("js tests", || js(workspace)).needs(&["setup", "build"]));

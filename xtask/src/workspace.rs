@@ -42,6 +42,11 @@ impl Workspace {
         self.target.join("debug").join("tidings")
     }
 
+    /// An example of the dev profile.
+    pub(crate) fn example(&self, name: &str) -> PathBuf {
+        self.target.join("debug/examples").join(name)
+    }
+
     /// The folders that hold a `package.json` of ours.
     pub(crate) fn js_projects(&self) -> Vec<PathBuf> {
         ["sdk/js", "console"]

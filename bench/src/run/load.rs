@@ -138,6 +138,7 @@ impl<T: Transport> Run<'_, T> {
             receipts: &mut self.receipts,
             errors: &mut self.errors,
             delivery: &mut self.delivery,
+            last_delivery: &mut self.last_delivery,
             ack: &mut self.ack,
         };
         self.transport
@@ -168,6 +169,7 @@ struct Ear<'a> {
     receipts: &'a mut Receipts,
     errors: &'a mut BTreeMap<String, u64>,
     delivery: &'a mut Times,
+    last_delivery: &'a mut Times,
     ack: &'a mut Times,
 }
 
@@ -199,10 +201,13 @@ impl Ear<'_> {
                     .ledger
                     .received(self.plan, user, conversation, seq, number)
                 {
-                    Delivery::Received(number) => {
+                    Delivery::Received { number, last } => {
                         self.receipts.message(user, seq);
                         if let Some(ns) = self.since_due(number) {
                             self.delivery.record_ns(ns);
+                            if last {
+                                self.last_delivery.record_ns(ns);
+                            }
                         }
                     }
                     Delivery::Echoed | Delivery::Wrong => {}

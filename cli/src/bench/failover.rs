@@ -35,6 +35,9 @@ pub(crate) struct Failover {
     /// Seconds of load after that.
     #[arg(long, default_value_t = 8)]
     after: u64,
+    /// Ask the server to stop (SIGTERM) instead of killing it.
+    #[arg(long)]
+    graceful: bool,
     /// How users connect.
     #[arg(long, value_enum, default_value = "ws")]
     transport: super::messages::Transport,
@@ -58,7 +61,7 @@ impl Failover {
     pub(super) fn run(self) -> anyhow::Result<bool> {
         let folder = temporary(self.scratch.as_deref())?;
         let (_nats, log) = nats(&self.nats_server, folder.path())?;
-        let (mut first, dies) = server(folder.path(), "first", &log)?;
+        let (first, dies) = server(folder.path(), "first", &log)?;
         let data = folder.path();
         std::fs::create_dir(data.join("second"))?;
         for secret in ["operator.key", "ids.secret"] {
@@ -85,14 +88,18 @@ impl Failover {
             duration: [self.before, self.after].map(Duration::from_secs),
             tls: Tls::dangerous_accept_any_certificate(),
             encoding: Encoding::Protobuf,
+            graceful: self.graceful,
         };
         for address in [&dies, &stays] {
             hears_another(address)?;
         }
-        let report = runtime.block_on(failover::run(options, move || {
-            first.0.kill()?;
-            first.0.wait().map(drop)
-        }))?;
+        let pid = rustix::process::Pid::from_child(&first.0);
+        let signal = match self.graceful {
+            true => rustix::process::Signal::TERM,
+            false => rustix::process::Signal::KILL,
+        };
+        let kill = move || Ok(rustix::process::kill_process(pid, signal)?);
+        let report = runtime.block_on(failover::run(options, kill))?;
         say!("{report}");
         if self.json {
             say!("{}", serde_json::to_string(&report)?);

@@ -17,6 +17,10 @@ pub(super) const ANNOUNCE: Duration = Duration::from_millis(500);
 /// After which silence a node is taken for gone.
 pub(super) const SILENCE: Duration = Duration::from_millis(2_500);
 
+/// A node that has not heard even itself for so long hears nobody: it is cut off, and what it knows of
+/// others is as good as anything.
+const DEAF: Duration = Duration::from_millis(1_500);
+
 /// What a node says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
@@ -45,6 +49,13 @@ struct Heard {
 pub(super) struct Members {
     me: Announcement,
     others: HashMap<Uuid, Heard>,
+    /// Others that fell silent while nobody was heard: they write nothing, but clients go on being told
+    /// of them. Were they not, whoever loses this node while the log is away knew no other.
+    out_of_earshot: HashMap<Uuid, Announcement>,
+    /// When this node heard itself last, once it has.
+    me_heard: Option<Duration>,
+    /// When it began to.
+    hears_since: Duration,
 }
 
 impl Members {
@@ -52,6 +63,9 @@ impl Members {
         Members {
             me,
             others: HashMap::new(),
+            out_of_earshot: HashMap::new(),
+            me_heard: None,
+            hears_since: Duration::ZERO,
         }
     }
 
@@ -71,9 +85,17 @@ impl Members {
 
     /// Takes in what a node says of itself. True when that is news.
     pub(super) fn heard(&mut self, announcement: Announcement, at: Duration) -> bool {
-        if announcement.node == self.me.node || announcement.epoch != self.me.epoch {
+        if announcement.node == self.me.node {
+            if self.me_heard.is_none() || self.is_deaf(at) {
+                self.hears_since = at;
+            }
+            self.me_heard = Some(at);
             return false;
         }
+        if announcement.epoch != self.me.epoch {
+            return false;
+        }
+        self.out_of_earshot.remove(&announcement.node);
         let heard = Heard { announcement, at };
         let node = heard.announcement.node;
         let news = self
@@ -84,17 +106,40 @@ impl Members {
         news
     }
 
-    /// Forgets a node that does not answer: until it is heard again it is nobody's writer.
+    /// Whether nothing is heard at present, so that nobody's silence means anything.
+    fn is_deaf(&self, now: Duration) -> bool {
+        self.me_heard
+            .is_some_and(|at| now.saturating_sub(at) > DEAF)
+    }
+
+    /// Forgets a node that is known to be gone: until it is heard again it is nobody's writer.
     pub(super) fn gone(&mut self, node: Uuid) -> bool {
+        self.out_of_earshot.remove(&node);
         self.others.remove(&node).is_some()
+    }
+
+    /// The same of a node that is gone as far as can be told from here.
+    pub(super) fn missed(&mut self, node: Uuid, now: Duration) {
+        if let Some(heard) = self.others.remove(&node)
+            && self.is_deaf(now)
+        {
+            self.out_of_earshot.insert(node, heard.announcement);
+        }
     }
 
     /// Forgets those that have been silent too long, and says who they are.
     pub(super) fn silent(&mut self, now: Duration) -> Vec<Uuid> {
-        let silent = self
-            .others
-            .extract_if(|_, heard| now.saturating_sub(heard.at) > SILENCE);
-        silent.map(|(node, _)| node).collect()
+        if !self.is_deaf(now) && now.saturating_sub(self.hears_since) > SILENCE {
+            // Whoever is here has been heard by now.
+            self.out_of_earshot.clear();
+        }
+        let others = self.others.iter();
+        let silent = others.filter(|(_, heard)| now.saturating_sub(heard.at) > SILENCE);
+        let silent: Vec<Uuid> = silent.map(|(node, _)| *node).collect();
+        for node in &silent {
+            self.missed(*node, now);
+        }
+        silent
     }
 
     /// Which node writes a shard: the one whose name and the shard's make the highest number together, of
@@ -113,6 +158,7 @@ impl Members {
     pub(super) fn urls(&self) -> Vec<String> {
         let others = self.others.values().map(|heard| &heard.announcement);
         let mut urls: Vec<String> = others
+            .chain(self.out_of_earshot.values())
             .filter(|other| !other.leaving && !other.url.is_empty())
             .map(|other| other.url.clone())
             .collect();

@@ -179,7 +179,7 @@ impl Router {
         self.one_answered(Shard(shard));
     }
 
-    /// Sends what a node that is gone has not answered to whoever writes now. False if it was known to be.
+    /// Sends what a node that is known to be gone has not answered to whoever writes now. False if it was known to be.
     pub(super) fn gone(self: &Arc<Router>, node: Uuid) -> bool {
         let news = self.members.lock().gone(node);
         self.send_again(node);
@@ -200,7 +200,8 @@ impl Router {
             }
         }
         for node in &gone {
-            self.gone(*node);
+            self.members.lock().missed(*node, now);
+            self.send_again(*node);
         }
         gone
     }

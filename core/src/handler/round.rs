@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use super::{Accepted, Answer, Submission};
 use crate::{
     commit::{self, Batch, CommandRef, Commit},
-    domain::{CommandId, Content, ConversationId, Event, Stream, User, UserId},
+    domain::{CommandId, Content, ConversationId, Event, Refusal, Stream, User, UserId},
     keys::{KeyError, KeyId, KeyState, KeyStore, seal},
     log::MAX_RECORD_BYTES,
 };
@@ -21,6 +21,8 @@ pub(super) struct Round {
     pub(super) accepted: Vec<(Submission, usize)>,
     /// The same command once more, answered like the first: (reply, batch).
     pub(super) joined: Vec<(Submission, usize)>,
+    /// Refused, each with how many were accepted before it.
+    refused: Vec<(Submission, Refusal, usize)>,
     /// Command ids in this round, with their batch.
     ids: HashMap<(CommandId, UserId), usize>,
     /// Users' own streams touched in this round.
@@ -50,6 +52,23 @@ impl Round {
         self.joined.push((submission, batch));
     }
 
+    /// Refuses a command, once what it rests on is certain: what was decided before it may not happen.
+    pub(super) fn refuse(&mut self, submission: Submission, refusal: Refusal) {
+        self.refused
+            .push((submission, refusal, self.accepted.len()));
+    }
+
+    /// Whether any command is refused.
+    pub(super) fn refuses(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
+    /// Takes those that are refused.
+    pub(super) fn take_refused(&mut self) -> impl Iterator<Item = (Submission, Refusal)> {
+        let refused = std::mem::take(&mut self.refused).into_iter();
+        refused.map(|(submission, refusal, _)| (submission, refusal))
+    }
+
     /// Whether so much more still goes into the commit.
     pub(super) fn fits(&self, events: &[Event]) -> bool {
         self.batches.is_empty() || self.size + commit::encoded_size(events) <= ROOM
@@ -73,12 +92,13 @@ impl Round {
         self.batches.push(batch);
     }
 
-    /// Seals all content in place. The keys are durable before anything sealed with them is.
+    /// Seals all content in place. The keys are durable before anything sealed with them is. True if some
+    /// had to be asked for.
     pub(super) async fn seal(
         &mut self,
         keys: &dyn KeyStore,
         random: &dyn ring::rand::SecureRandom,
-    ) -> Result<(), SealError> {
+    ) -> Result<bool, SealError> {
         let mut wanted = Vec::new();
         for batch in &self.batches {
             if let Some(id) = key_of(batch) {
@@ -86,7 +106,7 @@ impl Round {
             }
         }
         if wanted.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let mut states: Vec<Option<KeyState>> =
             wanted.iter().map(|id| present(keys.cached(id))).collect();
@@ -138,7 +158,7 @@ impl Round {
                 }
             }
         }
-        Ok(())
+        Ok(!missing.is_empty())
     }
 
     /// The commit as it is stored.
@@ -177,13 +197,20 @@ impl Round {
         remembered
     }
 
-    /// Gives back every command, undecided.
+    /// Gives back every command, undecided, in the order they came in; the same command once more at the
+    /// end.
     pub(super) fn into_submissions(self) -> Vec<Submission> {
-        self.accepted
-            .into_iter()
-            .chain(self.joined)
-            .map(|(submission, _)| submission)
-            .collect()
+        let mut refused = self.refused.into_iter().peekable();
+        let mut all = Vec::new();
+        for (before, (submission, _)) in self.accepted.into_iter().enumerate() {
+            while let Some((earlier, ..)) = refused.next_if(|(_, _, at)| *at <= before) {
+                all.push(earlier);
+            }
+            all.push(submission);
+        }
+        all.extend(refused.map(|(submission, ..)| submission));
+        all.extend(self.joined.into_iter().map(|(submission, _)| submission));
+        all
     }
 
     /// The conversations it touches.

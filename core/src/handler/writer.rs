@@ -33,6 +33,12 @@ const KEPT_CONVERSATIONS: usize = 50_000;
 /// Longest pause between two tries of an append.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
+/// How long the outcome of an append may be unknown before those who wait for it are told so.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often it is said in the server's log that something still fails.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
 /// Runs the writers of all shards until the handler is closed. Call it on a thread of its own with
 /// a current-thread runtime: the embedded log syncs to disk inline.
 pub async fn run(handler: Handler, parts: Parts) {
@@ -55,6 +61,11 @@ struct Writer {
     /// Answers to commands whose commit the projections may not have folded yet.
     recent: HashMap<(CommandId, UserId), (u32, Accepted)>,
     blocks: Blocks,
+    /// An append whose outcome nobody waits for any more and is not known yet: until it is, nothing
+    /// is decided.
+    unsettled: Option<Append>,
+    /// When it was last said that something fails, if it does.
+    trouble: Option<tokio::time::Instant>,
 }
 
 /// Who blocks whom, of pairs lately looked up. Forgotten whenever any block changes, which is rare
@@ -98,7 +109,7 @@ impl Blocks {
 enum Decided {
     /// It waits for the commit.
     Taken,
-    /// It was answered.
+    /// It was answered, or is refused at the end of the round.
     Answered,
     /// The commit is full: decide it in the next one.
     Later(Submission),
@@ -135,6 +146,8 @@ impl Writer {
             aggregates: Aggregates::new(KEPT_CONVERSATIONS),
             recent: HashMap::new(),
             blocks: Blocks::default(),
+            unsettled: None,
+            trouble: None,
         }
     }
 
@@ -169,8 +182,23 @@ impl Writer {
             if !left {
                 self.queue.take_more(&mut waiting);
             }
-            let round = self.decide(&mut waiting).await;
+            if let Err(why) = self.settle().await {
+                for submission in waiting.drain(..) {
+                    self.unavailable(submission, &why);
+                }
+                continue;
+            }
+            let mut round = self.decide(&mut waiting).await;
             if round.batches.is_empty() {
+                if round.refuses() {
+                    match self.confirm().await {
+                        Ok(true) => self.refuse_all(&mut round),
+                        Ok(false) => waiting
+                            .splice(0..0, round.into_submissions())
+                            .for_each(drop),
+                        Err(why) => self.fail(round, &why),
+                    }
+                }
                 self.aggregates.trim(std::iter::empty());
                 continue;
             }
@@ -205,8 +233,26 @@ impl Writer {
         }
     }
 
-    /// Where another writer has appended, and that is folded, nothing that is kept holds any more. An
-    /// append would be told by its fence; a refusal is final, and must not rest on what is past.
+    /// Whether what was decided rests on all that the log holds. An append is told that by its fence; but a
+    /// refusal is final, and in a round that appends nothing another writer may have appended what this
+    /// one has not heard of. If so, that is folded, and all is to be decided again. An error says why it is
+    /// not known.
+    async fn confirm(&mut self) -> Result<bool, String> {
+        let last = self.parts.log.last(Lane::Journal, self.shard).await;
+        let last = last.map_err(|error| error.to_string())?;
+        if last <= self.fence {
+            return Ok(true);
+        }
+        self.aggregates.clear();
+        self.recent.clear();
+        self.fence = last;
+        match self.reached(last.0).await {
+            true => Ok(false),
+            false => Err(STOPPING.to_owned()),
+        }
+    }
+
+    /// Where another writer has appended, and that is folded, nothing that is kept holds any more.
     fn refresh(&mut self) {
         let folded = self.parts.projections.last_of(self.shard);
         if folded > self.fence {
@@ -248,7 +294,7 @@ impl Writer {
                     round.join(submission, batch);
                     return Decided::Taken;
                 }
-                return self.refuse(submission, Refusal::CommandIdReused);
+                return refused(round, submission, Refusal::CommandIdReused);
             }
             match self.executed(id, &submission.actor).await {
                 Ok(Some((known, accepted))) if known == digest => {
@@ -260,9 +306,9 @@ impl Writer {
                     }));
                     return Decided::Answered;
                 }
-                Ok(Some(_)) => return self.refuse(submission, Refusal::CommandIdReused),
+                Ok(Some(_)) => return refused(round, submission, Refusal::CommandIdReused),
                 Ok(None) if id.is_too_old(now_ms) => {
-                    return self.refuse(submission, Refusal::TooOld);
+                    return refused(round, submission, Refusal::TooOld);
                 }
                 Ok(None) => {}
                 Err(error) => return self.unread(submission, &error),
@@ -302,7 +348,7 @@ impl Writer {
         let events = match decided {
             Err(Undecided::Unread(error)) => return self.unread(submission, &error),
             Err(Undecided::Stopping) => return self.stopping(submission),
-            Ok(Err(refusal)) => return self.refuse(submission, refusal),
+            Ok(Err(refusal)) => return refused(round, submission, refusal),
             Ok(Ok(events)) => events,
         };
         // With an id it is recorded all the same: tried again it gets the same answer, whatever has
@@ -429,10 +475,19 @@ impl Writer {
 
     /// Seals and appends a round and answers it. Returns the commands to be decided again.
     async fn commit(&mut self, mut round: Round) -> Option<Vec<Submission>> {
-        if let Err(error) = round.seal(&*self.parts.keys, &*self.parts.random).await {
+        let sealed = round.seal(&*self.parts.keys, &*self.parts.random).await;
+        if let Ok(true) = sealed {
+            self.metrics.keys_made();
+        }
+        if let Err(error) = sealed {
             self.aggregates.clear();
             match error {
-                SealError::Keys(error) => self.fail(round, &error.to_string()),
+                SealError::Keys(error) => {
+                    let why = error.to_string();
+                    self.metrics.keys_failed(&why, self.parts.clock.now_ms());
+                    self.say(&why);
+                    self.fail(round, &why);
+                }
                 SealError::Erased(user) => {
                     let (erased, others): (Vec<_>, Vec<_>) = round
                         .into_submissions()
@@ -465,6 +520,7 @@ impl Writer {
             Ok(position) => {
                 self.fence = position;
                 self.count(&round, bytes);
+                self.refuse_all(&mut round);
                 self.recent.extend(round.answer(position.0, recorded_ms));
                 None
             }
@@ -489,18 +545,70 @@ impl Writer {
         }
     }
 
+    /// Tries an append once, and counts what comes of it.
+    async fn try_append(&mut self, append: &Append) -> Result<Position, AppendError> {
+        let began = crate::clock::moment();
+        let appended = self.parts.log.append(append.clone()).await;
+        match &appended {
+            Ok(_) => {
+                self.metrics.appended(began.elapsed());
+                if self.trouble.take().is_some() {
+                    tracing::info!(shard = self.shard.0, "the log can be written again");
+                }
+            }
+            Err(error) => self.metrics.append_failed(error, self.parts.clock.now_ms()),
+        }
+        appended
+    }
+
+    /// Says what fails in the server's log: when it begins, and now and then while it lasts.
+    fn say(&mut self, why: &str) {
+        let now = crate::clock::moment();
+        let said = self.trouble.is_some_and(|at| now - at < SAY_EVERY);
+        if !said {
+            tracing::warn!(
+                shard = self.shard.0,
+                %why,
+                "commands cannot be carried out at present: who sent them is told to try again"
+            );
+            self.trouble = Some(now);
+        }
+    }
+
+    /// Learns what became of an append that was given up, if there is one, and waits until that is folded:
+    /// its commands may have been executed. An error says why it is not known yet.
+    async fn settle(&mut self) -> Result<(), String> {
+        let Some(append) = self.unsettled.take() else {
+            return Ok(());
+        };
+        match self.try_append(&append).await {
+            Ok(position) => self.fence = position,
+            Err(AppendError::Conflict { .. }) => {}
+            Err(error) => {
+                let why = error.to_string();
+                self.say(&why);
+                self.unsettled = Some(append);
+                return Err(why);
+            }
+        }
+        self.aggregates.clear();
+        self.recent.clear();
+        match self.catch_up().await && self.reached(self.fence.0).await {
+            true => Ok(()),
+            false => {
+                self.unsettled = Some(append);
+                Err(STOPPING.to_owned())
+            }
+        }
+    }
+
     /// Appends, and concludes nothing from an unclear outcome.
     async fn append(&mut self, append: Append) -> Result<Position, Failed> {
         let mut backoff = Duration::from_millis(10);
+        let began = crate::clock::moment();
         let mut unclear = false;
         loop {
-            let began = crate::clock::moment();
-            let appended = self.parts.log.append(append.clone()).await;
-            match &appended {
-                Ok(_) => self.metrics.appended(began.elapsed()),
-                Err(error) => self.metrics.append_failed(error, self.parts.clock.now_ms()),
-            }
-            match appended {
+            let why = match self.try_append(&append).await {
                 Ok(position) => return Ok(position),
                 Err(AppendError::Conflict { last }) => {
                     tracing::warn!(shard = self.shard.0, %last, "another writer appended to this shard");
@@ -516,16 +624,24 @@ impl Writer {
                     return Err(Failed::Conflict);
                 }
                 Err(AppendError::Unclear(why)) => {
-                    tracing::warn!(shard = self.shard.0, %why, "the outcome of an append is unknown, asking again");
+                    if !unclear {
+                        tracing::warn!(shard = self.shard.0, %why, "the outcome of an append is unknown, asking again");
+                    }
                     unclear = true;
+                    why
                 }
-                Err(AppendError::Unavailable(why)) if unclear => {
-                    tracing::warn!(shard = self.shard.0, %why, "waiting to learn the outcome of an append");
-                }
+                Err(AppendError::Unavailable(why)) if unclear => why,
                 Err(error @ (AppendError::Unavailable(_) | AppendError::TooLarge { .. })) => {
-                    tracing::warn!(shard = self.shard.0, %error, "an append failed");
-                    return Err(Failed::Unavailable(error.to_string()));
+                    let why = error.to_string();
+                    self.say(&why);
+                    return Err(Failed::Unavailable(why));
                 }
+            };
+            if began.elapsed() >= PATIENCE {
+                let why = AppendError::Unclear(why).to_string();
+                self.say(&why);
+                self.unsettled = Some(append);
+                return Err(Failed::Unavailable(why));
             }
             if self.queue.is_closed() {
                 // The outcome is learnt at the next start, or by the client's retry.
@@ -577,10 +693,16 @@ impl Writer {
             .observe(round.accepted.len() as u64);
     }
 
-    fn refuse(&self, submission: Submission, refusal: Refusal) -> Decided {
+    /// Answers what is refused, now that nothing can change that any more.
+    fn refuse_all(&self, round: &mut Round) {
+        for (submission, refusal) in round.take_refused() {
+            self.refuse(submission, refusal);
+        }
+    }
+
+    fn refuse(&self, submission: Submission, refusal: Refusal) {
         self.metrics.command(&submission.command, Outcome::Refused);
         (submission.reply)(Answer::Refused(refusal));
-        Decided::Answered
     }
 
     fn unavailable(&self, submission: Submission, why: &str) -> Decided {
@@ -607,6 +729,11 @@ impl Writer {
             .expect("the system has randomness");
         uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
+}
+
+fn refused(round: &mut Round, submission: Submission, refusal: Refusal) -> Decided {
+    round.refuse(submission, refusal);
+    Decided::Answered
 }
 
 async fn find(

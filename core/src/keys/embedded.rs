@@ -33,6 +33,7 @@ use ring::rand::SecureRandom;
 use super::cache::Cache;
 use super::seal::{OperatorKey, RawKey};
 use super::{ContentKey, KeyError, KeyId, KeyState, KeyStore};
+use crate::room;
 use slots::{Slot, Slots};
 
 mod slots;
@@ -50,10 +51,14 @@ const MARKS: TableDefinition<&str, &[u8]> = TableDefinition::new("marks");
 /// In place of a slot: destroyed before it was ever made.
 const NEVER_MADE: u64 = 0;
 
-/// Keys kept in memory: with their cipher tables about 50 MB when full.
+/// Keys kept in memory: about 15 MB when full.
 const CACHED_KEYS: usize = 65_536;
 
-const DATABASE_CACHE_BYTES: usize = 8 << 20;
+/// Small in tests, which want to see the file read.
+const DATABASE_CACHE_BYTES: usize = if cfg!(test) { 64 << 10 } else { 8 << 20 };
+
+/// Room wanted on the disk before keys are made, in bytes: far more than those of one commit take.
+const ROOM: u64 = 1 << 20;
 
 /// Why a key store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +95,9 @@ pub enum OpenError {
 
 /// The embedded key store. See the [module](self).
 pub struct Embedded {
-    database: Database,
+    /// Opened again after a failure, for after one it does nothing any more; none when that failed.
+    database: RwLock<Option<Database>>,
+    path: PathBuf,
     slots: Slots,
     cache: Cache,
     operator: OperatorKey,
@@ -116,15 +123,12 @@ impl Embedded {
     ) -> Result<Self, OpenError> {
         let path = database_path(dir);
         std::fs::create_dir_all(dir).map_err(io_error(dir))?;
-        let database = Database::builder()
-            .set_cache_size(DATABASE_CACHE_BYTES)
-            .create(&path)
-            .map_err(|error| match error {
-                redb::DatabaseError::DatabaseAlreadyOpen => OpenError::Locked {
-                    path: dir.to_owned(),
-                },
-                error => database_error(&path)(error.into()),
-            })?;
+        let database = builder().create(&path).map_err(|error| match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => OpenError::Locked {
+                path: dir.to_owned(),
+            },
+            error => database_error(&path)(error.into()),
+        })?;
         let stored = stored(&database).map_err(database_error(&path))?;
         let slots_path = dir.join("keys.slots");
         let (slots, next) = match stored {
@@ -163,7 +167,8 @@ impl Embedded {
             }
         };
         Ok(Embedded {
-            database,
+            database: RwLock::new(Some(database)),
+            path,
             slots,
             cache: Cache::new(CACHED_KEYS),
             operator,
@@ -175,9 +180,39 @@ impl Embedded {
 
     /// The slots of `ids`, in order.
     fn find(&self, ids: &[&KeyId]) -> Result<Vec<Option<u64>>, redb::Error> {
-        let index = self.database.begin_read()?.open_table(INDEX)?;
-        let find = |id: &&KeyId| Ok(index.get(&id.to_bytes()[..])?.map(|slot| slot.value()));
-        ids.iter().map(find).collect()
+        self.with(|database| {
+            let index = database.begin_read()?.open_table(INDEX)?;
+            let find = |id: &&KeyId| Ok(index.get(&id.to_bytes()[..])?.map(|slot| slot.value()));
+            ids.iter().map(find).collect()
+        })
+    }
+
+    /// Works on the database; on one that is opened again if an earlier failure has ended it. What is on
+    /// disk is whole at any time.
+    fn with<T>(
+        &self,
+        work: impl Fn(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, redb::Error> {
+        match self.database.read().as_ref().map(&work) {
+            None | Some(Err(redb::Error::PreviousIo)) => {}
+            Some(done) => return done,
+        }
+        let mut database = self.database.write();
+        // Somebody else may have opened it meanwhile.
+        match database.as_ref().map(&work) {
+            None | Some(Err(redb::Error::PreviousIo)) => {}
+            Some(done) => return done,
+        }
+        // One process at a time has it open, this one included. It is there: none is made.
+        *database = None;
+        let opened = builder().open(&self.path)?;
+        tracing::info!(path = %self.path.display(), "the content keys were opened again");
+        work(database.insert(opened))
+    }
+
+    /// Whether there is room to make a key. A write that fails ends the database, so it is better not begun.
+    fn room(&self) -> io::Result<()> {
+        room::check(self.path.parent().unwrap_or(&self.path), ROOM)
     }
 
     /// The state of a key whose slot is known, which goes into the cache.
@@ -219,6 +254,7 @@ impl Embedded {
     }
 
     fn make(&self, next: &mut u64, ids: &HashSet<&KeyId>) -> Result<(), KeyError> {
+        self.room().map_err(unwritable)?;
         let raws: Vec<RawKey> = ids
             .iter()
             .map(|_| RawKey::generate(&*self.random))
@@ -230,11 +266,13 @@ impl Embedded {
             .collect();
         // The keys are durable before the index points to them. After a crash in between, the
         // slots are used again.
-        self.slots.write(*next, &wrapped).map_err(unavailable)?;
+        self.slots.write(*next, &wrapped).map_err(unwritable)?;
         let end = *next + ids.len() as u64;
-        self.point(ids.iter().copied().zip(*next..), end)
-            .map_err(unavailable)?;
+        let places: Vec<_> = ids.iter().copied().zip(*next..).collect();
+        let pointed = self.point(&places, end);
+        // Also where that failed: if only the sync did, the slots are taken all the same.
         *next = end;
+        pointed.map_err(unavailable)?;
         for (id, raw) in pairs {
             self.cache
                 .insert(id, KeyState::Present(Arc::new(ContentKey::new(raw))));
@@ -243,33 +281,33 @@ impl Embedded {
     }
 
     fn record(&self, name: &str, value: &[u8]) -> Result<Bytes, redb::Error> {
-        let transaction = self.database.begin_write()?;
-        {
-            let mut marks = transaction.open_table(MARKS)?;
-            if let Some(found) = marks.get(name)? {
-                return Ok(Bytes::copy_from_slice(found.value()));
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            {
+                let mut marks = transaction.open_table(MARKS)?;
+                if let Some(found) = marks.get(name)? {
+                    return Ok(Bytes::copy_from_slice(found.value()));
+                }
+                marks.insert(name, value)?;
             }
-            marks.insert(name, value)?;
-        }
-        transaction.commit()?;
-        Ok(Bytes::copy_from_slice(value))
+            transaction.commit()?;
+            Ok(Bytes::copy_from_slice(value))
+        })
     }
 
     /// Notes where keys are, durably.
-    fn point<'a>(
-        &self,
-        slots: impl Iterator<Item = (&'a KeyId, u64)>,
-        next: u64,
-    ) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
-        {
-            let mut index = transaction.open_table(INDEX)?;
-            for (id, slot) in slots {
-                index.insert(&id.to_bytes()[..], slot)?;
+    fn point(&self, places: &[(&KeyId, u64)], next: u64) -> Result<(), redb::Error> {
+        self.with(|database| {
+            let transaction = database.begin_write()?;
+            {
+                let mut index = transaction.open_table(INDEX)?;
+                for (id, slot) in places {
+                    index.insert(&id.to_bytes()[..], *slot)?;
+                }
+                transaction.open_table(COUNTERS)?.insert("next", next)?;
             }
-            transaction.open_table(COUNTERS)?.insert("next", next)?;
-        }
-        Ok(transaction.commit()?)
+            Ok(transaction.commit()?)
+        })
     }
 }
 
@@ -323,11 +361,12 @@ impl KeyStore for Embedded {
             .map(|(id, _)| (id, 0))
             .collect();
         if !made.is_empty() {
-            self.slots.destroy(&made).map_err(unavailable)?;
+            self.slots.destroy(&made).map_err(unwritable)?;
         }
         if !unknown.is_empty() {
-            self.point(unknown.into_iter(), *next)
-                .map_err(unavailable)?;
+            self.room().map_err(unwritable)?;
+            let places: Vec<_> = unknown.into_iter().collect();
+            self.point(&places, *next).map_err(unavailable)?;
         }
         for id in ids {
             self.cache.insert(id, KeyState::Destroyed);
@@ -338,6 +377,12 @@ impl KeyStore for Embedded {
 
 fn database_path(dir: &Path) -> PathBuf {
     dir.join("keys.redb")
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(DATABASE_CACHE_BYTES);
+    builder
 }
 
 /// The first unused slot and the operator key's mark; `None` in a new database.
@@ -364,7 +409,14 @@ fn initialise(database: &Database, mark: &[u8]) -> Result<(), redb::Error> {
 }
 
 fn unavailable(error: impl Into<redb::Error>) -> KeyError {
-    KeyError::Unavailable(error.into().to_string())
+    match error.into() {
+        redb::Error::Io(error) => unwritable(error),
+        error => KeyError::Unavailable(error.to_string()),
+    }
+}
+
+fn unwritable(error: io::Error) -> KeyError {
+    KeyError::Unavailable(room::explain(&error))
 }
 
 fn io_error(path: &Path) -> impl Fn(io::Error) -> OpenError {

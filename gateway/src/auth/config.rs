@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::Scope;
+use super::{Scope, table};
 
 /// HS256 wants a secret as long as its hash (RFC 7518, 3.2).
 const MIN_SECRET_BYTES: usize = 32;
@@ -28,12 +28,19 @@ pub struct AuthConfig {
     /// Refuses tokens without `exp`.
     pub require_expiry: bool,
     /// Secrets for HS256, several while one replaces another.
+    #[serde(deserialize_with = "table::many")]
     pub secrets: Vec<SecretConfig>,
     /// Public keys for EdDSA and RS256.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        deserialize_with = "table::maybe",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub jwks: Option<JwksConfig>,
     /// Keys of the product's own programs, for the backend API.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        deserialize_with = "table::many",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub api_keys: Vec<ApiKeyConfig>,
 }
 

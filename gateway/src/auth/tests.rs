@@ -579,6 +579,24 @@ fn the_configuration_is_strict_and_never_shows_secrets() {
     }
 }
 
+#[test]
+fn a_list_is_no_table() {
+    let hidden = "hunter2".repeat(5);
+    for text in [
+        json!({ "jwks": ["keys.json"] }),
+        json!({ "secrets": [["kid", hidden]] }),
+        json!({ "api_keys": [["backend", "x.key", ["import"]]] }),
+    ] {
+        let error = serde_json::from_value::<AuthConfig>(text.clone()).unwrap_err();
+        let error = error.to_string();
+        let expected = "it is a list, and is to be a table";
+        assert!(error.contains(expected), "{text}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let none = serde_json::from_value::<AuthConfig>(json!({ "jwks": null })).unwrap();
+    assert_eq!(none.jwks, None);
+}
+
 /// Sets are shared with other services, so keys for other purposes are skipped.
 #[test]
 fn keys_of_other_kinds_are_skipped() {

@@ -5,17 +5,26 @@ use std::pin::pin;
 use bytes::Bytes;
 use tidings_protocol::CloseCode;
 
-use super::{quic, websocket};
 use crate::session::Session;
 
 /// What carries frames.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "there is one to a connection, and it stays where it is"
-)]
-pub(super) enum Line {
-    WebSocket(websocket::Line),
-    Quic(quic::Line),
+pub(super) trait Line: Send {
+    /// Writes frames. Not cancel-safe: after a write that was dropped only [`Line::break_off`] may follow.
+    fn write(&mut self, frames: Vec<Bytes>) -> impl Future<Output = Result<(), Broken>> + Send;
+
+    /// The next thing that comes. Cancel-safe.
+    fn read(&mut self) -> impl Future<Output = Read> + Send;
+
+    /// Sends what is left and the last frame, waits a while for the client to have them, closes.
+    fn finish(
+        &mut self,
+        frames: Vec<Bytes>,
+        code: CloseCode,
+        last: Bytes,
+    ) -> impl Future<Output = ()> + Send;
+
+    /// Closes after a write that was dropped. The client has its beginning, up to any byte.
+    fn break_off(&mut self, code: CloseCode, last: Bytes) -> impl Future<Output = ()> + Send;
 }
 
 /// What came from the client.
@@ -32,109 +41,89 @@ pub(super) enum Read {
 /// The line is broken: nobody is there to be told.
 pub(super) struct Broken;
 
-impl Line {
-    /// Carries frames both ways until the connection ends. The line is of no more use then.
-    pub(super) async fn carry(&mut self, session: &mut Session) {
-        let outgoing = session.outgoing();
-        // Kept over frames and moved only when it rings: setting a timer anew for each frame costs more
-        // than ringing once too early.
-        let mut clock = pin!(tokio::time::sleep_until(session.deadline()));
-        loop {
-            if session.deadline() < clock.deadline() {
-                clock.as_mut().reset(session.deadline());
+/// Serves a connection to its end, as the session it has got or with the words it is refused with.
+///
+/// What an idle connection waits in has few bytes: all else has its place while it lasts.
+#[allow(
+    clippy::manual_async_fn,
+    reason = "an async function would keep its arguments twice"
+)]
+pub(super) fn serve(
+    mut line: impl Line,
+    mut accepted: Result<Session, (CloseCode, Bytes)>,
+) -> impl Future<Output = ()> + Send {
+    async move {
+        match &mut accepted {
+            Ok(session) => carry(&mut line, session).await,
+            Err((code, last)) => {
+                let last = std::mem::take(last);
+                Box::pin(line.finish(Vec::new(), *code, last)).await;
             }
-            // Reading comes last: whoever sends without a pause does not stop the clock, and what a
-            // frame is answered with leaves before the next one is looked at.
-            tokio::select! {
-                biased;
-                batch = outgoing.next() => {
-                    outgoing.sent(batch.frames.len());
-                    if let Some((code, last)) = batch.close {
-                        return self.finish(batch.frames, code, last).await;
-                    }
-                    let written = {
-                        let mut writing = pin!(self.write(batch.frames));
-                        loop {
-                            tokio::select! {
-                                biased;
-                                written = &mut writing => break Some(written),
-                                // A write can be stuck. Then the cut ends it, or the clock: who does not
-                                // read is not heard either.
-                                () = outgoing.cut() => break None,
-                                () = &mut clock => {
-                                    session.check_time();
-                                    clock.as_mut().reset(session.deadline());
-                                    if outgoing.is_closing() {
-                                        break None;
-                                    }
+        }
+    }
+}
+
+/// Carries frames both ways until the connection ends. The line is of no more use then.
+async fn carry(line: &mut impl Line, session: &mut Session) {
+    let outgoing = session.outgoing();
+    // Kept over frames and moved only when it rings: setting a timer anew for each frame costs more
+    // than ringing once too early.
+    let mut clock = pin!(tokio::time::sleep_until(session.deadline()));
+    loop {
+        if session.deadline() < clock.deadline() {
+            clock.as_mut().reset(session.deadline());
+        }
+        // Reading comes last: whoever sends without a pause does not stop the clock, and what a
+        // frame is answered with leaves before the next one is looked at.
+        tokio::select! {
+            biased;
+            batch = outgoing.next() => {
+                outgoing.sent(batch.frames.len());
+                if let Some((code, last)) = batch.close {
+                    return Box::pin(line.finish(batch.frames, code, last)).await;
+                }
+                let written = {
+                    let mut writing = pin!(line.write(batch.frames));
+                    loop {
+                        tokio::select! {
+                            biased;
+                            written = &mut writing => break Some(written),
+                            // A write can be stuck. Then the cut ends it, or the clock: who does not
+                            // read is not heard either.
+                            () = outgoing.cut() => break None,
+                            () = &mut clock => {
+                                session.check_time();
+                                clock.as_mut().reset(session.deadline());
+                                if outgoing.is_closing() {
+                                    break None;
                                 }
                             }
                         }
-                    };
-                    match written {
-                        Some(Ok(())) => {}
-                        Some(Err(Broken)) => return,
-                        // Nobody knows how far it came: no event may follow what may be missing, and no
-                        // byte what may be half a frame.
-                        None => {
-                            if let Some((code, last)) = outgoing.closing() {
-                                self.break_off(code, last).await;
-                            }
-                            return;
+                    }
+                };
+                match written {
+                    Some(Ok(())) => {}
+                    Some(Err(Broken)) => return,
+                    // Nobody knows how far it came: no event may follow what may be missing, and no
+                    // byte what may be half a frame.
+                    None => {
+                        if let Some((code, last)) = outgoing.closing() {
+                            Box::pin(line.break_off(code, last)).await;
                         }
+                        return;
                     }
                 }
-                () = &mut clock => {
-                    session.check_time();
-                    clock.as_mut().reset(session.deadline());
-                }
-                read = self.read() => match read {
-                    Read::Frame(bytes) => session.receive(bytes).await,
-                    Read::Signal => session.signalled(),
-                    Read::Unreadable(code, why) => session.unreadable(code, &why),
-                    Read::End => return,
-                },
             }
-        }
-    }
-
-    /// Refuses the connection before it has a session.
-    pub(super) async fn refuse(&mut self, code: CloseCode, last: Bytes) {
-        self.finish(Vec::new(), code, last).await;
-    }
-
-    /// Writes frames. Not cancel-safe: after a write that was dropped only [`Line::break_off`] may follow.
-    async fn write(&mut self, frames: Vec<Bytes>) -> Result<(), Broken> {
-        match self {
-            Line::WebSocket(line) => line.write(frames).await,
-            Line::Quic(line) => line.write(frames).await,
-        }
-    }
-
-    /// The next thing that comes. Cancel-safe.
-    async fn read(&mut self) -> Read {
-        match self {
-            Line::WebSocket(line) => line.read().await,
-            Line::Quic(line) => line.read().await,
-        }
-    }
-
-    /// Sends what is left and the last frame, waits a while for the client to have them, closes.
-    async fn finish(&mut self, frames: Vec<Bytes>, code: CloseCode, last: Bytes) {
-        match self {
-            Line::WebSocket(line) => line.finish(frames, code, last).await,
-            Line::Quic(line) => line.finish(frames, code, last).await,
-        }
-    }
-
-    /// Closes after a write that was dropped. The client has its beginning, up to any byte.
-    async fn break_off(&mut self, code: CloseCode, last: Bytes) {
-        match self {
-            // A message that was begun lies whole in the library's buffer, so another may follow it. What
-            // came after it is lost, and with it everything later: only why may be said.
-            Line::WebSocket(line) => line.finish(Vec::new(), code, last).await,
-            // Here the stream may end in the middle of a frame: the code comes beside it.
-            Line::Quic(line) => line.close(code),
+            () = &mut clock => {
+                session.check_time();
+                clock.as_mut().reset(session.deadline());
+            }
+            read = line.read() => match read {
+                Read::Frame(bytes) => Box::pin(session.receive(bytes)).await,
+                Read::Signal => session.signalled(),
+                Read::Unreadable(code, why) => session.unreadable(code, &why),
+                Read::End => return,
+            },
         }
     }
 }

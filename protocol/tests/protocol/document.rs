@@ -4,7 +4,12 @@
 use std::{collections::BTreeSet, fmt::Write, fs, path::PathBuf};
 
 use serde_json::Value;
-use tidings_protocol::{CloseCode, Encoding, ErrorCode, close, version};
+use tidings_protocol::{
+    CloseCode, Encoding, ErrorCode,
+    close::{self, After},
+    error::Remedy,
+    version,
+};
 
 use crate::{
     golden::Side,
@@ -31,7 +36,9 @@ fn the_tables_are_those_of_the_code() {
         ("events", variants(&schema, "Kind")),
         ("views", views(&schema)),
         ("errors", errors()),
+        ("remedies", remedies()),
         ("close codes", close_codes()),
+        ("after closing", afters()),
     ] {
         let begin = format!("<!-- begin generated: {name} -->\n");
         let start = text
@@ -366,30 +373,64 @@ fn views(schema: &Schema) -> String {
 }
 
 fn errors() -> String {
-    let mut out = String::from("| Code | Retry | Meaning, and what to do |\n|---|---|---|\n");
+    let mut out = String::from(
+        "| Code | Retry | Remedy | Meaning, and what else to do |\n|---|---|---|---|\n",
+    );
     for code in ErrorCode::ALL {
         let retry = if code.retry() { "yes" } else { "no" };
-        writeln!(
-            out,
-            "| `{}` | {retry} | {} |",
-            code.as_str(),
-            code.doc().trim()
-        )
-        .expect("into memory");
+        let (name, remedy, then) = (code.as_str(), code.remedy().as_str(), code.then());
+        let doc = code.doc().trim();
+        writeln!(out, "| `{name}` | {retry} | *{remedy}* | {doc} {then} |").expect("into memory");
+    }
+    out
+}
+
+fn remedies() -> String {
+    let mut out = String::from("| Remedy | What a client does |\n|---|---|\n");
+    for remedy in Remedy::ALL {
+        writeln!(out, "| *{}* | {} |", remedy.as_str(), remedy.doc()).expect("into memory");
     }
     out
 }
 
 fn close_codes() -> String {
     let mut out = String::from(
-        "| Number | Name | Reconnect | Meaning, and what to do |\n|---|---|---|---|\n",
+        "| Number | Name | Reconnect | Then | Meaning, and what else to do |\n|---|---|---|---|---|\n",
     );
     for code in CloseCode::ALL {
         let reconnect = if code.reconnect() { "yes" } else { "no" };
-        let (number, name, doc) = (code.code(), code.as_str(), code.doc().trim());
-        writeln!(out, "| {number} | `{name}` | {reconnect} | {doc} |").expect("into memory");
+        let (number, name, after) = (code.code(), code.as_str(), code.after().as_str());
+        let (doc, then) = (code.doc().trim(), code.then());
+        writeln!(
+            out,
+            "| {number} | `{name}` | {reconnect} | *{after}* | {doc} {then} |"
+        )
+        .expect("into memory");
     }
     out
+}
+
+fn afters() -> String {
+    let mut out = String::from("| Then | What a client does |\n|---|---|\n");
+    for after in After::ALL {
+        writeln!(out, "| *{}* | {} |", after.as_str(), after.doc()).expect("into memory");
+    }
+    out
+}
+
+/// Every remedy is one of some code, and each is explained once.
+#[test]
+fn every_remedy_is_used() {
+    let used: Vec<Remedy> = ErrorCode::ALL.iter().map(|code| code.remedy()).collect();
+    for remedy in Remedy::ALL {
+        assert!(used.contains(&remedy), "{remedy:?}");
+    }
+    assert!(used.iter().all(|remedy| Remedy::ALL.contains(remedy)));
+    let used: Vec<After> = CloseCode::ALL.iter().map(|code| code.after()).collect();
+    for after in After::ALL {
+        assert!(used.contains(&after), "{after:?}");
+    }
+    assert!(used.iter().all(|after| After::ALL.contains(after)));
 }
 
 /// The schema for every other language's Protobuf compiler.

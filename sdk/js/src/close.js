@@ -74,7 +74,7 @@ export function planAfter(ending, random) {
   else if (closing) plan.reconnect = closing.reconnect;
   else if (known) plan.reconnect = known.reconnect;
   // "Connect at once" is meant for a session that worked, not for one that fails again and again.
-  if (code === 'slow' && ending.stable) plan.delayMs = asked;
+  if ((code === 'slow' || code === 'idle') && ending.stable) plan.delayMs = asked;
   return { ...plan, error: error(plan.reconnect) };
 
   /** @param {boolean} retry */

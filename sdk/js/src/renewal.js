@@ -32,12 +32,15 @@ export class Renewal {
     this.#onError = onError;
   }
 
-  /** @param {number} expiresMs by the server's clock; 0 for never */
-  before(expiresMs) {
+  /**
+   * @param {number} expiresMs by the server's clock; 0 for never
+   * @param {number} [soonestMs] not before this has passed
+   */
+  before(expiresMs, soonestMs = 0) {
     this.stop();
     if (!expiresMs) return;
     const left = expiresMs - this.#serverNow();
-    const wait = Math.max(left - AHEAD_MS, left * 0.8, SOONEST_MS);
+    const wait = Math.max(left - AHEAD_MS, left * 0.8, SOONEST_MS, soonestMs);
     if (wait <= LONGEST_MS) this.#timer = this.#clock.setTimeout(() => void this.#renew(expiresMs), wait);
   }
 
@@ -51,8 +54,12 @@ export class Renewal {
     const timer = this.#timer;
     try {
       const token = await tokenFrom(this.#getToken, true);
-      this.#calls.call({ renew_token: { token } }, ({ pong }) => {
-        if (pong) this.before(pong.token_expires_ms);
+      this.#calls.call({ renew_token: { token } }, ({ pong, error }) => {
+        if (pong) return this.before(pong.token_expires_ms);
+        if (!error) return;
+        if (!error.retry) this.#onError(TidingsError.fromWire(error));
+        // Refused or put off: the session goes on until its own token ends, and another may be taken till then.
+        if (this.#serverNow() < expiresMs) this.before(expiresMs, error.retry_after_ms);
       });
     } catch (thrown) {
       // The session it was for may be gone.

@@ -4,21 +4,19 @@ import { test } from 'node:test';
 import { CLOSE_CODES } from '../src/close.js';
 import { SERVER_ERROR_CODES } from '../src/error.js';
 import { EVENT_KINDS, SUBPROTOCOL } from '../src/wire.js';
+import { closes, errors, source } from './support/catalogue.mjs';
 
-const source = (name) => readFileSync(new URL(`../../../protocol/src/${name}.rs`, import.meta.url), 'utf8');
 const snake = (name) => name.replace(/(?<=.)[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
 
 test('close codes are those of the protocol', () => {
-  const entries = [...source('close').matchAll(/^ {4}\w+ = (\d+), "(\w+)", reconnect: (true|false);$/gm)];
-  const expected = Object.fromEntries(entries.map(([, code, name, reconnect]) => [code, { name, reconnect: reconnect === 'true' }]));
-  assert.ok(entries.length >= 10);
+  assert.ok(closes.length >= 10);
+  const expected = Object.fromEntries(closes.map(({ number, name, reconnect }) => [number, { name, reconnect }]));
   assert.deepEqual({ ...CLOSE_CODES }, expected);
 });
 
 test('error codes are those of the protocol', () => {
-  const names = [...source('error').matchAll(/^ {4}\w+ = "(\w+)", retry: (?:true|false);$/gm)].map(([, name]) => name);
-  assert.ok(names.length >= 18);
-  assert.deepEqual([...SERVER_ERROR_CODES], names);
+  assert.ok(errors.length >= 18);
+  assert.deepEqual([...SERVER_ERROR_CODES], errors.map(({ code }) => code));
 });
 
 test('event kinds are those of the protocol', () => {

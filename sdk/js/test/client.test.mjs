@@ -532,6 +532,21 @@ test('a token that could not be renewed is reported, and asked for again before 
   assert.equal(session.last().requests('renew_token').length, 1);
 });
 
+test('a token that the server does not take is reported, and another is shown before it ends', async () => {
+  const { last, clock, errors, sockets } = await setUp({ welcome: { token_expires_ms: 1_764_000_000_000 + 50_000 } });
+  const renewals = () => last().requests('renew_token').length;
+  await clock.advance(41_000);
+  assert.equal(renewals(), 1);
+  // For a moment only: nobody needs to know.
+  last().answer('renew_token', refused('unavailable', { retry: true, retry_after_ms: 1000 }));
+  await clock.advance(8_000);
+  assert.deepEqual([renewals(), errors.length], [2, 0]);
+  last().answer('renew_token', refused('unauthenticated'));
+  assert.deepEqual(errors.map(({ code }) => code), ['unauthenticated']);
+  await clock.advance(1_000);
+  assert.deepEqual([renewals(), sockets.length], [3, 1]);
+});
+
 test('a conversation that a new log does not have is gone, and so is what it refused', async () => {
   const storage = new MemoryStorage();
   const session = await setUp({ conversations: [view({ last_seq: 1, last_message: message(1, 'bob') })], options: { storage } });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { backoff, planAfter, socketUrl } from '../src/close.js';
+import { closes } from './support/catalogue.mjs';
 
 const ending = (more = {}) => ({ code: 1006, closing: null, refusal: null, attempt: 0, tokenRefreshed: false, stable: false, ...more });
 const closing = (code, more = {}) => ({ code, message: code, reconnect: true, after_ms: 0, address: '', ...more });
@@ -49,6 +50,29 @@ test('an expired token is fetched anew, without haste when that does not help', 
   assert.deepEqual([first.reconnect, first.refreshToken, first.delayMs], [true, true, 0]);
   const again = planAfter(ending({ code: 4002, attempt: 2, tokenRefreshed: true }), half);
   assert.deepEqual([again.reconnect, again.refreshToken, again.delayMs], [true, true, 1500]);
+});
+
+test('every close code does what the catalogue says', () => {
+  for (const { number, name, after, reconnect } of closes) {
+    // Said in a last frame, and with a number only.
+    for (const last of [null, closing(name, { reconnect }), closing(name, { reconnect, after_ms: 4321 })]) {
+      const plan = planAfter(ending({ code: number, closing: last, stable: true }), half);
+      const done = { reconnect: plan.reconnect, refreshToken: plan.refreshToken, delayMs: plan.delayMs };
+      const told = last?.after_ms;
+      const expected = {
+        AtOnce: { reconnect: true, refreshToken: false, delayMs: told || 0 },
+        AsTold: { reconnect: true, refreshToken: false, delayMs: told || 375 },
+        Backoff: { reconnect: true, refreshToken: false, delayMs: told || 375 },
+        NewToken: { reconnect: true, refreshToken: true, delayMs: told || 0 },
+        Stop: { reconnect: false, refreshToken: false, delayMs: done.delayMs },
+      }[after];
+      assert.deepEqual(done, expected, `${name}, told ${told}`);
+      assert.equal(plan.error.code, name);
+    }
+  }
+  // A new token that is refused, too, is the end of it.
+  const refused = planAfter(ending({ code: 4001, tokenRefreshed: true }), half);
+  assert.equal(refused.reconnect, false);
 });
 
 test('a refused hello says itself whether to come back', () => {

@@ -6,6 +6,7 @@ import { noLocks } from '../src/locks.js';
 import { Outbox } from '../src/outbox.js';
 import { MemoryStorage } from '../src/storage/memory.js';
 import { uuidTime, uuidv7Maker } from '../src/uuid.js';
+import { errors } from './support/catalogue.mjs';
 import { ManualClock, settled } from './support/clock.mjs';
 
 const post = (conversation, text) => ({ post_message: { conversation, text, reply_to: 0, mentions: [] } });
@@ -131,6 +132,43 @@ test('a refusal to be retried keeps its place in the line', async () => {
   answer('a1', accepted());
   await settled();
   assert.deepEqual(texts(), ['a1', 'b1', 'a1', 'a2']);
+});
+
+test('every error does what the catalogue says', async () => {
+  for (const { code, remedy } of errors) {
+    const { outbox, frames, answer, clock, storage, texts } = setUp();
+    await outbox.online('alice');
+    const { entry, answer: answered } = outbox.add(post('a', 'a1'));
+    let told = null;
+    answered.catch((error) => (told = error));
+    const title = outbox.add({ set_title: { conversation: 'b', title: 'b1' } });
+    let titleTold = null;
+    title.answer.catch((error) => (titleTold = error));
+    await settled();
+    const retry = remedy === 'Retry';
+    const outcome = refused(code, { retry, retry_after_ms: 700 });
+    answer('a1', outcome);
+    await settled();
+    assert.deepEqual(texts(), ['a1', 'set_title'], `${code}: not at once`);
+    await clock.advance(700);
+    const sent = frames.filter(({ request }) => request.post_message);
+    if (retry) {
+      assert.deepEqual(sent.map(({ command_id }) => command_id), [entry.id, entry.id], code);
+      assert.deepEqual([told, entry.error], [null, null], `${code}: nobody is told`);
+      continue;
+    }
+    assert.ok(['NewToken', 'Correct', 'Tell', 'Refresh', 'Compare'].includes(remedy), `${code}: ${remedy} is new here`);
+    assert.equal(sent.length, 1, `${code}: never again`);
+    assert.deepEqual([told.code, told.retry, told.commandId], [code, false, entry.id]);
+    // What somebody wrote is theirs to decide about; anything else is gone.
+    assert.equal(entry.error.code, code);
+    const asked = frames.find(({ request }) => request.set_title);
+    outbox.discard(entry.id);
+    assert.deepEqual(outbox.entries.map(({ id }) => id), [asked.command_id]);
+    await settled();
+    assert.equal(titleTold, null);
+    assert.equal((await storage.load()).length, 1, code);
+  }
 });
 
 test('a rate limit holds everything', async () => {

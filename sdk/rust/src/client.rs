@@ -115,7 +115,10 @@ impl Client {
             .map_err(|error| Error::new(ErrorKind::Invalid, error.to_string()))?;
         let (instructions, inbox) = mpsc::channel(INSTRUCTIONS);
         let (status_sender, status) = watch::channel(Status::Connecting);
-        let state = Arc::new(Mutex::new(options.state.clone().unwrap_or_default()));
+        let mut state = options.state.clone().unwrap_or_default();
+        // What an earlier run had asked for and not been told.
+        state.wants().unask();
+        let state = Arc::new(Mutex::new(state));
         let (changed, changes) = watch::channel(());
         let (sender, updates) = updates::channel(options.updates_bytes);
         let driver = driver::Driver::new(

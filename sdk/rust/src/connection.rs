@@ -6,6 +6,7 @@ mod websocket;
 
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tidings_protocol::{ClientFrame, CloseCode, Encoding, ServerFrame, version};
@@ -258,6 +259,16 @@ impl Receiver {
             if frame.body.is_some() {
                 return Ok(frame);
             }
+        }
+    }
+
+    /// Where whatever is sent is acknowledged by the other side's network stack: how many datagrams have come
+    /// from it, and how long a round trip takes.
+    pub(crate) fn acknowledged(&self) -> Option<(u64, Duration)> {
+        match &self.source {
+            // The kernel does not tell.
+            Source::WebSocket(_) => None,
+            Source::Quic(source) => Some(quic::acknowledged(source)),
         }
     }
 

@@ -23,7 +23,7 @@ pub enum ErrorKind {
     NotFound,
     /// This user may not do it, or not any more: stop offering it.
     Forbidden,
-    /// It clashes with how things are now (full, retracted, last owner): show the message.
+    /// It clashes with how things are now (full, retracted, last owner, too long): show the message.
     Conflict,
     /// The command id cannot be used: compare with the history before sending it as a new command.
     Unrepeatable,
@@ -56,7 +56,7 @@ impl Error {
         let code = ErrorCode::from_name(&error.code);
         let kind = code.map(kind_of).unwrap_or(match error.retry {
             true => ErrorKind::Unavailable,
-            false => ErrorKind::Invalid,
+            false => ErrorKind::Conflict,
         });
         let message = match error.message.as_str() {
             "" => error.code.clone(),
@@ -83,7 +83,8 @@ impl Error {
     }
 
     /// Whether the same request may succeed later without being changed. The client repeats
-    /// commands by itself, so this is seen on queries only.
+    /// commands by itself, so this is seen on queries, and on a command at which the server has failed
+    /// ten times.
     pub fn retry(&self) -> bool {
         matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout)
     }
@@ -99,13 +100,14 @@ fn kind_of(code: ErrorCode) -> ErrorKind {
         ErrorCode::Invalid
         | ErrorCode::UnknownRequest
         | ErrorCode::NotReady
-        | ErrorCode::WrongKind
-        | ErrorCode::TooLarge => ErrorKind::Invalid,
+        | ErrorCode::WrongKind => ErrorKind::Invalid,
         ErrorCode::NotFound => ErrorKind::NotFound,
         ErrorCode::NotMember | ErrorCode::Forbidden | ErrorCode::BlockedByYou => {
             ErrorKind::Forbidden
         }
-        ErrorCode::Retracted | ErrorCode::Full | ErrorCode::LastOwner => ErrorKind::Conflict,
+        ErrorCode::Retracted | ErrorCode::Full | ErrorCode::LastOwner | ErrorCode::TooLarge => {
+            ErrorKind::Conflict
+        }
         ErrorCode::TooOld | ErrorCode::CommandIdReused => ErrorKind::Unrepeatable,
         ErrorCode::Unauthenticated => ErrorKind::Unauthenticated,
         ErrorCode::RateLimited | ErrorCode::Unavailable | ErrorCode::Internal => {
@@ -116,6 +118,8 @@ fn kind_of(code: ErrorCode) -> ErrorKind {
 
 #[cfg(test)]
 mod tests {
+    use tidings_protocol::error::Remedy;
+
     use super::*;
 
     #[test]
@@ -132,6 +136,28 @@ mod tests {
         }
     }
 
+    /// What a caller is told to do is what the catalogue tells clients to do.
+    #[test]
+    fn every_code_is_of_a_kind_that_fits_its_remedy() {
+        for code in ErrorCode::ALL {
+            let fitting: &[ErrorKind] = match code.remedy() {
+                Remedy::Retry => &[ErrorKind::Unavailable],
+                Remedy::NewToken => &[ErrorKind::Unauthenticated],
+                Remedy::Correct => &[ErrorKind::Invalid],
+                Remedy::Compare => &[ErrorKind::Unrepeatable],
+                Remedy::Refresh => &[
+                    ErrorKind::NotFound,
+                    ErrorKind::Forbidden,
+                    ErrorKind::Conflict,
+                ],
+                // A text that is too long is for whoever typed it.
+                Remedy::Tell => &[ErrorKind::Forbidden, ErrorKind::Conflict],
+            };
+            let kind = kind_of(*code);
+            assert!(fitting.contains(&kind), "{}: {kind:?}", code.as_str());
+        }
+    }
+
     #[test]
     fn an_unknown_code_goes_by_what_the_server_says() {
         let mut error = frame::Error {
@@ -144,6 +170,7 @@ mod tests {
         error.retry_after_ms = 250;
         let error = Error::refused(&error);
         assert!(!error.retry());
+        assert_eq!(error.kind(), ErrorKind::Conflict, "somebody is to be told");
         assert_eq!(error.retry_after(), Some(Duration::from_millis(250)));
     }
 }

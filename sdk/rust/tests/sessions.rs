@@ -378,6 +378,58 @@ async fn what_the_state_lacks_is_fetched() {
     within(async { tokio::join!(script, application) }).await;
 }
 
+#[tokio::test]
+async fn what_an_earlier_run_was_about_to_fetch_is_fetched() {
+    let peer = Peer::listen(Transport::WebSocket).await;
+    let (has_asked, asked) = tokio::sync::oneshot::channel();
+    let unknown = id::to_wire(Uuid::from_u128(1));
+    let script = async {
+        let mut session = peer.accept().await;
+        session.hello().await;
+        session.send(welcome(false, 0, 10)).await;
+        session.send(reset(10)).await;
+        session.send(posted(11, 40, "ann", "remember me?")).await;
+        // It asks, and is not answered.
+        let asked =
+            |request: &Option<Request>| matches!(request, Some(Request::GetConversation(_)));
+        while !asked(&session.recv().await.request) {}
+        has_asked.send(()).unwrap();
+        let mut later = peer.accept().await;
+        later.hello().await;
+        later.send(welcome(true, 0, 11)).await;
+        loop {
+            let frame = later.recv().await;
+            if asked(&frame.request) {
+                let view = tidings_protocol::view::Conversation {
+                    id: unknown.clone(),
+                    last_seq: 40,
+                    as_of: 11,
+                    ..Default::default()
+                };
+                later.reply(frame.id, Outcome::Conversation(view)).await;
+                return (session, later);
+            }
+        }
+    };
+    let application = async {
+        let (earlier, _updates) = Client::connect(options(&peer)).await.unwrap();
+        asked.await.unwrap();
+        // As an application keeps it, at whatever moment.
+        let options = Options {
+            state: Some(earlier.state()),
+            ..options(&peer)
+        };
+        let (client, updates) = Client::connect(options).await.unwrap();
+        let friends = Uuid::from_u128(1);
+        client
+            .until(|state| state.conversation(friends).is_some())
+            .await
+            .unwrap();
+        (earlier, client, updates)
+    };
+    within(async { tokio::join!(script, application) }).await;
+}
+
 fn refusal(code: ErrorCode) -> Outcome {
     Outcome::Error(frame::Error {
         code: code.as_str().into(),

@@ -1,14 +1,18 @@
-//! Who may ask what: every request of the protocol, by everyone there is.
+//! Who may ask what: every request of the protocol, by everyone there is. `backend` asks the same of
+//! the backend API.
 //!
-//! A stranger gets, word for word, the answer that a conversation gets that does not exist.
+//! A stranger gets, word for word, the answer that a conversation gets that does not exist. What is
+//! refused leaves nothing in the log, and whoever is not told of something is not told of it then.
 
 use tidings_protocol::{
     ClientFrame,
     event::Kind,
-    frame::{Outcome, Request},
+    frame::{Body, Outcome, Request},
 };
-use tidings_tests::{Session, Way, World, ask, history, session::Raw, token, wait};
+use tidings_tests::{Server, Session, Way, World, ask, history, http, session::Raw, token, wait};
 use uuid::Uuid;
+
+mod backend;
 
 on_both_logs! {
     a_group_answers_everyone_as_they_deserve,
@@ -18,28 +22,36 @@ on_both_logs! {
 }
 
 /// Who asks. Each is a user of that name in every stage.
-const PEOPLE: [&str; 6] = [
+const PEOPLE: [&str; 7] = [
     "owner",
     "moderator",
     "member",
+    // A member whom the owner has blocked.
+    "blocked",
     "left",
     "removed",
     "stranger",
 ];
 
 /// A group in which everyone of [`PEOPLE`] has posted while they were in it: message n is by the n-th
-/// of them, and message 6 came after two had gone.
+/// of them, and the last came after two had gone.
 struct Stage {
     group: Uuid,
 }
 
-const LAST: u64 = 6;
+const LAST: u64 = 7;
 
 /// What is asked: by the name of who asks, on a stage.
 type Ask = fn(&str, Uuid) -> Request;
 
-/// A request and what each of [`PEOPLE`] is answered: a code, or the name of the outcome.
+/// A request and what owner, moderator, member, left, removed and stranger are answered: a code, or
+/// the name of the outcome.
 struct Row(&'static str, Ask, [&'static str; 6]);
+
+/// What each of [`PEOPLE`] is answered: who is blocked the same as any member.
+fn everyone<T: Copy>([owner, moderator, member, left, removed, stranger]: [T; 6]) -> [T; 7] {
+    [owner, moderator, member, member, left, removed, stranger]
+}
 
 /// Number of the message that somebody has posted.
 fn own(who: &str) -> u64 {
@@ -220,7 +232,6 @@ const ROWS: &[Row] = &[
         |_, g| ask::unreact(g, LAST, "+1"),
         MEMBERS,
     ),
-    Row("mark_read", |_, g| ask::read(g, LAST), SIGNALS),
     Row("typing", |_, g| ask::typing(g, true), SIGNALS),
     Row(
         "get_conversation",
@@ -294,6 +305,8 @@ const ROWS: &[Row] = &[
             "not_found",
         ],
     ),
+    // Last, for it is recorded a moment later.
+    Row("mark_read", |_, g| ask::read(g, LAST), SIGNALS),
 ];
 
 /// A request about no conversation: its name, the request of a user, its answer.
@@ -343,11 +356,11 @@ fn name(outcome: &Outcome) -> &str {
 }
 
 async fn stage(people: &mut [Session]) -> Stage {
-    let [owner, moderator, member, left, removed, _] = people else {
-        panic!("six people");
+    let [owner, moderator, member, blocked, left, removed, _] = people else {
+        panic!("seven people");
     };
     let victims = PEOPLE.map(victim);
-    let mut members: Vec<_> = PEOPLE[1..5].to_vec();
+    let mut members: Vec<_> = PEOPLE[1..6].to_vec();
     members.extend(victims.iter().map(String::as_str));
     members.push("other-moderator");
     let group = owner.start(ask::group("a group", &members)).await;
@@ -360,13 +373,19 @@ async fn stage(people: &mut [Session]) -> Stage {
     owner.command(ask::post(group, "one")).await;
     moderator.command(ask::post(group, "two")).await;
     member.command(ask::post(group, "three")).await;
-    left.command(ask::post(group, "four")).await;
-    removed.command(ask::post(group, "five")).await;
+    blocked.command(ask::post(group, "four")).await;
+    left.command(ask::post(group, "five")).await;
+    removed.command(ask::post(group, "six")).await;
     left.command(ask::leave(group)).await;
     owner.command(ask::remove(group, "removed")).await;
-    let last = owner.command(ask::post(group, "six")).await;
+    let last = owner.command(ask::post(group, "seven")).await;
     assert_eq!(last.seq, LAST);
     Stage { group }
+}
+
+/// Where the log ends.
+async fn end_of_log(server: &Server) -> u64 {
+    http::metric(server, "tidings_log_position").await
 }
 
 async fn a_group_answers_everyone_as_they_deserve(world: World) {
@@ -375,15 +394,26 @@ async fn a_group_answers_everyone_as_they_deserve(world: World) {
     for (who, way) in PEOPLE.iter().zip(Way::ALL.iter().cycle()) {
         people.push(Session::open(&server, *way, who).await);
     }
+    people[0].command(ask::block("blocked")).await;
     let mut wrong = Vec::new();
     for Row(what, request, expected) in ROWS {
         let Stage { group } = stage(&mut people).await;
         // Those who may least come first: what they ask changes nothing for the others.
-        for ((who, expected), session) in PEOPLE.iter().zip(expected).zip(&mut people).rev() {
+        for ((who, expected), session) in PEOPLE
+            .iter()
+            .zip(everyone(*expected))
+            .zip(&mut people)
+            .rev()
+        {
             let request = request(who, group);
+            let before = end_of_log(&server).await;
             let outcome = session.command_as(Uuid::now_v7(), request).await;
-            if name(&outcome) != *expected {
+            if name(&outcome) != expected {
                 wrong.push(format!("{what} by {who}: {outcome:?}, not {expected}"));
+            }
+            let after = end_of_log(&server).await;
+            if after != before && !["accepted", "pong"].contains(&expected) {
+                wrong.push(format!("{what} by {who}: {outcome:?} and recorded"));
             }
         }
         let stranger = people.last_mut().unwrap();
@@ -401,6 +431,11 @@ async fn a_group_answers_everyone_as_they_deserve(world: World) {
             panic!("no list");
         };
         assert_eq!(listed.conversations, [], "{what}");
+        match *what {
+            "typing" => signalled(&mut people, group).await,
+            "mark_read" => marked(&mut people, group).await,
+            _ => {}
+        }
     }
     for (what, request, expected) in OWN {
         for (who, session) in PEOPLE.iter().zip(&mut people) {
@@ -411,6 +446,35 @@ async fn a_group_answers_everyone_as_they_deserve(world: World) {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Those who are members were seen typing by a member, and nobody else.
+async fn signalled(people: &mut [Session], group: Uuid) {
+    let mut seen = Vec::new();
+    // The owner was the last to ask, and others tell a member in the order in which they asked.
+    while seen.last().map(String::as_str) != Some("owner") {
+        if let Body::Typing(typing) = people[2].next().await
+            && tidings_protocol::id::from_wire(&typing.conversation) == Some(group)
+        {
+            seen.push(typing.user);
+        }
+    }
+    assert_eq!(seen, ["blocked", "moderator", "owner"]);
+}
+
+/// Those who are members have read what they said, and nobody else has.
+async fn marked(people: &mut [Session], group: Uuid) {
+    for at in [0, 1, 2, 3] {
+        wait::becomes("it is read", &LAST, async || {
+            history::conversation(&mut people[at], group).await.read_seq
+        })
+        .await;
+    }
+    // Those who asked before them would have been recorded before.
+    for at in [4, 5] {
+        let view = history::conversation(&mut people[at], group).await;
+        assert!(view.read_seq < LAST, "{} has read it", PEOPLE[at]);
+    }
 }
 
 #[test]
@@ -512,43 +576,125 @@ fn every_request() -> [Request; 29] {
     }
 }
 
+/// Who asks of a direct conversation: two who are in it, one who has blocked the other one and that
+/// one, and one who is in none.
+const PAIRS: [&str; 5] = ["ann", "ben", "blocker", "blocked", "eve"];
+
+/// A request about a direct conversation whose first message is by whoever asks, and what they are
+/// answered: either of two, the one who has blocked the other, and that one. Anybody else: `not_found`.
+type About = (fn(Uuid) -> Request, [&'static str; 3]);
+
+const DIRECT: &[About] = &[
+    (|id| ask::add(id, &["carl"]), ["wrong_kind"; 3]),
+    (|id| ask::remove(id, "nobody"), ["wrong_kind"; 3]),
+    (|id| ask::leave(id), ["wrong_kind"; 3]),
+    (|id| ask::role(id, "nobody", "owner"), ["wrong_kind"; 3]),
+    (|id| ask::title(id, "ours"), ["wrong_kind"; 3]),
+    (|id| ask::mute(id, true), ["accepted"; 3]),
+    (
+        |id| ask::post(id, "hello"),
+        ["accepted", "blocked_by_you", "accepted"],
+    ),
+    (|id| ask::edit(id, 1, "edited"), ["accepted"; 3]),
+    (|id| ask::edit(id, 2, "not mine"), ["forbidden"; 3]),
+    (|id| ask::react(id, 1, "+1"), ["accepted"; 3]),
+    (|id| ask::unreact(id, 1, "+1"), ["accepted"; 3]),
+    (|id| ask::typing(id, true), ["pong"; 3]),
+    (|id| ask::conversation(id), ["conversation"; 3]),
+    (|id| ask::latest(id, 10), ["messages"; 3]),
+    (|id| ask::members(id), ["members"; 3]),
+    (|id| ask::receipts(id, 1), ["receipts"; 3]),
+    (|id| ask::message(id, 1), ["message"; 3]),
+    // What the other one wrote is hidden from who has blocked them.
+    (
+        |id| ask::message(id, 2),
+        ["message", "not_found", "message"],
+    ),
+    (|id| ask::retract(id, 2), ["forbidden"; 3]),
+    (|id| ask::retract(id, 1), ["accepted"; 3]),
+    (|id| ask::read(id, 1), ["pong"; 3]),
+];
+
 async fn a_direct_conversation_is_between_two(world: World) {
     let server = world.start().await;
-    let mut ann = Session::open(&server, Way::WebSocketJson, "ann").await;
-    let mut eve = Session::open(&server, Way::QuicProtobuf, "eve").await;
-    let direct = ann.start(ask::direct("ben")).await;
-    ann.command(ask::post(direct, "between us")).await;
-    type About = (fn(Uuid) -> Request, &'static str);
-    let requests: [About; 16] = [
-        (|id| ask::add(id, &["carl"]), "wrong_kind"),
-        (|id| ask::remove(id, "ben"), "wrong_kind"),
-        (|id| ask::leave(id), "wrong_kind"),
-        (|id| ask::role(id, "ben", "owner"), "wrong_kind"),
-        (|id| ask::title(id, "ours"), "wrong_kind"),
-        (|id| ask::mute(id, true), "accepted"),
-        (|id| ask::post(id, "hello"), "accepted"),
-        (|id| ask::edit(id, 1, "edited"), "accepted"),
-        (|id| ask::react(id, 1, "+1"), "accepted"),
-        (|id| ask::read(id, 1), "pong"),
-        (|id| ask::typing(id, true), "pong"),
-        (|id| ask::conversation(id), "conversation"),
-        (|id| ask::latest(id, 10), "messages"),
-        (|id| ask::members(id), "members"),
-        (|id| ask::receipts(id, 1), "receipts"),
-        (|id| ask::message(id, 1), "message"),
-    ];
-    for (request, expected) in requests {
-        let hers = eve.command_as(Uuid::now_v7(), request(direct)).await;
-        let nowhere = eve
-            .command_as(Uuid::now_v7(), request(Uuid::now_v7()))
-            .await;
-        assert_eq!(name(&hers), "not_found", "{:?}", request(direct));
-        assert_eq!(hers, nowhere, "{:?}", request(direct));
-        let own = ann.command_as(Uuid::now_v7(), request(direct)).await;
-        assert_eq!(name(&own), expected, "{:?}: {own:?}", request(direct));
+    let mut people = Vec::new();
+    for (who, way) in PAIRS.iter().zip(Way::ALL.iter().cycle()) {
+        people.push(Session::open(&server, *way, who).await);
     }
-    let own = ann.command_as(Uuid::now_v7(), ask::direct("ann")).await;
-    assert_eq!(name(&own), "invalid");
+    let mut wrong = Vec::new();
+    for (at, who) in PAIRS.iter().enumerate().take(4) {
+        // A conversation for each, in which the other one has written, too.
+        let other = at ^ 1;
+        people[2].command(ask::unblock("blocked")).await;
+        let direct = about(PAIRS[other], who);
+        let id = people[at].start(direct).await;
+        people[at].command(ask::post(id, "between us")).await;
+        people[other].command(ask::post(id, "indeed")).await;
+        people[2].command(ask::block("blocked")).await;
+        for (request, expected) in DIRECT {
+            let what = request(id);
+            let before = end_of_log(&server).await;
+            let eve = &mut people[4];
+            let hers = eve.command_as(Uuid::now_v7(), request(id)).await;
+            let nowhere = eve
+                .command_as(Uuid::now_v7(), request(Uuid::now_v7()))
+                .await;
+            if name(&hers) != "not_found" || hers != nowhere {
+                wrong.push(format!("{what:?} by eve: {hers:?}, {nowhere:?}"));
+            }
+            let expected = match *who {
+                "blocker" => expected[1],
+                "blocked" => expected[2],
+                _ => expected[0],
+            };
+            let own = people[at].command_as(Uuid::now_v7(), request(id)).await;
+            if name(&own) != expected {
+                wrong.push(format!("{what:?} by {who}: {own:?}, not {expected}"));
+            }
+            let recorded = end_of_log(&server).await != before;
+            if recorded != (expected == "accepted") && expected != "pong" {
+                wrong.push(format!(
+                    "{what:?} by {who}: {expected}, recorded {recorded}"
+                ));
+            }
+        }
+        if *who == "blocker" {
+            // Nor is the conversation begun again by who has blocked the other one.
+            let again = people[at].command_as(Uuid::now_v7(), about("blocked", who));
+            let again = again.await;
+            if name(&again) != "blocked_by_you" {
+                wrong.push(format!("start_direct by {who}: {again:?}"));
+            }
+        }
+        marks_are_recorded(&mut people[at], id).await;
+    }
+    let own = people[0].command_as(Uuid::now_v7(), ask::direct("ann"));
+    assert_eq!(name(&own.await), "invalid");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// `start_direct` with somebody, about the one who asks.
+fn about(user: &str, context: &str) -> Request {
+    Request::StartDirect(tidings_protocol::command::StartDirect {
+        user: user.to_owned(),
+        context: context.to_owned(),
+    })
+}
+
+/// Waits until a cursor that was moved last is in the log, so that it is not taken for something else.
+async fn marks_are_recorded(session: &mut Session, conversation: Uuid) {
+    wait::becomes("it is read", &true, async || {
+        history::conversation(session, conversation).await.read_seq >= 1
+    })
+    .await;
+}
+
+#[test]
+fn every_request_about_a_conversation_is_asked_of_a_direct_one() {
+    let of_group = ROWS.iter().map(|Row(_, ask, _)| kind(ask("", Uuid::nil())));
+    let of_direct = DIRECT.iter().map(|(ask, _)| kind(ask(Uuid::nil())));
+    let sorted = |kinds: Vec<String>| std::collections::BTreeSet::from_iter(kinds);
+    assert_eq!(sorted(of_direct.collect()), sorted(of_group.collect()));
 }
 
 async fn a_blocked_user_sees_no_difference(world: World) {

@@ -1,4 +1,5 @@
-//! Tokens that end in mid-session: renewed on the connection, or the connection ends and says why.
+//! Tokens that end in mid-session: renewed on the connection, or the connection ends and says why; what
+//! their scopes allow; and, in `rotation`, keys that come and go.
 
 use std::sync::{
     Arc,
@@ -10,10 +11,15 @@ use tidings_sdk::{Client, Token, Update};
 use tidings_tests::{
     Session, Way, World, ask,
     fleet::options,
+    http,
+    server::Starting,
     token::{self, LEEWAY_MS, SECRET, now_ms, sign},
     within,
 };
 use uuid::Uuid;
+
+mod issuer;
+mod rotation;
 
 /// How long a short token is honoured.
 const SHORT_MS: u64 = 2_000;
@@ -78,6 +84,9 @@ async fn a_token_is_renewed_on_the_connection() {
     );
     for bad in [
         token::of("mallory"),
+        // As its end and the leeway have passed.
+        sign(SECRET, "ann", now_ms() - LEEWAY_MS - 1_000),
+        token::of("system:shop"),
         another,
         String::new(),
         "dev:ann".to_owned(),
@@ -135,4 +144,105 @@ async fn the_sdk_renews_by_itself() {
         assert!(!matches!(update, Update::Disconnected { .. }), "{update:?}");
     }
     client.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_may_shorten_a_session() {
+    let world = World::embedded();
+    let server = world.start().await;
+    let mut ann = Session::open(&server, Way::WebSocketJson, "ann").await;
+    let (token, until) = short("ann");
+    match ann.ask(ask::renew(&token)).await {
+        Outcome::Pong(pong) => assert_eq!(pong.token_expires_ms, until - LEEWAY_MS),
+        other => panic!("{other:?}"),
+    }
+    let closed = ann.closed().await;
+    assert_eq!(
+        (closed.name(), closed.code()),
+        ("token_expired", Some(4002))
+    );
+    assert!(now_ms() >= until, "not before its time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scopes_are_those_of_the_token_that_is_shown() {
+    let world = World::embedded();
+    let server = world.start().await;
+    let later = now_ms() + 600_000;
+    let wide = token::with_scope("ann", "tidings:users tidings:messages", later);
+    let narrow = token::with_scope("ann", "tidings:users", later);
+    let none = token::of("ann");
+    let mut ann = Session::open(&server, Way::WebSocketJson, "ann").await;
+    let mut ben = Session::open(&server, Way::QuicProtobuf, "ben").await;
+    let hers = ann.start(ask::direct("cleo")).await;
+    let his = ben.start(ask::direct("cleo")).await;
+    let users = "/v1/users/ann/unread".to_owned();
+    let messages = format!("/v1/conversations/{his}/messages?as=ben");
+    let status = async |path: &str, token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("Authorization", bearer.as_str())];
+        http::request(&server, "GET", path, &headers, b"")
+            .await
+            .status
+    };
+    // Wider, narrower and back: each request by what it shows. A session on the socket is its user's,
+    // whatever else the token allows.
+    for (token, of_users, of_messages) in [
+        (&none, 403, 403),
+        (&wide, 200, 200),
+        (&narrow, 200, 403),
+        (&wide, 200, 200),
+        (&none, 403, 403),
+    ] {
+        assert!(matches!(ann.ask(ask::renew(token)).await, Outcome::Pong(_)));
+        assert_eq!(status(&users, token).await, of_users, "{token}");
+        assert_eq!(status(&messages, token).await, of_messages, "{token}");
+        ann.command(ask::post(hers, "as ever")).await;
+        match ann.ask(ask::latest(his, 10)).await {
+            Outcome::Error(error) => assert_eq!(error.code, "not_found"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What stands in a table's place may be a secret: it is said what is wrong, and not repeated.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_table_is_refused_and_not_shown() {
+    let world = World::embedded();
+    let config = world.folder.path().join("own.toml");
+    let hidden = "hunter2".repeat(5);
+    for (line, said) in [
+        (
+            "jwks = [\"keys.json\"]".to_owned(),
+            "is a table of settings",
+        ),
+        ("jwks = \"keys.json\"".to_owned(), "is a table of settings"),
+        (
+            format!("secrets = [[\"kid\", {hidden:?}]]"),
+            "it is a list, and is to be a table: { ... } with the keys kid, secret, file",
+        ),
+        (
+            format!("secrets = [{hidden:?}]"),
+            "it is text, and is to be a table",
+        ),
+        (
+            "secrets = [7, true]".to_owned(),
+            "it is a number, and is to be a table",
+        ),
+        (
+            format!("api_keys = [{hidden:?}]"),
+            "it is text, and is to be a table",
+        ),
+        (
+            "api_keys = [[\"backend\", \"x.key\", [\"import\"]]]".to_owned(),
+            "it is a list, and is to be a table",
+        ),
+    ] {
+        std::fs::write(&config, format!("data = \"data\"\n[auth]\n{line}\n")).unwrap();
+        let refused = Starting::new(&config, &world.server_log()).refused().await;
+        assert!(refused.contains(said), "{line}: {refused}");
+        assert!(refused.contains("own.toml:3"), "{refused}");
+    }
+    let log = std::fs::read_to_string(world.server_log()).unwrap();
+    assert!(!log.contains("hunter2"), "{log}");
 }

@@ -10,7 +10,11 @@ use crate::kill_rounds::{check, rounds, sound, whole};
 
 /// Two worlds with one log and one set of secrets.
 async fn worlds() -> (World, World) {
-    let one = World::jetstream().await;
+    worlds_of(World::jetstream().await).await
+}
+
+/// The same, with one of them as it is to be.
+pub(crate) async fn worlds_of(one: World) -> (World, World) {
     // The first start makes the secrets that both share.
     one.start().await.kill();
     let mut two = one.twin();
@@ -26,7 +30,7 @@ pub(crate) async fn others(server: &Server, count: u64) {
     .await;
 }
 
-async fn both(one: &World, two: &World) -> [Server; 2] {
+pub(crate) async fn both(one: &World, two: &World) -> [Server; 2] {
     let servers = [one.start().await, two.start().await];
     for server in &servers {
         others(server, 1).await;

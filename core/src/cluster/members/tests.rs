@@ -123,3 +123,37 @@ fn silence_is_noticed_and_another_log_is_none_of_ours() {
     assert_eq!(members.silent(seconds(4)), Vec::<Uuid>::new());
     assert_eq!(members.others(), 1);
 }
+
+#[test]
+fn who_hears_nobody_goes_on_telling_clients_of_the_others() {
+    let millis = Duration::from_millis;
+    let mut members = Members::new(node(1));
+    let hears = |members: &mut Members, numbers: &[u128], at| {
+        for number in numbers {
+            members.heard(node(*number), at);
+        }
+    };
+    hears(&mut members, &[1, 2, 3], millis(0));
+    hears(&mut members, &[1, 2, 3], millis(500));
+    // The connection is lost: this node writes alone, as far as it can.
+    let mut silent = members.silent(millis(3_100));
+    silent.sort_unstable();
+    let mut both = [node(2).node, node(3).node];
+    both.sort_unstable();
+    assert_eq!(silent, both);
+    assert_eq!(members.writer(Shard(0)), node(1).node);
+    assert_eq!(members.urls(), [node(2).url, node(3).url]);
+    // It is back, and of the others one has been lost meanwhile.
+    hears(&mut members, &[1, 2], millis(60_000));
+    assert!(members.silent(millis(60_000)).is_empty());
+    assert_eq!(members.urls(), [node(2).url, node(3).url]);
+    for at in (60_500..63_500).step_by(500) {
+        hears(&mut members, &[1, 2], millis(at));
+        assert!(members.silent(millis(at)).is_empty());
+    }
+    assert_eq!(members.urls(), [node(2).url]);
+    // One that falls silent alone is gone.
+    hears(&mut members, &[1], millis(66_000));
+    assert_eq!(members.silent(millis(66_000)), [node(2).node]);
+    assert_eq!(members.urls(), Vec::<String>::new());
+}

@@ -175,3 +175,36 @@ async fn slots_written_by_an_interrupted_ensure_are_used_again() {
     };
     assert_eq!(print(found), print(made));
 }
+
+#[tokio::test]
+async fn after_a_disk_that_failed_keys_are_there_and_are_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let ids: Vec<KeyId> = (0..5_000).map(|n| id(n, "eve")).collect();
+    let keys = open(dir.path()).unwrap();
+    keys.ensure(&ids).await.unwrap();
+    drop(keys);
+
+    let path = database_path(dir.path());
+    let keys = open(dir.path()).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(0).unwrap();
+    for _ in 0..2 {
+        let missing = keys.get(&ids).await.map(|states| states.len());
+        assert!(
+            matches!(missing, Err(KeyError::Unavailable(_))),
+            "{missing:?}"
+        );
+    }
+    std::os::unix::fs::FileExt::write_all_at(&file, &whole, 0).unwrap();
+    drop(file);
+
+    let states = keys.get(&ids).await.unwrap();
+    assert!(
+        states
+            .iter()
+            .all(|state| matches!(state, KeyState::Present(_)))
+    );
+    let made = keys.ensure(&[id(5_000, "eve")]).await.unwrap();
+    assert!(matches!(made[0], KeyState::Present(_)));
+}

@@ -37,8 +37,8 @@ struct State {
 pub(super) enum Life {
     Open,
     Closed,
-    /// A sync failed, for this reason.
-    Failed(String),
+    /// Whether the last append is on the disk is unknown, for this reason.
+    Unsettled(String),
 }
 
 /// The newest records of a lane, without a gap.
@@ -121,7 +121,7 @@ impl Journal {
         self.state.lock().segments.push(segment);
     }
 
-    /// No more records will come, for now or for ever.
+    /// No more records will come, for now or for ever; or they will again.
     pub(super) fn end(&self, life: Life) {
         self.state.lock().life = life;
         self.grown.notify_waiters();
@@ -131,7 +131,9 @@ impl Journal {
     pub(super) fn last(&self) -> Result<u64, String> {
         let state = self.state.lock();
         match &state.life {
-            Life::Failed(why) => Err(ended(why)),
+            Life::Unsettled(why) => Err(format!(
+                "whether its last record is on the disk is not known: {why}"
+            )),
             Life::Open | Life::Closed => Ok(state.last),
         }
     }
@@ -155,9 +157,8 @@ impl Journal {
         let state = self.state.lock();
         if next > state.last {
             return match &state.life {
-                Life::Open => Found::Nothing,
-                Life::Closed => Found::Ended("it has been closed".into()),
-                Life::Failed(why) => Found::Ended(ended(why)),
+                Life::Open | Life::Unsettled(_) => Found::Nothing,
+                Life::Closed => Found::Ended("it has been closed"),
             };
         }
         if let Some(records) = state.recent.from(next) {
@@ -170,14 +171,9 @@ impl Journal {
     }
 }
 
-/// What to say of a log that a failed sync has ended.
-pub(super) fn ended(why: &str) -> String {
-    format!("it must be opened again, since {why}")
-}
-
 enum Found {
     Nothing,
-    Ended(String),
+    Ended(&'static str),
     InMemory(Vec<Record>),
     OnDisk(Segment),
 }
@@ -221,7 +217,7 @@ impl JournalTail {
     fn ready(&mut self) -> Result<Option<Vec<Record>>, ReadError> {
         let records = match self.journal.look(self.next) {
             Found::Nothing => return Ok(None),
-            Found::Ended(why) => return Err(ReadError::Unavailable(why)),
+            Found::Ended(why) => return Err(ReadError::Unavailable(why.to_owned())),
             Found::InMemory(records) => {
                 self.reader = None;
                 records

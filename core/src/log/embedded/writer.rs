@@ -11,10 +11,13 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::format::{MAX_FRAME, SEGMENT_HEADER, SegmentHeader, encode_record};
-use super::journal::{Journal, Life, ended};
+use super::journal::{Journal, Life};
 use super::recover::{Recovered, Segment};
 use super::segment;
-use crate::log::{Append, AppendError, Position, Record};
+use crate::{
+    log::{Append, AppendError, Position, Record},
+    room,
+};
 
 /// Name of a segment made ahead of its use.
 const SPARE: &str = "spare.seg";
@@ -43,11 +46,20 @@ struct State {
     must_rotate: bool,
     /// The next segment, being made.
     spare: Option<JoinHandle<io::Result<File>>>,
-    /// After a failed sync: the commit whose fate is unknown, and why.
-    failed: Option<(Uuid, String)>,
+    /// After a failed sync: the append whose fate is unknown. `buffer` holds its bytes.
+    unsettled: Option<Unsettled>,
+    closed: bool,
+    /// It has been said that no new segment can be made.
+    is_full: bool,
     buffer: Vec<u8>,
     #[cfg(test)]
     faults: Faults,
+}
+
+/// An append that may be on the disk, and may not.
+struct Unsettled {
+    append: Append,
+    reason: String,
 }
 
 /// Failures of the disk that tests ask for; each happens once.
@@ -102,7 +114,9 @@ impl Writer {
             last_id,
             must_rotate: false,
             spare: None,
-            failed: None,
+            unsettled: None,
+            closed: false,
+            is_full: false,
             buffer: Vec::with_capacity(MAX_FRAME),
             #[cfg(test)]
             faults: Faults::default(),
@@ -120,12 +134,18 @@ impl Writer {
     /// Appends, blocking the thread until the record is durable.
     pub(super) fn append(&self, append: Append) -> Result<Position, AppendError> {
         let state = &mut *self.state.lock();
-        if let Some((id, reason)) = &state.failed {
-            return Err(if *id == append.id {
-                AppendError::Unclear(reason.clone())
-            } else {
-                AppendError::Unavailable(ended(reason))
-            });
+        if state.closed {
+            return Err(AppendError::Unavailable("it has been closed".to_owned()));
+        }
+        if let Some(unsettled) = state.unsettled.take() {
+            let id = unsettled.append.id;
+            if let Err(reason) = self.settle(state, unsettled) {
+                return Err(if id == append.id {
+                    AppendError::Unclear(reason)
+                } else {
+                    AppendError::Unavailable(reason)
+                });
+            }
         }
         if append.id == state.last_id && state.last > 0 {
             return Ok(Position(state.last));
@@ -148,22 +168,27 @@ impl Writer {
         let len = state.buffer.len() as u64;
         if state.must_rotate || state.end + len > state.size {
             state.must_rotate = true;
-            self.rotate(state, len).map_err(|error| {
-                let dir = self.dir.display();
-                AppendError::Unavailable(format!("no new segment can be made in {dir}: {error}"))
-            })?;
+            if let Err(error) = self.rotate(state, len) {
+                return Err(self.full(state, &error));
+            }
             state.must_rotate = false;
+            state.is_full = false;
         }
-        self.write(state, append.id)?;
+        self.write(state, &append)?;
+        self.written(state, append);
+        Ok(Position(position))
+    }
 
-        state.end += len;
-        state.last = position;
+    /// Makes the record in the buffer, which is durable, the last one.
+    fn written(&self, state: &mut State, append: Append) {
+        state.end += state.buffer.len() as u64;
+        state.last += 1;
         state.last_id = append.id;
         let Append {
             shard, id, payload, ..
         } = append;
         let record = Record {
-            position: Position(position),
+            position: Position(state.last),
             shard,
             id,
             payload,
@@ -172,7 +197,20 @@ impl Writer {
         if state.spare.is_none() && state.end > state.size / 2 {
             state.spare = Some(self.make_spare(state.before + 1));
         }
-        Ok(Position(position))
+    }
+
+    /// Says once where a new segment is wanted, and why it cannot be made.
+    fn full(&self, state: &mut State, error: &io::Error) -> AppendError {
+        if !std::mem::replace(&mut state.is_full, true) {
+            let bytes = segment::size(state.before + 1, self.segment_bytes);
+            tracing::error!(
+                dir = %self.dir.display(),
+                needed_mib = (bytes + room::RESERVE) >> 20,
+                %error,
+                "no new segment of the log can be made: nothing is written until it can be"
+            );
+        }
+        AppendError::Unavailable(room::explain(error))
     }
 
     /// Ends appending; the last position, unless that is not certain.
@@ -183,44 +221,69 @@ impl Writer {
             let _ = std::fs::remove_file(self.dir.join(SPARE));
         }
         self.journal.end(Life::Closed);
-        let last = state.failed.is_none().then_some(state.last);
         // Whoever appends all the same must not get in behind what is noted as the end.
-        state
-            .failed
-            .get_or_insert_with(|| (Uuid::nil(), "it has been closed".to_owned()));
-        last
+        state.closed = true;
+        state.unsettled.is_none().then_some(state.last)
     }
 
-    fn write(&self, state: &mut State, id: Uuid) -> Result<(), AppendError> {
+    fn write(&self, state: &mut State, append: &Append) -> Result<(), AppendError> {
         if let Err(error) = write_buffer(state) {
             // The segment is allocated already, so this is rare: a file system that copies on
             // write and is full, or a broken disk. Take back what was written.
-            let path = segment::path(&self.dir, state.first);
-            let failure = format!("writing {} failed: {error}", path.display());
             return match undo(state) {
-                Ok(()) => Err(AppendError::Unavailable(failure)),
-                Err(_) => Err(self.fail(state, id, failure)),
+                Ok(()) => Err(AppendError::Unavailable(room::explain(&error))),
+                Err(_) => Err(self.fail(state, append, "written", &error)),
             };
         }
         if let Err(error) = sync(state) {
             // After a failed sync the kernel may call the pages clean, so that a second sync would
-            // succeed without having written them. Nothing but opening again, which writes the
-            // last record once more, tells what is on the disk.
-            let path = segment::path(&self.dir, state.first);
-            let failure = format!("syncing {} failed: {error}", path.display());
-            return Err(self.fail(state, id, failure));
+            // succeed without having written them.
+            return Err(self.fail(state, append, "synced", &error));
         }
         Ok(())
     }
 
-    fn fail(&self, state: &mut State, id: Uuid, reason: String) -> AppendError {
+    fn fail(
+        &self,
+        state: &mut State,
+        append: &Append,
+        what: &str,
+        error: &io::Error,
+    ) -> AppendError {
         tracing::error!(
-            reason,
-            "the log takes no more appends until it is opened again"
+            file = %segment::path(&self.dir, state.first).display(),
+            %error,
+            "a record could not be {what}: the log takes no other before that one is durable"
         );
-        self.journal.end(Life::Failed(reason.clone()));
-        state.failed = Some((id, reason.clone()));
+        let reason = room::explain(error);
+        self.journal.end(Life::Unsettled(reason.clone()));
+        state.unsettled = Some(Unsettled {
+            append: append.clone(),
+            reason: reason.clone(),
+        });
         AppendError::Unclear(reason)
+    }
+
+    /// Makes the record durable whose fate is unknown: it is written once more, whole, so that what is
+    /// synced is what is written here and not what the kernel takes for written. To take it back
+    /// instead would not do, since another process may have read it.
+    fn settle(&self, state: &mut State, unsettled: Unsettled) -> Result<(), String> {
+        if let Err(error) = write_buffer(state).and_then(|()| sync(state)) {
+            let reason = room::explain(&error);
+            if reason != unsettled.reason {
+                tracing::error!(%error, "the record could not be written once more either");
+                self.journal.end(Life::Unsettled(reason.clone()));
+            }
+            state.unsettled = Some(Unsettled {
+                reason: reason.clone(),
+                ..unsettled
+            });
+            return Err(reason);
+        }
+        tracing::info!("the record is durable, the log goes on");
+        self.journal.end(Life::Open);
+        self.written(state, unsettled.append);
+        Ok(())
     }
 
     /// Goes on to a new segment with room for `len` bytes.
@@ -235,6 +298,7 @@ impl Writer {
             // Not begun, or the disk was full then.
             None => {
                 let size = segment::size(state.before + 1, self.segment_bytes);
+                room::check(&self.dir, size + room::RESERVE)?;
                 segment::make_blank(&self.dir.join(SPARE), size)?
             }
         };
@@ -273,11 +337,14 @@ impl Writer {
 
     /// Makes the next segment on a thread of its own, so that no append waits for it.
     fn make_spare(&self, before: usize) -> JoinHandle<io::Result<File>> {
-        let path = self.dir.join(SPARE);
+        let (dir, path) = (self.dir.clone(), self.dir.join(SPARE));
         let size = segment::size(before, self.segment_bytes);
         thread::Builder::new()
             .name("log-segment".into())
-            .spawn(move || segment::make_blank(&path, size))
+            .spawn(move || {
+                room::check(&dir, size + room::RESERVE)?;
+                segment::make_blank(&path, size)
+            })
             .expect("a thread can be started")
     }
 

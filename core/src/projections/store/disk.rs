@@ -8,7 +8,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,9 +17,17 @@ use lsm_tree::{AbstractTree, AnyTree, Cache, Config, Guard, IterGuardImpl, Seque
 
 use super::overlay::{Bounds, Rows};
 use super::scan::Direction;
+use crate::room;
 
-/// Memory for blocks read from disk, shared by all tables.
-const CACHE_BYTES: u64 = 128 << 20;
+/// Memory for blocks read from disk, shared by all tables. The kernel keeps the files in memory too: this is
+/// for what is asked for again and again, and not for all that ten thousand clients who come once have read.
+const CACHE_BYTES: u64 = 16 << 20;
+
+/// Room for what a run has beside its rows, and for the list of files, in bytes.
+const MARGIN: u64 = 1 << 20;
+
+/// What a step of merging writes at most, about, in bytes.
+const MERGED: u64 = 128 << 20;
 
 /// Reads see the newest version of every row: the overlay above is what keeps a view consistent.
 const NEWEST: u64 = u64::MAX;
@@ -77,8 +85,21 @@ pub struct ReadError(#[source] lsm_tree::Error);
 
 /// The overlay could not be written; it stays in memory and the next flush tries again.
 #[derive(Debug, thiserror::Error)]
-#[error("the projection store could not be written: {0}")]
-pub struct FlushError(#[from] lsm_tree::Error);
+#[error("the projection store could not be written: {}", said(.0))]
+pub struct FlushError(lsm_tree::Error);
+
+impl From<lsm_tree::Error> for FlushError {
+    fn from(error: lsm_tree::Error) -> FlushError {
+        FlushError(error)
+    }
+}
+
+fn said(error: &lsm_tree::Error) -> String {
+    match error {
+        lsm_tree::Error::Io(error) => room::explain(error),
+        error => error.to_string(),
+    }
+}
 
 /// What the store says of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,6 +145,7 @@ pub(super) struct Disk {
     tree: AnyTree,
     /// Numbers the runs; a row of a later run hides one of an earlier.
     runs: SequenceNumberCounter,
+    path: PathBuf,
     // After `tree`: unlocked when the files are closed.
     _lock: File,
 }
@@ -152,6 +174,7 @@ impl Disk {
         let disk = Disk {
             tree,
             runs,
+            path: path.to_owned(),
             _lock: lock,
         };
         let header = match disk.tree.get(HEADER_KEY, NEWEST).map_err(classify)? {
@@ -186,6 +209,9 @@ impl Disk {
 
     /// Writes rows and header as one run, durable when this returns.
     pub(super) fn write(&self, rows: &Rows, header: Header) -> Result<(), FlushError> {
+        // The library leaves a file behind where the disk gets full under it, and removes it only when the
+        // tree is opened the next time.
+        room::check(&self.path, rows.bytes() as u64 + MARGIN).map_err(lsm_tree::Error::from)?;
         let mut run = self.tree.ingestion()?;
         run.write(HEADER_KEY, header.encode())?;
         for (key, row) in rows.iter() {
@@ -195,6 +221,16 @@ impl Disk {
             }
         }
         Ok(run.finish()?)
+    }
+
+    /// Whether there is room to merge runs, which are all there until their merger is.
+    pub(super) fn room_to_merge(path: &Path, tree: &AnyTree) -> io::Result<()> {
+        room::check(path, tree.disk_space().min(MERGED) + MARGIN)
+    }
+
+    /// Where its files are.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The tree, for the thread that merges its runs.

@@ -1,6 +1,7 @@
 //! The thread that merges small runs into large sorted files, so that reads look into few of them.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub(super) struct Tidy {
 struct Shared {
     tree: AnyTree,
     runs: SequenceNumberCounter,
+    path: PathBuf,
     state: Mutex<State>,
     /// Signals work or the end to the thread.
     wake: Condvar,
@@ -59,6 +61,7 @@ impl Tidy {
         let shared = Arc::new(Shared {
             tree,
             runs,
+            path: disk.path().to_owned(),
             state,
             wake: Condvar::new(),
             progress: Condvar::new(),
@@ -121,8 +124,12 @@ impl Shared {
                 let before = self.tree.current_version().id();
                 // Views never look at an older version of a row, so merging may drop every one but
                 // the newest.
-                let merged = self.tree.compact(strategy.clone(), self.runs.get());
-                if let Err(error) = &merged {
+                let merged = Disk::room_to_merge(&self.path, &self.tree)
+                    .map_err(lsm_tree::Error::from)
+                    .and_then(|()| self.tree.compact(strategy.clone(), self.runs.get()));
+                if let Err(error) = &merged
+                    && !self.state.lock().failed
+                {
                     tracing::error!(%error, "merging the projection store's files failed, reads get slower");
                 }
                 let mut state = self.state.lock();

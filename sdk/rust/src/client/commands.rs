@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use tidings_protocol::frame::{Outcome, Request};
-use tidings_protocol::{ClientFrame, id};
+use tidings_protocol::{ClientFrame, ErrorCode, id};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -17,6 +17,9 @@ use uuid::Uuid;
 use super::Accepted;
 use crate::outbox::{Outbox, OutboxError};
 use crate::{Backoff, Error, ErrorKind};
+
+/// A server that keeps failing at one command must not hold up those behind it for ever.
+const INTERNAL_TRIES: u32 = 10;
 
 type Answer = oneshot::Sender<Result<Accepted, Error>>;
 
@@ -36,6 +39,8 @@ pub(super) struct Commands {
     ready: BTreeSet<Uuid>,
     /// Lanes that wait after a refusal.
     paused: BTreeSet<(Instant, Uuid)>,
+    /// Until then the server wants nothing at all on this connection.
+    held: Option<Instant>,
     /// Frame id to order.
     in_flight: HashMap<u64, u64>,
     pipeline: usize,
@@ -97,6 +102,7 @@ impl Commands {
             lanes: HashMap::new(),
             ready: BTreeSet::new(),
             paused: BTreeSet::new(),
+            held: None,
             in_flight: HashMap::new(),
             pipeline: pipeline.max(1),
             backoff,
@@ -226,6 +232,10 @@ impl Commands {
                 self.ready.insert(lane);
             }
         }
+        if self.held.is_some_and(|until| until > now) {
+            return Vec::new();
+        }
+        self.held = None;
         let mut orders = Vec::new();
         for lane in std::mem::take(&mut self.ready) {
             let Some(lane) = self.lanes.get_mut(&lane).filter(|lane| !lane.paused) else {
@@ -259,6 +269,7 @@ impl Commands {
     /// The connection is gone: everything unanswered is to be sent again.
     pub(super) fn disconnected(&mut self) {
         self.in_flight.clear();
+        self.held = None;
         self.waiting
             .values_mut()
             .for_each(|waiting| waiting.sent = false);
@@ -270,7 +281,7 @@ impl Commands {
 
     /// When something can be sent that cannot be sent now.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.paused.first().map(|&(at, _)| at)
+        self.held.or(self.paused.first().map(|&(at, _)| at))
     }
 
     /// Whether this is the id of a frame with a command.
@@ -296,11 +307,16 @@ impl Commands {
             Some(Outcome::Accepted(accepted)) => Ok(Accepted::new(accepted)),
             Some(Outcome::Error(error)) => {
                 let refusal = Error::refused(error);
-                if error.retry {
+                let failing = refusal.code() == Some(ErrorCode::Internal)
+                    && waiting.refusals + 1 >= INTERNAL_TRIES;
+                if error.retry && !failing {
                     waiting.sent = false;
                     waiting.refusals += 1;
                     let own = self.backoff.random_delay(waiting.refusals);
                     let delay = refusal.retry_after().unwrap_or(Duration::ZERO).max(own);
+                    if refusal.code() == Some(ErrorCode::RateLimited) {
+                        self.held = self.held.max(Some(now + delay));
+                    }
                     if !lane.paused {
                         lane.paused = true;
                         self.paused.insert((now + delay, lane_id));

@@ -298,9 +298,14 @@ impl Driver {
         self.ends.updates.push(Update::Connected {
             resumed: welcome.resumed,
         });
-        let session = Session::new(connection, welcome, Instant::now());
+        let (now, resumed) = (Instant::now(), welcome.resumed);
+        let session = Session::new(connection, welcome, now);
         self.link = Link::Open(Box::new(session));
         self.caught_up();
+        if resumed {
+            // What was being fetched when the last session ended; a reset brings it otherwise.
+            self.fetch_wanted(now);
+        }
     }
 
     /// The session, or the attempt at one, is over: plan the next, or stop.

@@ -157,6 +157,11 @@ pub(super) async fn read(source: &mut Source) -> Result<Bytes, Disconnect> {
     }
 }
 
+pub(super) fn acknowledged(source: &Source) -> (u64, Duration) {
+    let stats = source.connection.stats();
+    (stats.udp_rx.datagrams, stats.path.rtt)
+}
+
 fn disconnect(error: ConnectionError) -> Disconnect {
     match error {
         ConnectionError::ApplicationClosed(close) => Disconnect {

@@ -197,3 +197,41 @@ async fn a_writer_that_is_told_to_stop_gives_up_what_it_cannot_finish() {
         post.get()
     );
 }
+
+/// The writer that had the shard before has appended what this one has not heard of.
+#[tokio::test]
+async fn a_refusal_rests_on_all_that_the_log_holds() {
+    let one = started().await;
+    let other = one.another("rows of the other");
+    other.fold().await;
+    let retract = |seq| {
+        let command = ConversationCommand::Retract { seq };
+        Command::Conversation(conversation(), command)
+    };
+    let working = async {
+        // From now on it knows where its shard ends.
+        let early = other.submit("ann", Some(command_id(2)), retract(7));
+        answered(&early).await;
+        early.refused();
+        one.post("ann", command_id(3), "by another writer");
+        one.work().await;
+        let retracted = other.submit("ann", Some(command_id(4)), retract(1));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        // What refuses it is past, so it is not answered before that is folded.
+        assert!(retracted.get().is_none());
+        other.fold().await;
+        answered(&retracted).await;
+        other.handler.close();
+        retracted.accepted()
+    };
+    let (_, accepted) = tokio::join!(run(other.handler.clone(), other.parts.clone()), working);
+    assert_eq!(accepted.position, 3);
+}
+
+async fn answered(reply: &Reply) {
+    while reply.get().is_none() {
+        tokio::task::yield_now().await;
+    }
+}

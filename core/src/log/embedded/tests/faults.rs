@@ -10,6 +10,14 @@ fn log_with_two() -> (tempfile::TempDir, Embedded) {
     (dir, log)
 }
 
+/// The next write of the record whose fate is unknown fails, too.
+fn fail_once_more(log: &Embedded) {
+    log.writer.inject(Faults {
+        write: Some(10),
+        ..Faults::default()
+    });
+}
+
 fn payloads(log: &Embedded) -> Vec<bytes::Bytes> {
     read_all(log)
         .into_iter()
@@ -39,7 +47,7 @@ fn a_failed_write_is_taken_back() {
 }
 
 #[test]
-fn a_failed_write_that_cannot_be_taken_back_ends_the_log() {
+fn a_failed_write_that_cannot_be_taken_back_stays_unclear() {
     let (dir, log) = log_with_two();
     log.writer.inject(Faults {
         write: Some(20),
@@ -50,6 +58,7 @@ fn a_failed_write_that_cannot_be_taken_back_ends_the_log() {
         try_append(&log, "torn"),
         Err(AppendError::Unclear(_))
     ));
+    fail_once_more(&log);
     assert!(matches!(
         try_append(&log, "three"),
         Err(AppendError::Unavailable(_))
@@ -61,7 +70,7 @@ fn a_failed_write_that_cannot_be_taken_back_ends_the_log() {
 }
 
 #[test]
-fn after_a_failed_sync_nobody_concludes_anything_until_the_log_is_opened_again() {
+fn after_a_failed_sync_nobody_concludes_anything_until_the_record_is_durable() {
     let (dir, log) = log_with_two();
     let mut tail = now(log.tail(Lane::Journal, Position(2))).unwrap();
     log.writer.inject(Faults {
@@ -70,8 +79,9 @@ fn after_a_failed_sync_nobody_concludes_anything_until_the_log_is_opened_again()
     });
     let third = commit(Shard(0), Position(2), "three");
     for _ in 0..2 {
-        // A retry is as unclear as the first try: the record may yet be found in the file.
+        // A retry that fails is as unclear as the first try: the record may yet be found in the file.
         let outcome = now(log.append(third.clone()));
+        fail_once_more(&log);
         assert!(
             matches!(outcome, Err(AppendError::Unclear(_))),
             "{outcome:?}"
@@ -90,10 +100,7 @@ fn after_a_failed_sync_nobody_concludes_anything_until_the_log_is_opened_again()
         now(log.last(Lane::Journal, Shard(0))),
         Err(ReadError::Unavailable(_))
     ));
-    assert!(
-        matches!(now(tail.next()), Err(ReadError::Unavailable(_))),
-        "it is not durable"
-    );
+    assert!(tail.next().now_or_never().is_none(), "it is not durable");
     drop(log);
 
     let log = Embedded::open(dir.path(), &small()).unwrap();
@@ -103,6 +110,41 @@ fn after_a_failed_sync_nobody_concludes_anything_until_the_log_is_opened_again()
         "here it had been written"
     );
     assert_eq!(payloads(&log), ["one", "two", "three"]);
+}
+
+#[test]
+fn after_a_failed_sync_the_record_is_written_again_and_the_log_goes_on() {
+    for same in [true, false] {
+        let (dir, log) = log_with_two();
+        let mut tail = now(log.tail(Lane::Journal, Position(2))).unwrap();
+        log.writer.inject(Faults {
+            sync: true,
+            ..Faults::default()
+        });
+        let third = commit(Shard(0), Position(2), "three");
+        let outcome = now(log.append(third.clone()));
+        assert!(
+            matches!(outcome, Err(AppendError::Unclear(_))),
+            "{outcome:?}"
+        );
+        if same {
+            assert_eq!(now(log.append(third)).unwrap(), Position(3));
+        } else {
+            // Whoever comes next finds that it stands where they meant to write.
+            let other = try_append(&log, "other");
+            let last = Position(3);
+            assert!(
+                matches!(&other, Err(AppendError::Conflict { last: found }) if *found == last),
+                "{other:?}"
+            );
+        }
+        assert_eq!(now(tail.next()).unwrap()[0].payload, "three");
+        assert_eq!(append(&log, "four"), Position(4));
+        assert_eq!(payloads(&log), ["one", "two", "three", "four"]);
+        drop(log);
+        let log = Embedded::open(dir.path(), &small()).unwrap();
+        assert_eq!(payloads(&log), ["one", "two", "three", "four"]);
+    }
 }
 
 #[test]

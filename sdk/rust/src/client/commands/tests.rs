@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use tidings_protocol::error::Remedy;
 use tidings_protocol::{command, frame};
 
 use super::*;
@@ -127,6 +128,89 @@ async fn a_momentary_refusal_keeps_the_order() {
     fixture.accept(&again[0], 1);
     assert_eq!(texts(&fixture.send()), ["a2"]);
     assert_eq!(one.await.unwrap().unwrap().seq, 1);
+}
+
+#[tokio::test]
+async fn every_error_does_what_the_catalogue_says() {
+    for code in ErrorCode::ALL {
+        let name = code.as_str();
+        let glass = Glass::default();
+        let mut fixture = Fixture::new(glass.clone(), 1).await;
+        let (stored, _) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
+        fixture.commands.give(post(1, "a1"), stored, answer);
+        fixture.commands.store();
+        let job = fixture.commands.job().await.unwrap();
+        fixture.commands.stored(job);
+        let first = fixture.send();
+        fixture.refuse(&first[0], name, code.retry(), 700);
+        assert!(fixture.send().is_empty(), "{name}: not at once");
+        fixture.now += Duration::from_millis(700);
+        let again = fixture.send();
+        match code.remedy() {
+            Remedy::Retry => {
+                assert_eq!(texts(&again), ["a1"], "{name}");
+                assert_eq!(again[0].command_id, first[0].command_id, "{name}");
+                assert!(answered.try_recv().is_err(), "{name}: nobody is told");
+            }
+            Remedy::NewToken
+            | Remedy::Correct
+            | Remedy::Tell
+            | Remedy::Refresh
+            | Remedy::Compare => {
+                assert!(again.is_empty(), "{name}: never again");
+                let error = answered.try_recv().unwrap().unwrap_err();
+                assert_eq!(
+                    (error.code(), error.retry()),
+                    (Some(*code), false),
+                    "{name}"
+                );
+                fixture.commands.store();
+                let job = fixture.commands.job().await.unwrap();
+                fixture.commands.stored(job);
+                assert!(glass.clone().load().unwrap().is_empty(), "{name}: kept");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_holds_every_lane_and_other_refusals_their_own() {
+    for (code, held) in [
+        (ErrorCode::RateLimited, true),
+        (ErrorCode::Unavailable, false),
+        (ErrorCode::Internal, false),
+    ] {
+        let mut fixture = Fixture::new(Memory::default(), 1).await;
+        fixture.give(post(1, "a1"));
+        let first = fixture.send();
+        fixture.refuse(&first[0], code.as_str(), true, 700);
+        fixture.give(post(2, "b1"));
+        assert_eq!(fixture.send().is_empty(), held, "{code:?}");
+        assert_eq!(
+            fixture.commands.deadline(),
+            Some(fixture.now + Duration::from_millis(700))
+        );
+        fixture.now += Duration::from_millis(700);
+        assert!(texts(&fixture.send()).contains(&"a1"), "{code:?}");
+        assert_eq!(fixture.commands.deadline(), None, "{code:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_at_which_the_server_keeps_failing_is_given_back() {
+    let mut fixture = Fixture::new(Memory::default(), 1).await;
+    let one = fixture.give(post(1, "a1"));
+    fixture.give(post(1, "a2"));
+    for _ in 0..INTERNAL_TRIES {
+        let sent = fixture.send();
+        assert_eq!(texts(&sent), ["a1"]);
+        fixture.refuse(&sent[0], "internal", true, 0);
+        fixture.now += Duration::from_secs(2);
+    }
+    assert_eq!(texts(&fixture.send()), ["a2"]);
+    let error = one.await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::Internal));
 }
 
 #[tokio::test]

@@ -206,6 +206,8 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
+    use tidings_protocol::close::After;
+
     use super::*;
     use crate::Disconnect;
 
@@ -272,14 +274,50 @@ mod tests {
 
     #[tokio::test]
     async fn every_close_code_does_what_the_catalogue_says() {
+        let now = Instant::now();
         for code in CloseCode::ALL {
-            let next = policy(&["ws://a:1"], false).next(&closed(code.code()), Instant::now(), 0.5);
-            assert_eq!(
-                matches!(next, Next::Wait(_)),
-                code.reconnect(),
-                "{}",
-                code.as_str()
-            );
+            let name = code.as_str();
+            let announced = |after_ms| {
+                Ended::Closing(Closing {
+                    code: name.to_owned(),
+                    reconnect: code.reconnect(),
+                    after_ms,
+                    ..Closing::default()
+                })
+            };
+            // Said in a last frame, and with a number only.
+            for ended in [announced(0), closed(code.code())] {
+                let fixed = policy(&["ws://a:1", "ws://b:1"], false).next(&ended, now, 0.5);
+                let mut policy = policy(&["ws://a:1", "ws://b:1"], true);
+                let next = policy.next(&ended, now, 0.5);
+                let host = policy.address().host.as_str();
+                match code.after() {
+                    After::AtOnce => {
+                        assert!(millis(next) <= AT_ONCE.as_millis(), "{name}");
+                        assert_eq!(host, "a", "{name}: the same server");
+                    }
+                    After::AsTold | After::Backoff => {
+                        millis(next);
+                        let home = matches!(ended, Ended::Closing(_));
+                        assert_eq!(host, if home { "a" } else { "b" }, "{name}");
+                        let told = policy.next(&announced(4321), now, 0.5);
+                        assert_eq!(millis(told), 4321, "{name}");
+                    }
+                    After::NewToken => {
+                        assert_eq!(next, Next::Wait(Duration::ZERO), "{name}");
+                        let Next::Stop(error) = fixed else {
+                            panic!("{name}: with the same token {fixed:?}");
+                        };
+                        assert_eq!(error.kind(), ErrorKind::Unauthenticated, "{name}");
+                    }
+                    After::Stop => {
+                        let Next::Stop(error) = next else {
+                            panic!("{name}: {next:?}");
+                        };
+                        assert_eq!(error.kind(), ErrorKind::Invalid, "{name}");
+                    }
+                }
+            }
         }
     }
 

@@ -19,10 +19,16 @@ use crate::{Connection, Disconnect, Token};
 /// Where the server names no heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Where an answer is owed and nothing at all is heard, the server is asked after this long whether it is
-/// there. Over QUIC nothing else tells that a server has been killed.
+/// there.
 const PROBE: Duration = Duration::from_secs(1);
 /// And is left after this long.
 const GONE: Duration = Duration::from_secs(5);
+/// Over QUIC nobody tells that a server has been killed, but one that lives acknowledges what is sent within
+/// a round trip and [25 ms](https://www.rfc-editor.org/rfc/rfc9000#section-18.2), whatever else it does. One
+/// that has not by this time, in which what was sent has been sent again several times, is left.
+const UNACKNOWLEDGED: Duration = Duration::from_millis(1_200);
+/// The same on a slow path, in round trips.
+const UNACKNOWLEDGED_TRIPS: u32 = 8;
 /// After the application could not come up with a new token.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -38,6 +44,9 @@ pub(super) struct Session {
     pinged: Instant,
     /// When a frame was sent that asks for an answer, unless something has been heard since.
     owed: Option<Instant>,
+    /// When something was sent that no datagram has followed, how many had come by then, and how long the
+    /// next may take.
+    unacknowledged: Option<(Instant, u64, Duration)>,
     renew_at: Option<Instant>,
     renewing: Option<Renewing>,
     renewal: u64,
@@ -74,6 +83,7 @@ impl Session {
             sent: now,
             pinged: now,
             owed: None,
+            unacknowledged: None,
             renew_at: renew_at(welcome.now_ms, welcome.token_expires_ms, now),
             renewing: None,
             renewal: 0,
@@ -117,6 +127,14 @@ impl Session {
             self.sender.feed(&frame).await?;
         }
         self.sent = now;
+        if let Some((datagrams, trip)) = self.receiver.acknowledged()
+            && self
+                .unacknowledged
+                .is_none_or(|(_, known, _)| known != datagrams)
+        {
+            let patience = UNACKNOWLEDGED.max(trip * UNACKNOWLEDGED_TRIPS);
+            self.unacknowledged = Some((now, datagrams, patience));
+        }
         self.sender.flush().await
     }
 
@@ -141,7 +159,9 @@ impl Session {
     /// When the server is taken for gone.
     fn gone_at(&self) -> Instant {
         let dead = self.heard + self.heartbeat * 2;
-        self.owed.map_or(dead, |owed| dead.min(owed + GONE))
+        let owed = self.owed.map_or(dead, |owed| dead.min(owed + GONE));
+        let unacknowledged = self.unacknowledged;
+        unacknowledged.map_or(owed, |(sent, _, patience)| owed.min(sent + patience))
     }
 
     /// A frame has come.
@@ -165,6 +185,12 @@ impl Session {
         token: &Token,
         next_id: &mut u64,
     ) -> Result<(), Disconnect> {
+        if let (Some((datagrams, _)), Some((_, known, _))) =
+            (self.receiver.acknowledged(), self.unacknowledged)
+            && datagrams != known
+        {
+            self.unacknowledged = None;
+        }
         if now >= self.gone_at() {
             return Err(Disconnect::new("the server does not answer"));
         }

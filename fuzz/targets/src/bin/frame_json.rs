@@ -1,0 +1,8 @@
+//! The fuzz target `frame_json`: see `fuzz/properties/src/frame_json.rs`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tidings_fuzz_properties::frame_json::check;
+use tidings_fuzz_targets::peak_of;
+
+fuzz_target!(|data: &[u8]| check(data, peak_of));

@@ -1,0 +1,115 @@
+//! The console page's files, compiled into the program and served as they are.
+//!
+//! All files but the page itself lie in a folder that is named after what they all hold: a browser keeps them for
+//! good, and a page of one version of the server never gets a file of another.
+
+use axum::{
+    Router,
+    extract::Path,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+
+/// A file of the console page or of the SDK it uses, compiled into the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Asset {
+    /// Its path, such as `/static/5f0c/console/app.js`; `/` is the page.
+    pub path: &'static str,
+    /// Its media type.
+    pub kind: &'static str,
+    /// Its contents.
+    pub bytes: &'static [u8],
+    /// Its contents once more, as gzip; empty where that would not be shorter.
+    pub gzip: &'static [u8],
+    /// Names its contents: a weak entity tag, for both forms of them.
+    pub tag: &'static str,
+    /// Whether its path is never given to other contents.
+    pub immutable: bool,
+}
+
+/// Routes to the files; none where there are no files.
+pub(crate) fn routes(assets: &'static [Asset]) -> Router {
+    if assets.is_empty() {
+        return Router::new();
+    }
+    let at = |path: &str| assets.iter().find(|asset| asset.path == path).copied();
+    let page = at("/");
+    Router::new()
+        .route(
+            "/",
+            get(move |headers: HeaderMap| async move { answer(page, &headers) }),
+        )
+        .route(
+            "/{*path}",
+            get(
+                move |Path(path): Path<String>, headers: HeaderMap| async move {
+                    answer(at(&format!("/{path}")), &headers)
+                },
+            ),
+        )
+}
+
+fn answer(asset: Option<Asset>, request: &HeaderMap) -> Response {
+    let Some(asset) = asset else {
+        // Another version may have it a moment later.
+        let headers = [(header::CACHE_CONTROL, "no-store")];
+        return (StatusCode::NOT_FOUND, headers, "no such page\n").into_response();
+    };
+    let mut headers = HeaderMap::new();
+    let mut set = |name, value| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    set(header::ETAG, asset.tag);
+    let caching = if asset.immutable {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    set(header::CACHE_CONTROL, caching);
+    set(header::VARY, "accept-encoding");
+    if asset.kind.starts_with("text/html") {
+        // The page runs nothing that does not come from here, and talks to this server alone.
+        set(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        );
+    }
+    if has(request, header::IF_NONE_MATCH, |tag| {
+        tag == "*" || tag == asset.tag
+    }) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    set(header::CONTENT_TYPE, asset.kind);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    if asset.gzip.is_empty() || !has(request, header::ACCEPT_ENCODING, takes_gzip) {
+        return (headers, asset.bytes).into_response();
+    }
+    set(header::CONTENT_ENCODING, "gzip");
+    (headers, asset.gzip).into_response()
+}
+
+/// Whether one of the values of a header that is a list is such a one.
+fn has(headers: &HeaderMap, name: header::HeaderName, is: impl Fn(&str) -> bool) -> bool {
+    let values = headers.get_all(name);
+    let mut values = values.iter().filter_map(|value| value.to_str().ok());
+    values.any(|value| value.split(',').any(|each| is(each.trim())))
+}
+
+/// Whether an element of `accept-encoding`, such as `gzip;q=0.8`, allows gzip. `*` is left out: whoever says no more
+/// than that gets what needs no decoding.
+fn takes_gzip(element: &str) -> bool {
+    let mut parts = element.split(';').map(str::trim);
+    let named = parts.next().is_some_and(|name| {
+        name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip")
+    });
+    let refused = parts.any(|part| {
+        let part = part.to_ascii_lowercase();
+        part.strip_prefix("q=")
+            .is_some_and(|weight| weight.trim().parse::<f32>().is_ok_and(|q| q <= 0.0))
+    });
+    named && !refused
+}
+
+#[cfg(test)]
+mod tests;

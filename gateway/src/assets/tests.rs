@@ -1,0 +1,84 @@
+//! Who gets gzip, what a browser may keep, and what it has to ask for again.
+
+use axum::{
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::Response,
+};
+
+use super::{Asset, answer, takes_gzip};
+
+const SCRIPT: Asset = Asset {
+    path: "/static/1f/console/app.js",
+    kind: "text/javascript; charset=utf-8",
+    bytes: b"the script as it is",
+    gzip: b"packed",
+    tag: "W/\"1f\"",
+    immutable: true,
+};
+
+fn ask(asset: Asset, headers: &[(HeaderName, &'static str)]) -> Response {
+    let headers: HeaderMap = headers
+        .iter()
+        .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+        .collect();
+    answer(Some(asset), &headers)
+}
+
+fn header_of(response: &Response, name: HeaderName) -> Option<&str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+#[test]
+fn gzip_goes_to_those_who_take_it() {
+    for yes in ["gzip", "GZIP", "gzip;q=0.1", "x-gzip", "gzip ; q=1"] {
+        assert!(takes_gzip(yes), "{yes}");
+    }
+    for no in ["", "br", "*", "gzip;q=0", "gzip; Q=0.000", "gzipped", "q=1"] {
+        assert!(!takes_gzip(no), "{no}");
+    }
+    let packed = ask(SCRIPT, &[(header::ACCEPT_ENCODING, "br, gzip;q=0.5")]);
+    assert_eq!(header_of(&packed, header::CONTENT_ENCODING), Some("gzip"));
+    assert_eq!(header_of(&packed, header::VARY), Some("accept-encoding"));
+    let plain = ask(SCRIPT, &[(header::ACCEPT_ENCODING, "br")]);
+    assert_eq!(header_of(&plain, header::CONTENT_ENCODING), None);
+    assert_eq!(header_of(&plain, header::VARY), Some("accept-encoding"));
+    let never_packed = Asset {
+        gzip: b"",
+        ..SCRIPT
+    };
+    let plain = ask(never_packed, &[(header::ACCEPT_ENCODING, "gzip")]);
+    assert_eq!(header_of(&plain, header::CONTENT_ENCODING), None);
+}
+
+#[test]
+fn the_page_is_asked_for_each_time_and_sent_only_when_it_changed() {
+    let page = Asset {
+        path: "/",
+        kind: "text/html; charset=utf-8",
+        immutable: false,
+        ..SCRIPT
+    };
+    let first = ask(page, &[]);
+    assert_eq!(first.status(), StatusCode::OK);
+    assert_eq!(header_of(&first, header::CACHE_CONTROL), Some("no-cache"));
+    assert_eq!(header_of(&first, header::ETAG), Some("W/\"1f\""));
+    assert!(header_of(&first, header::CONTENT_SECURITY_POLICY).is_some());
+    for known in ["W/\"1f\"", "W/\"0\", W/\"1f\"", "*"] {
+        let again = ask(page, &[(header::IF_NONE_MATCH, known)]);
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{known}");
+        assert_eq!(header_of(&again, header::ETAG), Some("W/\"1f\""));
+    }
+    let older = ask(page, &[(header::IF_NONE_MATCH, "W/\"0\"")]);
+    assert_eq!(older.status(), StatusCode::OK);
+}
+
+#[test]
+fn scripts_are_kept_for_good_and_what_is_missing_is_not_remembered() {
+    let script = ask(SCRIPT, &[]);
+    let caching = header_of(&script, header::CACHE_CONTROL).unwrap_or_default();
+    assert!(caching.contains("immutable"), "{caching}");
+    assert_eq!(header_of(&script, header::CONTENT_SECURITY_POLICY), None);
+    let missing = answer(None, &HeaderMap::new());
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    assert_eq!(header_of(&missing, header::CACHE_CONTROL), Some("no-store"));
+}
