@@ -23,6 +23,8 @@ pub struct Options {
     pub address: Address,
     /// Makes the token of a user.
     pub token: Box<dyn Fn(&str) -> String>,
+    /// Messages the log holds before.
+    pub messages: u32,
     /// Messages missed before each return.
     pub missed: u32,
     /// How often somebody returns.
@@ -32,8 +34,8 @@ pub struct Options {
 /// What came of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Position of the log's head: about as many events as it holds.
-    pub log_position: u64,
+    /// Messages the log held before.
+    pub messages: u32,
     /// Messages missed before each return.
     pub missed: u32,
     /// How often somebody returned.
@@ -52,8 +54,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} returns after {} missed messages, with the log at {}",
-            self.times, self.missed, self.log_position
+            "{} returns after {} missed messages, with {} others in the log",
+            self.times, self.missed, self.messages
         )?;
         let mut line = |name: &str, cpu: f64, time: &Quantiles| {
             writeln!(
@@ -116,7 +118,7 @@ pub async fn run(options: &Options, pid: u32) -> Result<Report, ResumeError> {
     let (baseline_ms, baseline_cpu_ms) = visitor.measure(&ahead, 0, pid).await?;
     let (resume_ms, server_cpu_ms) = visitor.measure(&behind.cursor, options.missed, pid).await?;
     Ok(Report {
-        log_position: head,
+        messages: options.messages,
         missed: options.missed,
         times: options.times,
         resume_ms,

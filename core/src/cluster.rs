@@ -24,6 +24,7 @@ use crate::{
     fanout::Fanout,
     handler::{Answer, Queue, Submission},
     log::Shard,
+    projections::Projections,
 };
 
 mod members;
@@ -74,7 +75,11 @@ struct Ears {
 }
 
 impl Cluster {
-    pub(crate) fn new(config: Config, queues: Arc<[Arc<Queue>]>) -> Cluster {
+    pub(crate) fn new(
+        config: Config,
+        queues: Arc<[Arc<Queue>]>,
+        projections: Arc<Projections>,
+    ) -> Cluster {
         let me = Announcement {
             node: config.node,
             epoch: config.epoch,
@@ -83,7 +88,12 @@ impl Cluster {
             leaving: false,
         };
         let begun = crate::clock::moment();
-        let router = Router::new(me, queues.clone(), Box::new(move || begun.elapsed()));
+        let router = Router::new(
+            me,
+            queues.clone(),
+            Box::new(move || begun.elapsed()),
+            Box::new(move || projections.cursor()),
+        );
         Cluster {
             config,
             router: Arc::new(router),
@@ -280,6 +290,7 @@ impl Cluster {
                 id: asked.id,
                 happened_ms: asked.happened_ms,
                 known: asked.known,
+                forwarded: true,
                 chain: None,
                 reply,
             };

@@ -13,6 +13,7 @@ use tidings_core::{
     content,
     domain::{ConversationId, UserId},
     keys::KeyError,
+    log::Lane,
     projections::{
         ReadError, Snapshot,
         read::{self, MessageView, Page, Viewer},
@@ -55,8 +56,11 @@ const ENVELOPE: usize = 1_024;
 
 /// Waits until everything that was acknowledged on this node can be read.
 async fn caught_up(gateway: &Gateway) -> Result<(), Failure> {
-    let accepted = gateway.accepted.load(Ordering::Relaxed);
-    let reached = gateway.node.projections.reached(accepted);
+    reached(gateway, gateway.accepted.load(Ordering::Relaxed)).await
+}
+
+async fn reached(gateway: &Gateway, position: u64) -> Result<(), Failure> {
+    let reached = gateway.node.projections.reached(position);
     match tokio::time::timeout(CATCH_UP, reached).await {
         Ok(()) => Ok(()),
         Err(_) => Err(Failure::new(
@@ -66,8 +70,8 @@ async fn caught_up(gateway: &Gateway) -> Result<(), Failure> {
     }
 }
 
-/// Runs a check, and if it fails once more when all that was acknowledged can be read: what it looked
-/// for may have been too new.
+/// Runs a check, and if it fails once more when all that the log holds by now can be read: what it looked
+/// for may have been acknowledged a moment ago, also on another node or before a restart.
 async fn settled<T>(
     gateway: &Gateway,
     check: impl Fn() -> Result<T, Failure>,
@@ -75,7 +79,12 @@ async fn settled<T>(
     match check() {
         Ok(done) => Ok(done),
         Err(_) => {
-            caught_up(gateway).await?;
+            let head = gateway.node.log.head(Lane::Journal).await;
+            let head = head.map_err(|error| {
+                let message = format!("the log cannot be asked at present: {error}");
+                Failure::new(ErrorCode::Unavailable, message)
+            })?;
+            reached(gateway, head.0).await?;
             check()
         }
     }

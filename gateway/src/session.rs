@@ -497,6 +497,7 @@ impl Session {
                             id: Some(command_id),
                             happened_ms: None,
                             known: shared.gateway.accepted.load(Ordering::Relaxed),
+                            forwarded: false,
                             chain: None,
                             reply: Box::new(move |answer| reply_to.answer(id, answer)),
                         });

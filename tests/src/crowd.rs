@@ -245,8 +245,10 @@ impl Crowd {
         random.choose_multiple(done, many)
     }
 
-    /// Everything that is wrong with what was answered and told, given what the log holds.
-    pub fn broken(&self, journal: &Journal) -> Vec<String> {
+    /// Everything that is wrong with what was answered and told, given what the log holds. `late`: a server
+    /// has been paused, so that what lies in its sockets may be carried out by it later, when the command
+    /// has long been refused elsewhere. A refusal is not recorded; that is seen then, and is not broken.
+    pub fn broken(&self, journal: &Journal, late: bool) -> Vec<String> {
         let ledger = self.ledger.lock().expect("nothing panics here");
         let mut broken = [&ledger.wrong[..], &journal.wrong].concat();
         for (command, positions) in &journal.commands {
@@ -262,6 +264,10 @@ impl Crowd {
                 // A refusal is final.
                 Err(error) if error.kind() != ErrorKind::Closed && recorded.is_none() => {}
                 Err(error) if error.kind() == ErrorKind::Closed => {}
+                Err(error) if late => println!(
+                    "  {} was refused {:?} ({error}), which a late copy did at {recorded:?}",
+                    answered.user, answered.request
+                ),
                 result => broken.push(format!(
                     "{} was answered {result:?} to {:?} {:?}, which is recorded at {recorded:?}",
                     answered.user, answered.command_id, answered.request
@@ -429,6 +435,8 @@ fn something(state: &State, user: &str, hall: Uuid, random: &mut Rng) -> Option<
         11 => ask::retract(conversation, seq),
         12 | 13 => ask::react(conversation, seq, reaction),
         14 => ask::unreact(conversation, seq, reaction),
+        // What nobody has said yet cannot be read.
+        15 | 16 if view.last_seq == 0 => return None,
         15 | 16 => ask::read(conversation, seq),
         17 => ask::typing(conversation, random.bool()),
         18 => ask::mute(conversation, random.bool()),

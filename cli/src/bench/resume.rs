@@ -62,6 +62,7 @@ impl Resume {
         let options = Options {
             address: Address::parse(&format!("ws://{address}"))?,
             token: Box::new(move |user| signer.sign(user, SystemClock.now_ms() + TOKENS_MS)),
+            messages: self.messages,
             missed: self.missed,
             times: self.times,
         };

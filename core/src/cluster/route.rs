@@ -108,6 +108,8 @@ pub(super) struct Router {
     pub(super) commands: Outgoing,
     /// What the clock shows, since it began.
     now: Box<dyn Fn() -> Duration + Send + Sync>,
+    /// The position that this node has folded.
+    folded: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
 /// Answers to be given once no lock is held.
@@ -118,6 +120,7 @@ impl Router {
         me: Announcement,
         queues: Arc<[Arc<Queue>]>,
         now: Box<dyn Fn() -> Duration + Send + Sync>,
+        folded: Box<dyn Fn() -> u64 + Send + Sync>,
     ) -> Router {
         let route = || {
             Mutex::new(Route {
@@ -134,6 +137,7 @@ impl Router {
             next: AtomicU64::new(1),
             commands: Outgoing::default(),
             now,
+            folded,
         }
     }
 
@@ -257,7 +261,7 @@ impl Router {
                     command: &submission.command,
                     id: submission.id,
                     happened_ms: submission.happened_ms,
-                    known: submission.known,
+                    known: submission.known.max((self.folded)()),
                 });
                 route.unanswered += 1;
                 let since = self.now();

@@ -57,6 +57,8 @@ struct Writer {
     parts: Parts,
     /// Position of the shard's last commit, as far as known.
     fence: Position,
+    /// That of the last one known to be another writer's.
+    foreign: Position,
     aggregates: Aggregates,
     /// Answers to commands whose commit the projections may not have folded yet.
     recent: HashMap<(CommandId, UserId), (u32, Accepted)>,
@@ -143,6 +145,7 @@ impl Writer {
             metrics,
             parts,
             fence: Position::START,
+            foreign: Position::START,
             aggregates: Aggregates::new(KEPT_CONVERSATIONS),
             recent: HashMap::new(),
             blocks: Blocks::default(),
@@ -245,7 +248,7 @@ impl Writer {
         }
         self.aggregates.clear();
         self.recent.clear();
-        self.fence = last;
+        (self.fence, self.foreign) = (last, last);
         match self.reached(last.0).await {
             true => Ok(false),
             false => Err(STOPPING.to_owned()),
@@ -258,7 +261,7 @@ impl Writer {
         if folded > self.fence {
             self.aggregates.clear();
             self.recent.clear();
-            self.fence = folded;
+            (self.fence, self.foreign) = (folded, folded);
         }
     }
 
@@ -312,6 +315,11 @@ impl Writer {
                 }
                 Ok(None) => {}
                 Err(error) => return self.unread(submission, &error),
+            }
+            // Sent before another node wrote here, so perhaps to one that was then taken for gone. What has
+            // become of it there, a refusal for instance, is not undone here.
+            if submission.forwarded && submission.known < self.foreign.0 {
+                return self.unavailable(submission, "another server has written meanwhile");
             }
         }
         if submission.chain.as_ref().is_some_and(Chain::is_broken) {
@@ -531,6 +539,7 @@ impl Writer {
                     Failed::Conflict => {
                         self.recent.clear();
                         if self.catch_up().await && self.reached(self.fence.0).await {
+                            self.foreign = self.fence;
                             return Some(round.into_submissions());
                         }
                         self.fail(round, STOPPING);
@@ -583,7 +592,7 @@ impl Writer {
         };
         match self.try_append(&append).await {
             Ok(position) => self.fence = position,
-            Err(AppendError::Conflict { .. }) => {}
+            Err(AppendError::Conflict { last }) => self.foreign = last,
             Err(error) => {
                 let why = error.to_string();
                 self.say(&why);

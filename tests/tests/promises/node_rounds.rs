@@ -68,6 +68,32 @@ enum Disturbance {
 }
 
 impl Disturbance {
+    /// Whether a server is silent for a while and then goes on where it was.
+    fn pauses(self) -> bool {
+        use Disturbance as D;
+        match self {
+            D::Pause(_)
+            | D::Doze(..)
+            | D::PauseBoth(_)
+            | D::PauseOverLogRestart(_)
+            | D::StopBesidePaused(_)
+            | D::KillBesidePaused(_)
+            | D::StartBesidePaused(_)
+            | D::Flap(_) => true,
+            D::Kill(_)
+            | D::Stop(_)
+            | D::KillBoth
+            | D::KillLog(_)
+            | D::PauseLog(_)
+            | D::KillWithLog(_)
+            | D::KillWithoutLog(_)
+            | D::StopWhileLogPauses(..)
+            | D::KillAndForget(_)
+            | D::Part(_)
+            | D::Cut => false,
+        }
+    }
+
     /// All there are, in any order.
     fn deck(random: &mut Rng) -> Vec<Disturbance> {
         use Disturbance as D;
@@ -110,6 +136,8 @@ struct Scene {
     fleet: Fleet,
     crowd: Crowd,
     journal: Journal,
+    /// Whether a server has been paused.
+    paused: bool,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -175,6 +203,7 @@ impl Scene {
             fleet,
             crowd,
             journal: Journal::default(),
+            paused: false,
         }
     }
 
@@ -219,6 +248,7 @@ impl Scene {
         tokio::time::sleep(Duration::from_micros(random.u64(..20_000))).await;
 
         let begun = Instant::now();
+        self.paused |= disturbance.pauses();
         self.disturb(disturbance, random).await;
         let disturbed = begun.elapsed();
 
@@ -451,7 +481,7 @@ impl Scene {
         }
         let config = self.worlds[0].nats().config();
         self.journal.read_on(config).await;
-        let broken = self.crowd.broken(&self.journal);
+        let broken = self.crowd.broken(&self.journal, self.paused);
         assert!(
             broken.is_empty(),
             "{} things are broken: {:#?}",
@@ -469,7 +499,8 @@ impl Scene {
         }
         for user in USERS {
             let read = self.crowd.read(user);
-            eventually("what was read is recorded", async || {
+            let what = format!("what {user} has read, up to {read}, is recorded");
+            eventually(&what, async || {
                 let mut session = Session::open(self.server(0), Way::WebSocketJson, user).await;
                 let hall = history::conversation(&mut session, self.crowd.hall).await;
                 (hall.read_seq >= read).then_some(())
