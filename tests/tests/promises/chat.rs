@@ -107,6 +107,9 @@ impl Chat {
 
 impl Drop for Chat {
     fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("printed: {:?}\ntold: {}", self.printed(), self.errors());
+        }
         // It may have ended by itself, which is as well.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -193,6 +196,8 @@ async fn a_screen_shows_what_others_write_and_leaves_the_terminal_as_it_was() {
     ann.prints("\u{1b}[?1049h").await;
     ben.write("pterodactyl\n");
     ann.prints("pterodactyl").await;
+    // In the list it stands a moment earlier than there is anything to write into.
+    ann.prints("the conversation begins here").await;
     ann.write("archaeopteryx\r");
     ben.prints("#2 ann: archaeopteryx").await;
     ann.write("/group Birds\r");
