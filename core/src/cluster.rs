@@ -24,7 +24,6 @@ use crate::{
     fanout::Fanout,
     handler::{Answer, Queue, Submission},
     log::Shard,
-    projections::Projections,
 };
 
 mod members;
@@ -75,11 +74,7 @@ struct Ears {
 }
 
 impl Cluster {
-    pub(crate) fn new(
-        config: Config,
-        queues: Arc<[Arc<Queue>]>,
-        projections: Arc<Projections>,
-    ) -> Cluster {
+    pub(crate) fn new(config: Config, queues: Arc<[Arc<Queue>]>) -> Cluster {
         let me = Announcement {
             node: config.node,
             epoch: config.epoch,
@@ -88,12 +83,7 @@ impl Cluster {
             leaving: false,
         };
         let begun = crate::clock::moment();
-        let router = Router::new(
-            me,
-            queues.clone(),
-            Box::new(move || begun.elapsed()),
-            Box::new(move || projections.cursor()),
-        );
+        let router = Router::new(me, queues.clone(), Box::new(move || begun.elapsed()));
         Cluster {
             config,
             router: Arc::new(router),
@@ -290,7 +280,6 @@ impl Cluster {
                 id: asked.id,
                 happened_ms: asked.happened_ms,
                 known: asked.known,
-                forwarded: true,
                 chain: None,
                 reply,
             };

@@ -43,9 +43,6 @@ pub struct Submission {
     /// A position that is known to whoever asks, 0 for none: a command that looks at facts of another
     /// shard finds them as they were there, or later.
     pub known: u64,
-    /// Whether it comes from another node, which gives it to someone else when this one is silent. Then
-    /// `known` is a position that node had folded, or accepted a command at, when it sent this.
-    pub forwarded: bool,
     /// Those it is carried out in order with, if it is.
     pub chain: Option<Chain>,
     /// Called once with the answer, on the writer's thread: do little.
@@ -169,7 +166,7 @@ impl Handler {
     pub(crate) fn new(
         identity: Identity,
         config: &Config,
-        cluster: Option<(cluster::Config, Arc<Projections>)>,
+        cluster: Option<cluster::Config>,
     ) -> Handler {
         let queue = || {
             Arc::new(Queue {
@@ -182,9 +179,7 @@ impl Handler {
         let queues: Arc<[_]> = (0..identity.shards).map(|_| queue()).collect();
         Handler {
             identity,
-            cluster: cluster.map(|(config, projections)| {
-                Arc::new(Cluster::new(config, queues.clone(), projections))
-            }),
+            cluster: cluster.map(|config| Arc::new(Cluster::new(config, queues.clone()))),
             queues,
             metrics: Arc::default(),
         }
@@ -229,7 +224,6 @@ impl Handler {
             id,
             happened_ms,
             known: 0,
-            forwarded: false,
             reply,
         });
         told.await

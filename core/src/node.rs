@@ -88,7 +88,6 @@ pub struct Health {
 impl Node {
     /// Starts the node's threads.
     pub fn start(parts: Parts, ids: Ids, cluster: Option<cluster::Config>) -> io::Result<Node> {
-        let cluster = cluster.map(|config| (config, parts.projections.clone()));
         let handler = Handler::new(parts.log.identity(), &parts.config, cluster);
         let fanout = Arc::new(Fanout::new(parts.projections.clone(), parts.keys.clone()));
         let cursors = Arc::new(Cursors::default());

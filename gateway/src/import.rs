@@ -248,7 +248,6 @@ fn submit(gateway: &Gateway, command: ImportCommand, chain: &Chain) -> Begun {
         id: Some(id),
         happened_ms,
         known: 0,
-        forwarded: false,
         chain: Some(chain.clone()),
         reply: Box::new(move |answer| {
             of.answered(&answer);

@@ -54,6 +54,11 @@ const CATCH_UP: Duration = Duration::from_secs(5);
 /// Bytes of a page beside its items.
 const ENVELOPE: usize = 1_024;
 
+const BEHIND: &str = "the server is behind with what was accepted: try again";
+
+/// How long what may be too new to be found is waited for.
+const SETTLE: Duration = Duration::from_secs(1);
+
 /// Waits until everything that was acknowledged on this node can be read.
 async fn caught_up(gateway: &Gateway) -> Result<(), Failure> {
     reached(gateway, gateway.accepted.load(Ordering::Relaxed)).await
@@ -63,10 +68,7 @@ async fn reached(gateway: &Gateway, position: u64) -> Result<(), Failure> {
     let reached = gateway.node.projections.reached(position);
     match tokio::time::timeout(CATCH_UP, reached).await {
         Ok(()) => Ok(()),
-        Err(_) => Err(Failure::new(
-            ErrorCode::Unavailable,
-            "the server is behind with what it has accepted: try again",
-        )),
+        Err(_) => Err(Failure::new(ErrorCode::Unavailable, BEHIND)),
     }
 }
 
@@ -79,12 +81,16 @@ async fn settled<T>(
     match check() {
         Ok(done) => Ok(done),
         Err(_) => {
-            let head = gateway.node.log.head(Lane::Journal).await;
-            let head = head.map_err(|error| {
-                let message = format!("the log cannot be asked at present: {error}");
-                Failure::new(ErrorCode::Unavailable, message)
-            })?;
-            reached(gateway, head.0).await?;
+            let behind = || Failure::new(ErrorCode::Unavailable, BEHIND);
+            let settling = async {
+                let head = gateway.node.log.head(Lane::Journal).await;
+                reached(gateway, head.map_err(|_| behind())?.0).await
+            };
+            // The connection waits meanwhile.
+            match tokio::time::timeout(SETTLE, settling).await {
+                Ok(settled) => settled?,
+                Err(_) => return Err(behind()),
+            }
             check()
         }
     }
@@ -128,10 +134,11 @@ pub(crate) async fn typing(
 ) -> Result<(), Failure> {
     let id = translate::conversation_id(conversation)?;
     let node = &shared.gateway.node;
-    settled(&shared.gateway, || {
-        present(&node.projections.read(), id, user)
-    })
-    .await?;
+    let member = || present(&node.projections.read(), id, user);
+    if member().is_err() {
+        caught_up(&shared.gateway).await?;
+        member()?;
+    }
     Ok(node.typing(id, user, active)?)
 }
 

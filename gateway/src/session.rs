@@ -497,7 +497,6 @@ impl Session {
                             id: Some(command_id),
                             happened_ms: None,
                             known: shared.gateway.accepted.load(Ordering::Relaxed),
-                            forwarded: false,
                             chain: None,
                             reply: Box::new(move |answer| reply_to.answer(id, answer)),
                         });

@@ -246,7 +246,7 @@ impl Crowd {
     }
 
     /// Everything that is wrong with what was answered and told, given what the log holds. `late`: a server
-    /// has been paused, so that what lies in its sockets may be carried out by it later, when the command
+    /// has been silent for a while, so that what lies in its sockets may be carried out by it later, when the command
     /// has long been refused elsewhere. A refusal is not recorded; that is seen then, and is not broken.
     pub fn broken(&self, journal: &Journal, late: bool) -> Vec<String> {
         let ledger = self.ledger.lock().expect("nothing panics here");

@@ -108,8 +108,6 @@ pub(super) struct Router {
     pub(super) commands: Outgoing,
     /// What the clock shows, since it began.
     now: Box<dyn Fn() -> Duration + Send + Sync>,
-    /// The position that this node has folded.
-    folded: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
 /// Answers to be given once no lock is held.
@@ -120,7 +118,6 @@ impl Router {
         me: Announcement,
         queues: Arc<[Arc<Queue>]>,
         now: Box<dyn Fn() -> Duration + Send + Sync>,
-        folded: Box<dyn Fn() -> u64 + Send + Sync>,
     ) -> Router {
         let route = || {
             Mutex::new(Route {
@@ -137,7 +134,6 @@ impl Router {
             next: AtomicU64::new(1),
             commands: Outgoing::default(),
             now,
-            folded,
         }
     }
 
@@ -261,7 +257,7 @@ impl Router {
                     command: &submission.command,
                     id: submission.id,
                     happened_ms: submission.happened_ms,
-                    known: submission.known.max((self.folded)()),
+                    known: submission.known,
                 });
                 route.unanswered += 1;
                 let since = self.now();

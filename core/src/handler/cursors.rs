@@ -114,7 +114,6 @@ impl Cursors {
                 id: None,
                 happened_ms: None,
                 known: 0,
-                forwarded: false,
                 chain: None,
                 reply: Box::new(move |answer| {
                     // A refusal means that the member has left meanwhile: nothing is owed.

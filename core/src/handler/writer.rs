@@ -57,8 +57,6 @@ struct Writer {
     parts: Parts,
     /// Position of the shard's last commit, as far as known.
     fence: Position,
-    /// That of the last one known to be another writer's.
-    foreign: Position,
     aggregates: Aggregates,
     /// Answers to commands whose commit the projections may not have folded yet.
     recent: HashMap<(CommandId, UserId), (u32, Accepted)>,
@@ -89,8 +87,9 @@ impl Blocks {
         actor: &UserId,
         peer: &UserId,
     ) -> Result<bool, ReadError> {
-        let rows = projections.read();
+        // Before the rows: what is older than its version is looked up once more, the reverse would stay.
         let as_of = projections.block_changes();
+        let rows = projections.read();
         if self.as_of != as_of || self.known.len() > KEPT_BLOCKS {
             self.known.clear();
             self.as_of = as_of;
@@ -145,7 +144,6 @@ impl Writer {
             metrics,
             parts,
             fence: Position::START,
-            foreign: Position::START,
             aggregates: Aggregates::new(KEPT_CONVERSATIONS),
             recent: HashMap::new(),
             blocks: Blocks::default(),
@@ -199,7 +197,10 @@ impl Writer {
                         Ok(false) => waiting
                             .splice(0..0, round.into_submissions())
                             .for_each(drop),
-                        Err(why) => self.fail(round, &why),
+                        Err(why) => {
+                            self.say(&why);
+                            self.fail(round, &why);
+                        }
                     }
                 }
                 self.aggregates.trim(std::iter::empty());
@@ -241,14 +242,17 @@ impl Writer {
     /// one has not heard of. If so, that is folded, and all is to be decided again. An error says why it is
     /// not known.
     async fn confirm(&mut self) -> Result<bool, String> {
-        let last = self.parts.log.last(Lane::Journal, self.shard).await;
-        let last = last.map_err(|error| error.to_string())?;
+        let last = self.parts.log.last(Lane::Journal, self.shard);
+        let last = match tokio::time::timeout(PATIENCE, last).await {
+            Ok(last) => last.map_err(|error| error.to_string())?,
+            Err(_) => return Err("the log does not say where the shard ends".to_owned()),
+        };
         if last <= self.fence {
             return Ok(true);
         }
         self.aggregates.clear();
         self.recent.clear();
-        (self.fence, self.foreign) = (last, last);
+        self.fence = last;
         match self.reached(last.0).await {
             true => Ok(false),
             false => Err(STOPPING.to_owned()),
@@ -261,7 +265,7 @@ impl Writer {
         if folded > self.fence {
             self.aggregates.clear();
             self.recent.clear();
-            (self.fence, self.foreign) = (folded, folded);
+            self.fence = folded;
         }
     }
 
@@ -315,11 +319,6 @@ impl Writer {
                 }
                 Ok(None) => {}
                 Err(error) => return self.unread(submission, &error),
-            }
-            // Sent before another node wrote here, so perhaps to one that was then taken for gone. What has
-            // become of it there, a refusal for instance, is not undone here.
-            if submission.forwarded && submission.known < self.foreign.0 {
-                return self.unavailable(submission, "another server has written meanwhile");
             }
         }
         if submission.chain.as_ref().is_some_and(Chain::is_broken) {
@@ -539,7 +538,6 @@ impl Writer {
                     Failed::Conflict => {
                         self.recent.clear();
                         if self.catch_up().await && self.reached(self.fence.0).await {
-                            self.foreign = self.fence;
                             return Some(round.into_submissions());
                         }
                         self.fail(round, STOPPING);
@@ -592,7 +590,7 @@ impl Writer {
         };
         match self.try_append(&append).await {
             Ok(position) => self.fence = position,
-            Err(AppendError::Conflict { last }) => self.foreign = last,
+            Err(AppendError::Conflict { .. }) => {}
             Err(error) => {
                 let why = error.to_string();
                 self.say(&why);

@@ -171,7 +171,6 @@ impl Call {
             id: Some(id),
             happened_ms,
             known: self.gateway.accepted.load(Ordering::Relaxed),
-            forwarded: false,
             chain: chain.cloned(),
             reply: Box::new(move |answer| {
                 if let Some(chain) = of {

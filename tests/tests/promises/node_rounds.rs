@@ -68,7 +68,7 @@ enum Disturbance {
 }
 
 impl Disturbance {
-    /// Whether a server is silent for a while and then goes on where it was.
+    /// Whether a server is silent for a while, to clients or to the other, and then goes on where it was.
     fn pauses(self) -> bool {
         use Disturbance as D;
         match self {
@@ -79,18 +79,15 @@ impl Disturbance {
             | D::StopBesidePaused(_)
             | D::KillBesidePaused(_)
             | D::StartBesidePaused(_)
-            | D::Flap(_) => true,
-            D::Kill(_)
-            | D::Stop(_)
-            | D::KillBoth
+            | D::Flap(_)
             | D::KillLog(_)
             | D::PauseLog(_)
             | D::KillWithLog(_)
             | D::KillWithoutLog(_)
             | D::StopWhileLogPauses(..)
-            | D::KillAndForget(_)
             | D::Part(_)
-            | D::Cut => false,
+            | D::Cut => true,
+            D::Kill(_) | D::Stop(_) | D::KillBoth | D::KillAndForget(_) => false,
         }
     }
 
@@ -136,7 +133,7 @@ struct Scene {
     fleet: Fleet,
     crowd: Crowd,
     journal: Journal,
-    /// Whether a server has been paused.
+    /// Whether a server has been silent and gone on.
     paused: bool,
 }
 

@@ -109,7 +109,6 @@ impl Local {
             id: Some(id),
             happened_ms: deed.happened_ms,
             known: 0,
-            forwarded: false,
             chain: Some(chain.clone()),
             reply: Box::new(move |answer| {
                 of.answered(&answer);

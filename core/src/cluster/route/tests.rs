@@ -65,7 +65,6 @@ impl Bench {
                 announcement(1),
                 Arc::new([queue.clone()]),
                 Box::new(now),
-                Box::new(|| 7),
             )),
             queue,
             clock,
@@ -89,7 +88,6 @@ impl Bench {
                 id: Some(CommandId(name(number))),
                 happened_ms: None,
                 known: 0,
-                forwarded: false,
                 chain: None,
                 reply: Box::new(move |answer| {
                     let accepted = matches!(answer, Answer::Accepted(_));
@@ -234,7 +232,6 @@ fn a_full_queue_refuses_and_the_shard_goes_on() {
         announcement(1),
         Arc::new([handler.queue(SHARD)]),
         Box::new(|| Duration::ZERO),
-        Box::new(|| 0),
     ));
     let bench = Bench { router, ..bench };
     bench.submit(1);

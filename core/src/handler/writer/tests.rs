@@ -89,21 +89,6 @@ impl Desk {
 
     /// Submits a command; its answer appears in what is returned.
     fn submit(&self, actor: &str, id: Option<CommandId>, command: Command) -> Reply {
-        self.submit_as(actor, id, command, None)
-    }
-
-    /// Submits a command that another node has sent, with a position that it knew then.
-    fn forward(&self, actor: &str, id: CommandId, command: Command, known: u64) -> Reply {
-        self.submit_as(actor, Some(id), command, Some(known))
-    }
-
-    fn submit_as(
-        &self,
-        actor: &str,
-        id: Option<CommandId>,
-        command: Command,
-        forwarded: Option<u64>,
-    ) -> Reply {
         let answer = Arc::new(Mutex::new(None));
         let told = answer.clone();
         self.handler.submit(Submission {
@@ -111,8 +96,7 @@ impl Desk {
             command,
             id,
             happened_ms: None,
-            known: forwarded.unwrap_or_default(),
-            forwarded: forwarded.is_some(),
+            known: 0,
             chain: None,
             reply: Box::new(move |answer| assert!(told.lock().replace(answer).is_none())),
         });
@@ -131,7 +115,6 @@ impl Desk {
                 id: Some(*id),
                 happened_ms: None,
                 known: 0,
-                forwarded: false,
                 chain: Some(chain.clone()),
                 reply: Box::new(move |answer| {
                     of.answered(&answer);

@@ -230,31 +230,6 @@ async fn a_refusal_rests_on_all_that_the_log_holds() {
     assert_eq!(accepted.position, 3);
 }
 
-/// A copy that comes late, to a node that was taken for gone, undoes nothing of what happened meanwhile.
-#[tokio::test]
-async fn what_was_sent_before_another_node_wrote_is_not_carried_out() {
-    let one = started().await;
-    let other = one.another("rows of the other");
-    other.fold().await;
-    let working = async {
-        let warm = other.post("ann", command_id(2), "so that it knows the shard");
-        answered(&warm).await;
-        one.fold().await;
-        one.post("ann", command_id(3), "by another writer");
-        one.work().await;
-        other.fold().await;
-        let late = other.forward("ann", command_id(4), post("late"), 2);
-        answered(&late).await;
-        let known = other.forward("ann", command_id(5), post("in time"), 3);
-        answered(&known).await;
-        other.handler.close();
-        (late, known)
-    };
-    let (_, (late, known)) = tokio::join!(run(other.handler.clone(), other.parts.clone()), working);
-    assert!(matches!(late.get(), Some(Answer::Unavailable(_))));
-    assert_eq!(known.accepted().position, 4);
-}
-
 async fn answered(reply: &Reply) {
     while reply.get().is_none() {
         tokio::task::yield_now().await;
