@@ -249,6 +249,8 @@ function tools(message, { conversation, client, history }) {
     receipts.hidden = true;
     faces.hidden = !faces.hidden;
     react.setAttribute('aria-expanded', String(!faces.hidden));
+    // They stand before it, where Tab does not go next.
+    if (!faces.hidden) faces.querySelector('button')?.focus();
   };
   const react = iconButton('smile', 'React', toggleFaces, { 'aria-expanded': 'false' });
   /** What was wanted has been done. */

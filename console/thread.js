@@ -8,6 +8,9 @@ import { titleOf } from './list.js';
 import { avatar, fullName, nameOf, shortName } from './people.js';
 import { listed, plural } from './text.js';
 
+/** A screen reader has begun to read by then. */
+const SAID_MS = 3000;
+
 export class Thread {
   /** @type {import('../sdk/js/src/index.js').Conversation | null} */
   conversation = null;
@@ -130,10 +133,21 @@ export class Thread {
     const notice = this.notices.of(id).at(-1);
     if (notice && notice.key !== this.#lastNotice) {
       this.#lastNotice = notice.key;
-      this.live.textContent = notice.text;
+      this.#say(notice.text);
     }
     if (!lastMessage || lastMessage.seq <= this.#lastSeq) return;
     this.#lastSeq = lastMessage.seq;
-    if (lastMessage.author !== this.#client?.user) this.live.textContent = `${nameOf(lastMessage.author)}: ${lastMessage.text}`;
+    if (lastMessage.author !== this.#client?.user) this.#say(`${nameOf(lastMessage.author)}: ${lastMessage.text}`);
+  }
+
+  /**
+   * Tells a screen reader. What was told does not stay in the page: it may be taken back.
+   * @param {string} text
+   */
+  #say(text) {
+    this.live.textContent = text;
+    setTimeout(() => {
+      if (this.live.textContent === text) this.live.textContent = '';
+    }, SAID_MS);
   }
 }

@@ -199,6 +199,35 @@ impl Default for MessagesConfig {
     }
 }
 
+/// Refuses limits under which nobody could be served.
+fn check(limits: &Limits) -> anyhow::Result<()> {
+    let needed = [
+        ("frame_bytes", limits.frame_bytes as u64),
+        ("outgoing_bytes", limits.outgoing_bytes as u64),
+        ("requests_per_second", limits.requests_per_second.into()),
+        (
+            "api_requests_per_second",
+            limits.api_requests_per_second.into(),
+        ),
+        ("connections_per_user", limits.connections_per_user as u64),
+        (
+            "connections_per_address",
+            limits.connections_per_address as u64,
+        ),
+        ("connections", limits.connections as u64),
+        ("heartbeat_ms", limits.heartbeat_ms.into()),
+        ("hello_ms", limits.hello_ms),
+        ("logins", limits.logins as u64),
+        ("queries", limits.queries as u64),
+    ];
+    for (name, value) in needed {
+        if value == 0 {
+            bail!("limits.{name} is 0, so nobody could be served: leave it out for its default");
+        }
+    }
+    Ok(())
+}
+
 /// The flags every command that concerns a server's data has.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Place {
@@ -228,6 +257,7 @@ impl Place {
             });
         }
         let config = layers::load(self.config.as_deref(), std::env::vars_os(), flags)?;
+        check(&config.limits)?;
         let file = config.data.ancestors().find(|path| path.is_file());
         if let Some(file) = file {
             bail!(

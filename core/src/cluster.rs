@@ -196,8 +196,12 @@ impl Cluster {
                 fanout.nodes(urls.clone());
             }
         }
-        self.send_answers().await;
-        let _ = self.config.client.flush().await;
+        // Without its connection it would wait for that to come back.
+        let last = async {
+            self.send_answers().await;
+            let _ = self.config.client.flush().await;
+        };
+        let _ = tokio::time::timeout(ANNOUNCE, last).await;
     }
 
     async fn listen(&self) -> Result<Ears, async_nats::Error> {
@@ -229,9 +233,12 @@ impl Cluster {
     }
 
     async fn publish(&self, subject: String, message: Bytes) {
-        // It fails with the connection only: then others notice the silence.
-        if let Err(error) = self.config.client.publish(subject, message).await {
-            tracing::debug!(%error, "other nodes cannot be told");
+        // It fails with the connection only, or waits for it: then others notice the silence.
+        let publishing = self.config.client.publish(subject, message);
+        match tokio::time::timeout(ANNOUNCE, publishing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "other nodes cannot be told"),
+            Err(_) => tracing::debug!("other nodes cannot be told at present"),
         }
     }
 

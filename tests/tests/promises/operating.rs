@@ -493,3 +493,23 @@ async fn what_is_no_key_stops_a_server_wherever_it_is_said() {
     );
     assert!(said.starts_with(&begins), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jetstream_a_server_stops_also_while_its_log_cannot_be_reached() {
+    let mut world = World::jetstream().await;
+    let server = world.start().await;
+    world.nats().kill();
+    server.terminate();
+    let status = server.ended().await;
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test]
+async fn limits_under_which_nobody_could_be_served_are_refused() {
+    let world = World::embedded().with_limits("queries = 0\n");
+    let said = world.starting().refused().await;
+    assert_eq!(
+        said,
+        "error: limits.queries is 0, so nobody could be served: leave it out for its default"
+    );
+}
