@@ -1,9 +1,12 @@
 //! Makes of the console page and of the SDK it uses what is compiled into the program: a list of files, each also as
-//! gzip, in a folder named after what they all hold. No bundler: the page names every module it will need, so that
-//! a browser asks for all of them at once.
+//! gzip, in a folder named after what they all hold.
+//!
+//! A browser spends longer on fifty small modules than on all they hold, however early it is told of them: they are
+//! served as one, each a function that is called once, in the order of what they import. In the repository they stay
+//! plain modules, which run as they are.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     env,
     fmt::Write as _,
     fs,
@@ -16,7 +19,7 @@ use flate2::{Compression, write::GzEncoder};
 
 /// The page, which alone has an address of its own.
 const PAGE: &str = "console/index.html";
-/// The module the page starts.
+/// The module the page starts; what is served in its place holds all that it imports.
 const ENTRY: &str = "console/app.js";
 
 fn main() {
@@ -27,6 +30,9 @@ fn main() {
         println!("cargo::rerun-if-changed={}", root.join(folder).display());
         read(&root, folder, &mut files);
     }
+    let script = one_script(&files);
+    files.retain(|path, _| !path.ends_with(".js"));
+    files.insert(ENTRY.to_owned(), script.into_bytes());
     let digest = digest(&files);
     let page = files.remove(PAGE).expect("the console has a page");
     let page = String::from_utf8(page).expect("the page is text");
@@ -80,7 +86,7 @@ fn digest(all: &impl Hash) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// The page with its files' places, and with all modules it needs.
+/// The page with its files' places.
 fn whole_page(page: &str, files: &BTreeMap<String, Vec<u8>>, base: &str) -> String {
     let mut page = page.to_owned();
     for path in files.keys() {
@@ -94,46 +100,109 @@ fn whole_page(page: &str, files: &BTreeMap<String, Vec<u8>>, base: &str) -> Stri
             );
         }
     }
-    let mut links = String::new();
-    for path in modules(files) {
-        let _ = writeln!(
-            links,
-            "    <link rel=\"modulepreload\" href=\"{base}{path}\">"
-        );
-    }
-    let (head, body) = page.split_once("  </head>").expect("the page has a head");
-    format!("{head}{links}  </head>{body}")
+    page
 }
 
-/// The modules that the first one imports, and those they import, in the order of how far they are from it.
-fn modules(files: &BTreeMap<String, Vec<u8>>) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut waiting = VecDeque::from([ENTRY.to_owned()]);
-    while let Some(path) = waiting.pop_front() {
-        let bytes = files.get(&path);
+/// The first module and all it needs, as one.
+fn one_script(files: &BTreeMap<String, Vec<u8>>) -> String {
+    let mut script = Script {
+        files,
+        text: String::new(),
+        done: Vec::new(),
+        waiting: Vec::new(),
+    };
+    script.add(ENTRY);
+    script.text
+}
+
+struct Script<'a> {
+    files: &'a BTreeMap<String, Vec<u8>>,
+    text: String,
+    /// The modules that are in the text; what the n-th exports is called `module_n` there.
+    done: Vec<String>,
+    /// Those whose imports come first.
+    waiting: Vec<String>,
+}
+
+impl Script<'_> {
+    /// Adds a module after those it imports, if it is not there. Returns what it is called.
+    fn add(&mut self, path: &str) -> String {
+        if let Some(n) = self.done.iter().position(|done| done == path) {
+            return format!("module_{n}");
+        }
+        assert!(
+            !self.waiting.iter().any(|waiting| waiting == path),
+            "{path} imports itself, by way of {:?}",
+            self.waiting
+        );
+        let bytes = self.files.get(path);
         let bytes = bytes.unwrap_or_else(|| panic!("{path} is imported, but is not there"));
         let source = std::str::from_utf8(bytes).expect("a module is text");
-        for imported in imports(source) {
-            let imported = resolve(&path, imported);
-            if imported != ENTRY && !found.contains(&imported) {
-                found.push(imported.clone());
-                waiting.push_back(imported);
-            }
+
+        self.waiting.push(path.to_owned());
+        let mut body = String::new();
+        let mut exported = Vec::new();
+        for line in source.lines() {
+            self.add_line(path, line, &mut body, &mut exported);
         }
+        self.waiting.pop();
+
+        let name = format!("module_{}", self.done.len());
+        let _ = writeln!(
+            self.text,
+            "// {path}\nconst {name} = (() => {{\n{body}return {{ {} }};\n}})();",
+            exported.join(", ")
+        );
+        self.done.push(path.to_owned());
+        name
     }
-    found
+
+    /// Adds a line of a module: as it is, but for imports and exports, in the forms they have in this repository.
+    fn add_line(&mut self, path: &str, line: &str, body: &mut String, exported: &mut Vec<String>) {
+        if !line.starts_with("import") && !line.starts_with("export") {
+            body.push_str(line);
+        } else if let Some((imports, names, from)) = named_from(line) {
+            let module = self.add(&resolve(path, from));
+            let _ = write!(body, "const {{ {} }} = {module};", names.join(", "));
+            if !imports {
+                exported.extend(names.iter().map(|name| local(name)));
+            }
+        } else {
+            let declared = line.strip_prefix("export ").and_then(|declaration| {
+                ["const ", "class ", "async function ", "function "]
+                    .iter()
+                    .find_map(|kind| declaration.strip_prefix(kind))
+                    .map(|named| (declaration, named))
+            });
+            let Some((declaration, named)) = declared else {
+                panic!("{path}: no such import or export is made one script of: {line}");
+            };
+            let end = named.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
+            exported.push(named[..end.unwrap_or(named.len())].to_owned());
+            body.push_str(declaration);
+        }
+        body.push('\n');
+    }
 }
 
-/// What a module's `import … from '…'` and `export … from '…'` name, as they are written in this repository.
-fn imports(source: &str) -> impl Iterator<Item = &str> {
-    source.lines().filter_map(|line| {
-        let named = line.strip_suffix("';")?;
-        let (statement, path) = named.split_once(" from '")?;
-        let is_statement = ["import ", "export ", "}"]
-            .iter()
-            .any(|start| statement.starts_with(start));
-        (is_statement && path.starts_with('.')).then_some(path)
-    })
+/// Of `import { a, b as c } from './path.js';`, or the same with `export`: whether it is an import, the names as they
+/// are taken out of an object, and the path.
+fn named_from(line: &str) -> Option<(bool, Vec<String>, &str)> {
+    let (imports, names) = match line.strip_prefix("import {") {
+        Some(names) => (true, names),
+        None => (false, line.strip_prefix("export {")?),
+    };
+    let (names, path) = names.strip_suffix("';")?.split_once("} from '")?;
+    let names = names
+        .split(',')
+        .map(|name| name.trim().replace(" as ", ": "));
+    path.starts_with('.')
+        .then(|| (imports, names.collect(), path))
+}
+
+/// What is called so in the module, of `name` or `name: local`.
+fn local(name: &str) -> String {
+    name.rsplit(' ').next().unwrap_or(name).to_owned()
 }
 
 /// The path that a relative one in a file stands for.

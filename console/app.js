@@ -2,10 +2,12 @@
 
 import { h, iconButton } from './dom.js';
 import { Pane } from './pane.js';
-import { loadPeople, nameOf } from './people.js';
-import { badge } from './text.js';
+import { loadPeople, nameOf, tokenAhead } from './people.js';
+import { badge, prepare } from './text.js';
 
 const SIDES = /** @type {const} */ (['left', 'right']);
+/** The other side does not wait longer than this for the first one. */
+const FIRST_ALONE_MS = 250;
 const query = new URLSearchParams(location.search);
 const main = /** @type {HTMLElement} */ (document.querySelector('.panes'));
 const tabs = /** @type {HTMLElement} */ (document.querySelector('.switch'));
@@ -23,7 +25,10 @@ start().catch((error) => {
 });
 
 async function start() {
-  const people = await loadPeople();
+  const loading = loadPeople();
+  // Nearly always they are there, and then neither has to wait for the other.
+  for (const user of new Set(SIDES.map((side) => query.get(side)))) if (user) tokenAhead(user);
+  const people = await loading;
   main.replaceChildren();
   /** @type {Map<string, number>} */
   const unreadOf = new Map();
@@ -50,7 +55,14 @@ async function start() {
   });
   if (unknown.length > 0) main.before(warning(unknown));
   show('left');
-  for (const pane of panes) pane.signIn();
+  // One after the other: a first conversation is to be seen before a second pane takes its time from it.
+  const others = panes.slice(1);
+  const rest = () => others.splice(0).forEach((pane) => pane.client ?? pane.signIn());
+  panes[0].onSettled = rest;
+  setTimeout(rest, FIRST_ALONE_MS);
+  panes[0].signIn();
+  // While the connections are made.
+  void prepare();
 
   /** @param {string} side of the two, the one a narrow screen shows */
   function show(side) {
@@ -77,7 +89,8 @@ function remember(panes) {
   if (!panes) return;
   const parameters = new URLSearchParams();
   for (const pane of panes) parameters.set(pane.side, pane.user);
-  const open = panes.map(({ openId }) => openId).find(Boolean);
+  // What is to be opened once there is a connection is still wanted after a reload.
+  const open = panes.map(({ openId }) => openId).find(Boolean) ?? panes.map(({ wanted }) => wanted).find(Boolean);
   if (open) parameters.set('conversation', open);
   const address = `?${parameters}`;
   if (address !== location.search) history.replaceState(null, '', address);

@@ -181,8 +181,8 @@ export class Composer {
   #refresh() {
     const { field } = this;
     field.style.height = 'auto';
-    // Nothing to measure while it is not shown.
-    if (field.scrollHeight > 0) field.style.height = `${field.scrollHeight}px`;
+    // Nothing to measure while it is empty, or not shown.
+    if (field.value !== '' && field.scrollHeight > 0) field.style.height = `${field.scrollHeight}px`;
     const text = field.value.trim();
     const limit = this.#client?.limits?.text_bytes ?? Infinity;
     const bytes = text.length * 4 < limit * NEARLY_FULL ? 0 : new TextEncoder().encode(text).length;

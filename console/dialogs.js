@@ -2,7 +2,7 @@
 
 import { h, icon, iconButton } from './dom.js';
 import { titleOf } from './list.js';
-import { avatar, everybody, nameOf } from './people.js';
+import { avatar, beside, everybody, nameOf } from './people.js';
 import { plural } from './text.js';
 
 /**
@@ -68,7 +68,7 @@ export function startConversation(me) {
  * @param {string} label of the button that does it
  * @returns {Promise<boolean>}
  */
-function confirm(title, text, label) {
+export function confirm(title, text, label) {
   return new Promise((resolve) => {
     let sure = false;
     const cancel = h('button', { type: 'button', onclick: () => element.close() }, 'Cancel');
@@ -89,7 +89,7 @@ function confirm(title, text, label) {
  */
 function people(users, onChange) {
   const boxes = users.map((user) => h('input', { type: 'checkbox', value: user, onchange: onChange }));
-  const rows = users.map((user, i) => h('label.person', null, boxes[i], avatar(nameOf(user), user), h('span', null, nameOf(user), nameOf(user) === user ? '' : h('small', null, user))));
+  const rows = users.map((user, i) => h('label.person', null, boxes[i], avatar(nameOf(user), user), h('span', null, nameOf(user), ...beside(nameOf(user) === user ? '' : user))));
   const left = new Set(users);
   const find = h('input.find', { type: 'search', placeholder: 'Find a person', 'aria-label': 'Find a person', oninput: show });
   return {
@@ -223,7 +223,7 @@ function members(conversation, client, toast, onMember) {
       'li.person',
       null,
       avatar(nameOf(user), user),
-      h('span', null, nameOf(user), role === 'member' ? '' : h('small', null, role)),
+      h('span', null, nameOf(user), ...beside(role === 'member' ? '' : role)),
       conversation.role === 'owner' && user !== client.user ? roles() : '',
       mayRemove ? iconButton('close', `Remove ${nameOf(user)}`, () => conversation.removeMember(user).then(() => {
         element.remove();

@@ -1,7 +1,7 @@
 /** Mentions: who can be named in a conversation, offered while one writes, and found in what was written. */
 
 import { h } from './dom.js';
-import { avatar, nameOf, shortName } from './people.js';
+import { avatar, beside, nameOf, shortName } from './people.js';
 
 /** As many as can be taken in at a glance. */
 const OFFERED = 6;
@@ -172,7 +172,7 @@ export class Mentions {
           // The field keeps the focus.
           { id: `${this.element.id}-${i}`, role: 'option', onmousedown: (/** @type {Event} */ event) => event.preventDefault(), onclick: () => this.#put(user) },
           avatar(nameOf(user), user),
-          h('span', null, nameOf(user), nameOf(user) === user ? '' : h('small', null, user)),
+          h('span', null, nameOf(user), ...beside(nameOf(user) === user ? '' : user)),
         ),
       ),
     );

@@ -19,12 +19,16 @@ export class Pane {
   onTitle = (/** @type {string} */ _name, /** @type {number} */ _unread) => {};
   /** Called when another conversation is opened. */
   onSelect = () => {};
+  /** Called once there are conversations to be seen, or nothing to wait for. */
+  onSettled = () => {};
   /** @type {Set<string>} */
   #changed = new Set();
   #off = () => {};
   #notices = new Notices();
   /** Messages of an earlier visit that wait to be sent. */
   #kept = 0;
+  /** Whether no conversation has been shown since signing in. */
+  #blank = true;
 
   /** @param {{ side: string, people: { id: string, name: string }[], user: string, conversation: string }} options */
   constructor({ side, people, user, conversation }) {
@@ -90,11 +94,14 @@ export class Pane {
     });
     this.client = client;
     this.#kept = 0;
+    this.#blank = true;
     const offs = [
       client.on('change', ({ conversations, list }) => {
         for (const id of conversations) this.#changed.add(id);
         this.listChanged ||= list;
-        this.update();
+        // What one waits for to see at all is in the next frame; what changes later, in the one after that.
+        if (this.#blank && client.conversations.length > 0) this.#update();
+        else this.update();
       }),
       client.on('connection', () => {
         this.listChanged = true;
@@ -125,9 +132,10 @@ export class Pane {
   open(id, focus = true) {
     this.wanted = '';
     const conversation = id && this.client ? this.client.conversation(id) : null;
-    this.thread.show(conversation, this.client, focus);
+    // The thread comes last: it measures itself, and what changes after that is measured once more.
     this.list.select(id);
     this.element.classList.toggle('has-thread', conversation !== null);
+    this.thread.show(conversation, this.client, focus);
     this.onSelect();
     this.update();
   }
@@ -196,19 +204,29 @@ export class Pane {
     this.status.textContent = signedOut ? 'Not signed in' : STATUS[connection.state];
     this.status.dataset.state = connection.state;
     if (this.listChanged) {
+      this.#blank &&= client.conversations.length === 0;
       this.list.render();
       this.thread.offer(client.conversations.length > 0);
     }
-    if (this.wanted && client.conversation(this.wanted).loaded) this.open(this.wanted, false);
+    if (this.listChanged) this.onTitle(shortName(this.user), client.unreadTotal);
+    const opens = this.wanted !== '' && client.conversation(this.wanted).loaded;
+    if (opens) this.open(this.wanted, false);
     if (this.thread.conversation?.gone) {
       this.thread.lose();
       this.list.select('');
       this.onSelect();
     }
-    if (this.openId && (this.#changed.has(this.openId) || this.listChanged)) this.thread.render();
-    if (this.listChanged) this.onTitle(shortName(this.user), client.unreadTotal);
+    if (!opens && this.openId && (this.#changed.has(this.openId) || this.listChanged)) this.thread.render();
     this.#changed.clear();
     this.listChanged = false;
+    if (!this.#blank || ['online', 'waiting', 'closed'].includes(connection.state)) this.#settle();
+  }
+
+  /** What comes after it comes after the frame, too. */
+  #settle() {
+    const { onSettled } = this;
+    this.onSettled = () => {};
+    requestAnimationFrame(() => setTimeout(onSettled));
   }
 }
 

@@ -5,6 +5,8 @@ import { h } from './dom.js';
 
 /** @type {Map<string, string>} */
 const names = new Map();
+/** Tokens that were asked for before it was known whether they are needed. @type {Map<string, Promise<string>>} */
+const early = new Map();
 
 /**
  * The people one can sign in as. Only servers that allow development tokens tell.
@@ -19,10 +21,31 @@ export async function loadPeople() {
 }
 
 /**
+ * Asks for a token whose time has not come yet: the next one that is wanted for this user is that one.
+ * @param {string} user
+ */
+export function tokenAhead(user) {
+  const token = askForToken(user);
+  // Whoever wants it gets to know.
+  token.catch(() => {});
+  early.set(user, token);
+}
+
+/**
  * @param {string} user
  * @returns {Promise<string>}
  */
-export async function tokenFor(user) {
+export function tokenFor(user) {
+  const asked = early.get(user);
+  early.delete(user);
+  return asked ?? askForToken(user);
+}
+
+/**
+ * @param {string} user
+ * @returns {Promise<string>}
+ */
+async function askForToken(user) {
   let response;
   try {
     response = await fetch('/v1/dev/token', {
@@ -56,6 +79,13 @@ export const shortName = (user) => nameOf(user).split(' ')[0];
 const withoutSource = (name) => name.slice(name.lastIndexOf(':') + 1) || name;
 
 export const everybody = () => [...names.keys()];
+
+/**
+ * What is shown after a name. The space is for those who hear it: without it both are one word.
+ * @param {string} text empty for nothing
+ * @returns {(string | Node)[]}
+ */
+export const beside = (text) => (text === '' ? [] : [' ', h('small', null, text)]);
 
 /**
  * @param {string} name what it stands for

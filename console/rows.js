@@ -1,5 +1,6 @@
 /** The rows of a conversation: messages, days, holes. Each is made whole and replaced whole. */
 
+import { confirm } from './dialogs.js';
 import { h, icon, iconButton } from './dom.js';
 import { said } from './list.js';
 import { partsOf } from './mentions.js';
@@ -273,10 +274,17 @@ function tools(message, { conversation, client, history }) {
     iconButton('reply', 'Reply', then(() => history.reply(message))),
     mine ? iconButton('edit', 'Edit', then(() => history.edit(message))) : '',
     mine ? iconButton('info', 'Who has read it', () => (receipts.hidden ? void showReceipts() : (receipts.hidden = true))) : '',
-    mayRetract ? iconButton('trash', 'Take back', then(() => conversation.retract(message.seq))) : '',
+    mayRetract ? iconButton('trash', 'Take back', then(takeBack)) : '',
     receipts,
   );
   return { element: bar, showReceipts };
+
+  async function takeBack() {
+    const whose = mine ? 'your message' : `the message of ${nameOf(message.author)}`;
+    const sure = await confirm(`Take back ${whose}?`, `“${shortened(said(message))}” is removed for everybody. Nobody can bring it back.`, 'Take back');
+    // A refusal is shown by the client's error event.
+    if (sure) await conversation.retract(message.seq).catch(() => {});
+  }
 
   async function showReceipts() {
     try {
@@ -294,6 +302,9 @@ function tools(message, { conversation, client, history }) {
     }
   }
 }
+
+/** @param {string} text so that it can be recognised */
+const shortened = (text) => ([...text].length > 80 ? `${[...text].slice(0, 79).join('')}…` : text);
 
 /**
  * Who has read a message of a group, who has only received it, and how many have neither.

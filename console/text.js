@@ -3,7 +3,8 @@
 import { h } from './dom.js';
 
 /**
- * Making a format takes milliseconds, of which there are few before the page is seen: each is made when it is needed.
+ * Making a format takes milliseconds, of which there are few before the page is seen: each is made when it is needed,
+ * or when there is nothing else to do.
  * @param {Intl.DateTimeFormatOptions} options
  * @returns {(ms: number) => string}
  */
@@ -22,6 +23,14 @@ const monthYear = formatted({ month: 'short', year: 'numeric' });
 
 export const clock = formatted({ hour: 'numeric', minute: '2-digit' });
 export const fullTime = formatted({ dateStyle: 'full', timeStyle: 'medium' });
+
+/** Makes the formats that nearly every page shows, one at a time, so that what is waited for is not held up. */
+export async function prepare() {
+  for (const format of [clock, fullTime, weekdayShort, dateShort, date, (/** @type {number} */ ms) => ms.toLocaleString()]) {
+    await new Promise((next) => setTimeout(next));
+    format(Date.now());
+  }
+}
 
 /** @param {number} ms the local day, as a number that goes up by one */
 export function day(ms) {

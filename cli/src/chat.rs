@@ -67,7 +67,8 @@ impl Chat {
             };
             session.run().await
         } else {
-            self.plain.run(client, updates, target, zone).await
+            let place = opened.place;
+            self.plain.run(client, updates, target, zone, &place).await
         };
         done.map_err(with_a_way_out)
     }

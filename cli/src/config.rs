@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-use tidings_gateway::{Limits, auth::AuthConfig, tls::TlsConfig};
+use tidings_gateway::{Limits, auth::AuthConfig, forwarded::Networks, tls::TlsConfig};
 
 use crate::secrets::SecretsConfig;
 
@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) tls: TlsConfig,
     /// Whether TCP is encrypted too. Behind a proxy that ends TLS it need not be.
     pub(crate) tls_on_tcp: bool,
+    /// Proxies that are believed when they say in `X-Forwarded-For` where a request comes from.
+    pub(crate) trusted_proxies: Networks,
     /// How a server's own log of what it does is written, to stderr.
     pub(crate) log_format: LogFormat,
     /// The log.
@@ -72,6 +74,7 @@ impl Default for Config {
             public_url: None,
             tls: TlsConfig::default(),
             tls_on_tcp: false,
+            trusted_proxies: Networks::default(),
             log_format: LogFormat::default(),
             log: LogConfig::default(),
             auth: AuthConfig::default(),
@@ -256,8 +259,9 @@ impl Place {
                 value: data.into(),
             });
         }
-        let config = layers::load(self.config.as_deref(), std::env::vars_os(), flags)?;
+        let mut config = layers::load(self.config.as_deref(), std::env::vars_os(), flags)?;
         check(&config.limits)?;
+        config.limits.trusted_proxies = config.trusted_proxies.clone();
         let file = config.data.ancestors().find(|path| path.is_file());
         if let Some(file) = file {
             bail!(

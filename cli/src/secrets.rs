@@ -61,15 +61,8 @@ impl Secrets {
         is_new: bool,
         random: &dyn SecureRandom,
     ) -> anyhow::Result<Secrets> {
-        let place = |named: &Option<PathBuf>, setting, name| match named {
-            Some(path) => there(path, || {
-                format!(
-                    "secrets.{setting} names {}, which does not exist: \
-                     `tidings secrets new DIR` makes the secrets of a new log, \
-                     all servers of a log have the same",
-                    path.display()
-                )
-            }),
+        let place = |path: &Option<PathBuf>, setting, name| match path {
+            Some(path) => named(path, setting),
             None if is_new => Ok(data.join(name)),
             None => there(&data.join(name), || {
                 format!(
@@ -109,6 +102,30 @@ impl IdsSecret {
         );
         Ok(self.ids)
     }
+}
+
+/// A file that a setting names, which is there.
+fn named(path: &Path, setting: &str) -> anyhow::Result<PathBuf> {
+    there(path, || {
+        format!(
+            "secrets.{setting} names {}, which does not exist: \
+             `tidings secrets new DIR` makes the secrets of a new log, \
+             all servers of a log have the same",
+            path.display()
+        )
+    })
+}
+
+/// Refuses files that the configuration names and that cannot be used. None is made.
+pub(crate) fn check(config: &SecretsConfig) -> anyhow::Result<()> {
+    if let Some(path) = &config.operator_key_file {
+        let path = named(path, "operator_key_file")?;
+        operator(&path, &ring::rand::SystemRandom::new())?;
+    }
+    if let Some(path) = &config.ids_secret_file {
+        read_ids(&named(path, "ids_secret_file")?)?;
+    }
+    Ok(())
 }
 
 fn there(path: &Path, missing: impl FnOnce() -> String) -> anyhow::Result<PathBuf> {

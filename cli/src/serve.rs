@@ -6,14 +6,14 @@ use std::{
     net::IpAddr,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use tidings_gateway::{http::Development, server::Server};
 
 use crate::{
     config::{Config, Flag, LogFormat, Place},
     demo,
     say::say,
-    server,
+    server::{self, check},
 };
 
 /// Runs a server.
@@ -23,7 +23,8 @@ pub(crate) struct Serve {
     settings: Settings,
 }
 
-/// Prints the configuration in force: each key, its value, and who said so. Nothing is started.
+/// Prints the configuration in force: each key, its value, and who said so. Nothing is started; what `tidings
+/// serve` would refuse is an error.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Show {
     #[command(flatten)]
@@ -45,7 +46,8 @@ struct Settings {
     development_tokens: bool,
 }
 
-/// Shows the product: demo users and conversations, and a page to chat on.
+/// Shows the product: demo users and conversations, and a page to chat on. Whoever reaches it can be anyone:
+/// it accepts tokens `dev:USER`, and is for this machine unless told otherwise.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
     /// Folder to keep everything in; a temporary one, removed at the end, if not given.
@@ -53,6 +55,10 @@ pub(crate) struct Demo {
     place: Place,
     #[command(flatten)]
     listen: Listen,
+    /// Listen where others can reach it, too (`--address`), though each of them can then be anyone, read
+    /// everything and write in anyone's name.
+    #[arg(long)]
+    allow_anyone: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -109,14 +115,18 @@ impl Settings {
 
 impl Show {
     pub(crate) fn run(&self) -> anyhow::Result<bool> {
-        let shown = self.settings.load()?.shown()?;
+        let config = self.settings.load()?;
+        let shown = config.shown()?;
         if self.json {
             say!("{}", serde_json::to_string_pretty(&shown)?);
-            return Ok(true);
+        } else {
+            for (path, key) in &shown {
+                say!("{}", key.line(path));
+            }
         }
-        for (path, key) in &shown {
-            say!("{}", key.line(path));
-        }
+        // Whoever is told what is wrong also sees who said so.
+        check::without_starting(&config)?;
+        check::certificate(&config)?;
         Ok(true)
     }
 }
@@ -147,7 +157,15 @@ impl Serve {
 impl Demo {
     /// What the server is told.
     pub(crate) fn load(&self) -> anyhow::Result<Config> {
-        self.place.load_with(self.listen.flags())
+        let config = self.place.load_with(self.listen.flags())?;
+        ensure!(
+            self.allow_anyone || config.address.is_loopback(),
+            "a demo takes anyone for whoever they say they are, and {} ({}) is where others reach it: leave it at \
+             127.0.0.1, or add --allow-anyone if each of them may read and write everything here",
+            config.address,
+            config.origins.of("address"),
+        );
+        Ok(config)
     }
 
     /// Runs until SIGINT or SIGTERM.
@@ -160,6 +178,14 @@ impl Demo {
             config.data = folder.path().to_owned();
         }
         config.auth.development = true;
+        if !config.address.is_loopback() {
+            tracing::warn!(
+                "ANYONE who reaches {} can be ANY user, read everything and write in anyone's name: end this \
+                 demo when it is over, and keep nothing of value in {}",
+                config.address,
+                config.data.display()
+            );
+        }
         let development = Development {
             users: demo::users(),
         };

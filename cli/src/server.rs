@@ -23,7 +23,6 @@ use tidings_core::{
 };
 use tidings_gateway::{
     assets::Asset,
-    auth::{AuthConfigError, Authenticator},
     http::Development,
     server::{Builder, Server},
     tls::ServerCertificate,
@@ -35,6 +34,7 @@ use crate::{
     secrets::{self, Secrets},
 };
 
+pub(crate) mod check;
 mod port;
 
 /// The console page and the SDK it uses.
@@ -352,21 +352,14 @@ pub(crate) async fn start(
 ) -> anyhow::Result<Server> {
     port::is_free(config.listen())?;
     has_room(&config.data)?;
-    secrets::check_auth(&config.auth)?;
+    check::without_starting(config)?;
     config
         .private_files()
         .iter()
         .for_each(|path| secrets::warn_if_exposed(path));
     let auth = config.auth.clone();
     // Fetching keys may block for seconds.
-    let auth = tokio::task::spawn_blocking(move || Authenticator::new(&auth)).await?;
-    let auth = auth.map_err(|error| match error {
-        AuthConfigError::NoKeys => anyhow!(
-            "{error} (--development-tokens): auth.secrets = [{{ file = \"secret.txt\" }}] in the file that \
-             --config names will do, `openssl rand -hex 32` makes a secret"
-        ),
-        error => error.into(),
-    })?;
+    let auth = tokio::task::spawn_blocking(move || check::authenticator(&auth)).await??;
     let certificate = ServerCertificate::load(&config.tls, &config.data, SystemClock.now_ms())?;
     let (node, random) = node(config).await?;
     let server = Builder {

@@ -32,13 +32,17 @@ test('a first load is small, and the page itself names every file it needs', { s
   assert.ok(bytes > 10_000, `${bytes} bytes cannot be all`);
   assert.equal(requests, each.length);
   for (const { url, status } of each) assert.equal(status, 200, url);
-  const page = await (await fetch(server.url)).text();
+  const answer = await fetch(server.url);
+  assert.match(answer.headers.get('content-security-policy'), /connect-src 'self'; .*frame-ancestors 'none'/);
+  const page = await answer.text();
   const named = [...page.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, path]) => path);
   assert.equal(new Set(named).size, named.length, 'named once');
-  // So nothing is found only after something else has come.
+  assert.ok(named.includes('/v1/dev/users'), 'asked for before the script that needs it has come');
+  // So nothing is found only after something else has come, and all modules are one file.
   const files = each.map(pathOf).filter((path) => path.startsWith('/static/'));
   const isIcon = (path) => path.endsWith('.svg');
-  assert.deepEqual(files.filter((path) => !isIcon(path)).toSorted(), named.filter((path) => !isIcon(path)).toSorted());
+  assert.deepEqual(files.filter((path) => !isIcon(path)).toSorted(), named.filter((path) => path.startsWith('/static/') && !isIcon(path)).toSorted());
+  assert.equal(files.filter((path) => path.endsWith('.js')).length, 1);
   // What else there is: the page, who there is, a token for each side.
   const others = each.map(pathOf).filter((path) => !path.startsWith('/static/'));
   assert.deepEqual(others.toSorted(), ['/', '/v1/dev/token', '/v1/dev/token', '/v1/dev/users']);

@@ -38,6 +38,9 @@ pub struct Metrics {
     why: Mutex<String>,
 }
 
+/// How long an append that failed, and that none has followed, speaks for the log.
+const FAILURE_COUNTS_MS: u64 = 60_000;
+
 /// Names of commands.
 pub const KINDS: [&str; 18] = [
     "start_direct",
@@ -204,8 +207,15 @@ impl Metrics {
 
     /// When the log could not be written at the last try, milliseconds since 1970; `None` if it could, or
     /// was not tried.
-    pub fn unwritable_ms(&self) -> Option<u64> {
+    fn unwritable_ms(&self) -> Option<u64> {
         Some(self.unwritable_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0)
+    }
+
+    /// Whether the log could be written as far as is known. A failure counts for a minute: who has nothing
+    /// more to write, because others write its shards now, does not learn that it could again.
+    pub fn is_log_writable(&self, now_ms: u64) -> bool {
+        let failed = self.unwritable_ms();
+        failed.is_none_or(|at| now_ms.saturating_sub(at) >= FAILURE_COUNTS_MS)
     }
 
     /// Commands there have been: kind, outcome, how many.
@@ -335,6 +345,8 @@ mod tests {
         assert_eq!(metrics.unwritable_ms(), None);
         metrics.append_failed(&AppendError::Unclear("lost".into()), 9);
         assert_eq!(metrics.unwritable_ms(), Some(9));
+        assert!(!metrics.is_log_writable(9 + 59_999));
+        assert!(metrics.is_log_writable(9 + 60_000));
         let last = Position::START;
         metrics.append_failed(&AppendError::Conflict { last }, 10);
         assert_eq!(metrics.unwritable_ms(), None);

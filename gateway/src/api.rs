@@ -10,7 +10,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{MethodRouter, any, get},
@@ -156,14 +156,37 @@ pub(crate) fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
         )
 }
 
+/// A header that is there more than once, and of which nobody can say which is meant: a proxy may have looked
+/// at one of them and we at the other.
+#[derive(Debug, thiserror::Error)]
+#[error("the header {name} is there {times} times: send it once")]
+pub(crate) struct Repeated {
+    name: &'static str,
+    times: usize,
+}
+
+/// The value of a header that is no list. Those that say something here are asked for in this way only.
+pub(crate) fn only<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+) -> Result<Option<&'a HeaderValue>, Repeated> {
+    let mut values = headers.get_all(name).into_iter();
+    let value = values.next();
+    match values.count() {
+        0 => Ok(value),
+        more => Err(Repeated {
+            name,
+            times: more + 1,
+        }),
+    }
+}
+
 /// The token or API key of a request.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, bearer) = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.split_once(' '))?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(bearer.trim())
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Repeated> {
+    let value = only(headers, "Authorization")?;
+    let parts = value.and_then(|value| value.to_str().ok()?.split_once(' '));
+    let bearer = parts.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    Ok(bearer.map(|(_, bearer)| bearer.trim()))
 }
 
 /// What stands before an endpoint.
@@ -219,7 +242,9 @@ async fn authorise(State(gate): State<Gate>, mut request: Request, next: Next) -
 
 impl Gate {
     fn caller(&self, headers: &HeaderMap) -> Result<crate::auth::Caller, Refused> {
-        let Some(bearer) = bearer(headers) else {
+        // A body is JSON whatever its type is said to be, but not if it is said to be two things.
+        only(headers, "Content-Type")?;
+        let Some(bearer) = bearer(headers)? else {
             let message = "an API key or token is missing: send it as `Authorization: Bearer ...`";
             return Err(Refused::new(ErrorCode::Unauthenticated, message));
         };

@@ -3,6 +3,8 @@
 //! All files but the page itself lie in a folder that is named after what they all hold: a browser keeps them for
 //! good, and a page of one version of the server never gets a file of another.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::Path,
@@ -10,6 +12,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+
+use crate::session::Gateway;
 
 /// A file of the console page or of the SDK it uses, compiled into the program.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +33,7 @@ pub struct Asset {
 }
 
 /// Routes to the files; none where there are no files.
-pub(crate) fn routes(assets: &'static [Asset]) -> Router {
+pub(crate) fn routes(assets: &'static [Asset], gateway: Arc<Gateway>) -> Router {
     if assets.is_empty() {
         return Router::new();
     }
@@ -38,7 +42,13 @@ pub(crate) fn routes(assets: &'static [Asset]) -> Router {
     Router::new()
         .route(
             "/",
-            get(move |headers: HeaderMap| async move { answer(page, &headers) }),
+            get(move |headers: HeaderMap| async move {
+                let mut response = answer(page, &headers);
+                let policy = policy(&gateway.node.other_nodes());
+                let headers = response.headers_mut();
+                headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+                response
+            }),
         )
         .route(
             "/{*path}",
@@ -48,6 +58,27 @@ pub(crate) fn routes(assets: &'static [Asset]) -> Router {
                 },
             ),
         )
+}
+
+/// What the page may do: run nothing that does not come from here, and talk to this server and to the others on
+/// its log, where it goes should this one stop. One that comes later is reached after a reload.
+fn policy(nodes: &[String]) -> HeaderValue {
+    let sockets = nodes.iter().filter_map(|url| {
+        // `http` becomes `ws`, and `https` becomes `wss`.
+        let (secure, rest) = url.strip_prefix("http")?.split_once("://")?;
+        let host = rest.split('/').next()?;
+        let one_source = |c: char| c.is_ascii_graphic() && !matches!(c, ';' | ',' | '\'');
+        let socket = format!("ws{secure}://{host}");
+        socket.chars().all(one_source).then_some(socket)
+    });
+    let sources = std::iter::once("'self'".to_owned()).chain(sockets);
+    let sources: Vec<String> = sources.collect();
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src {}; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        sources.join(" ")
+    );
+    HeaderValue::try_from(policy).expect("sources are plain text")
 }
 
 fn answer(asset: Option<Asset>, request: &HeaderMap) -> Response {
@@ -68,13 +99,6 @@ fn answer(asset: Option<Asset>, request: &HeaderMap) -> Response {
     };
     set(header::CACHE_CONTROL, caching);
     set(header::VARY, "accept-encoding");
-    if asset.kind.starts_with("text/html") {
-        // The page runs nothing that does not come from here, and talks to this server alone.
-        set(
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        );
-    }
     if has(request, header::IF_NONE_MATCH, |tag| {
         tag == "*" || tag == asset.tag
     }) {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::forwarded::Networks;
+
 /// Limits of connections and sessions.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(default, deny_unknown_fields)]
@@ -22,7 +24,7 @@ pub struct Limits {
     pub api_request_burst: u32,
     /// Connections of one user.
     pub connections_per_user: usize,
-    /// Connections from one address.
+    /// Connections from one address: that of a client, also behind [`trusted_proxies`](Self::trusted_proxies).
     pub connections_per_address: usize,
     /// All connections.
     pub connections: usize,
@@ -43,6 +45,10 @@ pub struct Limits {
     pub queries: usize,
     /// Clients are told to come back within so many milliseconds when the server drains.
     pub drain_ms: u32,
+    /// Proxies that are believed when they say in `X-Forwarded-For` where a request comes from. Who counts as
+    /// one address follows from it; by itself it limits nothing, so it is not read from among the limits.
+    #[serde(skip)]
+    pub trusted_proxies: Networks,
 }
 
 impl Default for Limits {
@@ -66,6 +72,7 @@ impl Default for Limits {
             logins: 64,
             queries: 64,
             drain_ms: 5_000,
+            trusted_proxies: Networks::default(),
         }
     }
 }

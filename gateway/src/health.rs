@@ -80,7 +80,7 @@ impl Readiness {
             ready: why.is_empty(),
             why,
             draining,
-            log_writable: metrics.unwritable_ms().is_none(),
+            log_writable: metrics.is_log_writable(node.clock.now_ms()),
             log_position: lag.map(|lag| lag.head),
             projection_position: node.projections.cursor(),
             projection_lag_seconds: lag.map(|lag| lag.ms as f64 / 1_000.0),

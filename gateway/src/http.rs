@@ -1,6 +1,12 @@
 //! HTTP: the WebSocket endpoint, the backend API, imports, health, metrics, the console page, development tokens.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
@@ -9,8 +15,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use bytes::Bytes;
 use hyper::{
-    body::Incoming,
+    body::{Frame, Incoming, SizeHint},
     server::conn::http1,
     service::{Service as _, service_fn},
 };
@@ -23,11 +30,12 @@ use tokio::sync::watch;
 
 use crate::{
     api,
+    arrivals::Quiet,
     assets::{self, Asset},
     health, import,
     session::Gateway,
     transport::{
-        tcp::{Accepted, Listener},
+        tcp::{Accepted, Listener, Peer},
         websocket,
     },
 };
@@ -61,7 +69,8 @@ pub fn router(
                 get(move || development_users(users.clone())),
             );
     }
-    router.with_state(gateway).merge(assets::routes(assets))
+    let pages = assets::routes(assets, gateway.clone());
+    router.with_state(gateway).merge(pages)
 }
 
 /// Serves until `stop` ends; requests that are answered then are answered to the end, and WebSockets go on
@@ -84,6 +93,7 @@ pub async fn serve(
             accepted = listener.accept(&gateway) => accepted,
         };
         tokio::spawn(connection(
+            gateway.clone(),
             accepted,
             http.clone(),
             router.clone(),
@@ -96,33 +106,101 @@ pub async fn serve(
     stopping.closed().await;
 }
 
-/// Serves one connection.
+/// Serves one connection. While nothing is asked on it, it goes when its place is needed.
 async fn connection(
+    gateway: Arc<Gateway>,
     accepted: Accepted,
     http: http1::Builder,
     router: Router,
     mut stopped: watch::Receiver<()>,
 ) {
-    let peer = accepted.peer;
-    let Some(stream) = accepted.secured().await else {
-        return;
-    };
+    let Peer(address) = accepted.peer;
+    let quiet = accepted.quiet();
+    quiet.begin();
+    let asks = quiet.clone();
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.call(request)
+        asks.end();
+        let answered = Answered(Some(asks.clone()));
+        let proxies = &gateway.limits.trusted_proxies;
+        let client = match proxies.client(address.ip(), request.headers()) {
+            client if client == address.ip() => address,
+            client => SocketAddr::new(client, 0),
+        };
+        request.extensions_mut().insert(ConnectInfo(Peer(client)));
+        let answer = router.call(request);
+        async { answer.await.map(|answer| answered.with(answer)) }
     });
-    let serving = http.serve_connection(TokioIo::new(stream), service);
-    let mut serving = pin!(serving.with_upgrades());
-    let ended = tokio::select! {
-        ended = &mut serving => ended,
-        _ = stopped.changed() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+    let serving = async {
+        let Some(stream) = accepted.secured().await else {
+            return;
+        };
+        let serving = http.serve_connection(TokioIo::new(stream), service);
+        let mut serving = pin!(serving.with_upgrades());
+        let ended = tokio::select! {
+            ended = &mut serving => ended,
+            _ = stopped.changed() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%address, %error, "an HTTP connection ended");
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(address = %peer.0, %error, "an HTTP connection ended");
+    tokio::select! {
+        () = serving => {}
+        () = quiet.lost() => tracing::debug!(%address, "a quiet connection made room"),
+    }
+}
+
+/// Dropped when a request has been answered: then the connection is quiet again.
+struct Answered(Option<Quiet>);
+
+/// An answer's body.
+struct Body {
+    inner: axum::body::Body,
+    _answered: Answered,
+}
+
+impl Answered {
+    fn with(mut self, answer: Response) -> Response<Body> {
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            // It is no longer for requests.
+            self.0 = None;
+        }
+        answer.map(|inner| Body {
+            inner,
+            _answered: self,
+        })
+    }
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        if let Some(quiet) = &self.0 {
+            quiet.begin();
+        }
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }
 

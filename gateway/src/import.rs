@@ -137,7 +137,14 @@ fn authorise(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Response> {
         let challenge = [(header::WWW_AUTHENTICATE, challenge.to_owned())];
         Err((status, challenge, message + "\n").into_response())
     };
-    let Some(bearer) = api::bearer(headers) else {
+    let repeated = api::only(headers, "Content-Type").err();
+    let bearer = match (api::bearer(headers), repeated) {
+        (Ok(bearer), None) => bearer,
+        (Err(repeated), _) | (_, Some(repeated)) => {
+            return Err((StatusCode::BAD_REQUEST, format!("{repeated}\n")).into_response());
+        }
+    };
+    let Some(bearer) = bearer else {
         let message = "a token is missing: send one as `Authorization: Bearer ...`";
         return denied(StatusCode::UNAUTHORIZED, "Bearer", message.to_owned());
     };

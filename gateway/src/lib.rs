@@ -14,6 +14,7 @@ pub mod api;
 pub mod assets;
 pub mod auth;
 pub mod config;
+pub mod forwarded;
 pub mod health;
 pub mod http;
 mod import;

@@ -187,9 +187,10 @@ fn log(page: &mut Page, gateway: &Gateway, lag: Option<Lag>) {
     let name = "tidings_log_writable";
     page.gauge(
         name,
-        "0 if the log could not be written when that was last tried.",
+        "0 if the log could not be written when that was last tried, within a minute.",
     );
-    page.sample(name, &[], u64::from(written.unwritable_ms().is_none()));
+    let writable = written.is_log_writable(gateway.node.clock.now_ms());
+    page.sample(name, &[], u64::from(writable));
     // What is not known is not told.
     let name = "tidings_log_position";
     page.gauge(name, "Position of the log's last record.");

@@ -146,6 +146,7 @@ impl Gateway {
     /// Takes a place for a connection that has just arrived, to be kept as long as it is there. `None`:
     /// it is to be dropped.
     pub(crate) fn arrive(&self, address: IpAddr) -> Option<Arrival> {
+        let address = address.to_canonical();
         let arrival = self.arrivals.arrive(address);
         if arrival.is_none() {
             tracing::debug!(%address, "a connection too many");
@@ -156,7 +157,7 @@ impl Gateway {
 
     /// Whether a connection is to show that it comes from where it says before it gets a place.
     pub(crate) fn doubts(&self, address: IpAddr) -> bool {
-        self.connections() > 1_000 || self.arrivals.is_doubtful(address)
+        self.connections() > 1_000 || self.arrivals.is_doubtful(address.to_canonical())
     }
 
     /// Takes on a connection that carries frames. `Err`: it is to be closed at once, with this code and last frame.
@@ -166,6 +167,7 @@ impl Gateway {
         encoding: Encoding,
         transport: Transport,
     ) -> Result<Session, (CloseCode, Bytes)> {
+        let address = address.to_canonical();
         let refuse = |code, why: &str, after_ms| {
             self.metrics.close(code);
             Err((code, closing(encoding, code, why, after_ms, String::new())))

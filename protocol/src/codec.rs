@@ -2,6 +2,10 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;
+use serde::{
+    Deserialize,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 
 use crate::{ClientFrame, ServerFrame, forward};
 
@@ -78,6 +82,9 @@ fn malformed(error: impl std::fmt::Display) -> DecodeError {
 
 fn client_from_json(bytes: &[u8]) -> Result<ClientFrame, DecodeError> {
     serde_json::from_slice(bytes).map_err(|error| {
+        if let Some(why) = not_one_request(bytes) {
+            return DecodeError::Malformed(why);
+        }
         if !forward::is_unknown(&error) {
             return malformed(error);
         }
@@ -95,6 +102,61 @@ fn client_from_json(bytes: &[u8]) -> Result<ClientFrame, DecodeError> {
             },
         }
     })
+}
+
+/// What is wrong with a frame that asks for several things at once, or for nothing. The reader of an enum
+/// complains of a brace.
+fn not_one_request(bytes: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Frame {
+        request: Names,
+    }
+    let Frame {
+        request: Names(names),
+    } = serde_json::from_slice(bytes).ok()?;
+    match &names[..] {
+        [] => Some(
+            "`request` is empty: name what is asked in it, such as {\"request\":{\"ping\":{}}}"
+                .to_owned(),
+        ),
+        [_] => None,
+        [first, second, ..] => Some(format!(
+            "`request` holds {} requests, {} and {} among them: a frame takes one, so send a frame for each",
+            names.len(),
+            shown(first),
+            shown(second),
+        )),
+    }
+}
+
+/// A name for a message, which has to fit into a close frame.
+fn shown(name: &str) -> &str {
+    &name[..name.floor_char_boundary(24)]
+}
+
+/// The keys of an object, those that are there twice twice.
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Names, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Names;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
+                let mut names = Vec::new();
+                while let Some((name, IgnoredAny)) = map.next_entry()? {
+                    names.push(name);
+                }
+                Ok(Names(names))
+            }
+        }
+        from.deserialize_map(Keys)
+    }
 }
 
 /// Frames on a byte stream (QUIC): each is preceded by its length as a Protobuf varint.

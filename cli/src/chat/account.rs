@@ -133,8 +133,8 @@ impl Account {
         }
         let said = match (&self.token, &self.user) {
             (Some(token), _) => token.trim().to_owned(),
-            (None, Some(user)) => format!("dev:{user}"),
-            (None, None) => bail!("say who you are with --as, or bring a --token"),
+            (None, Some(user)) if !user.is_empty() => format!("dev:{user}"),
+            (None, _) => bail!("say who you are with --as, or bring a --token"),
         };
         Ok((Token::Fixed(said.clone()), said))
     }

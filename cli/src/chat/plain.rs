@@ -5,8 +5,11 @@ mod print;
 
 pub(super) use self::print::in_words;
 
-use std::{io::BufRead as _, ops::ControlFlow, pin::pin, sync::Arc};
+use std::{
+    future::pending, io::BufRead as _, ops::ControlFlow, pin::pin, sync::Arc, time::Duration,
+};
 
+use anyhow::bail;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use tidings_protocol::{
@@ -43,6 +46,10 @@ pub(super) struct Plain {
     /// Lines that begin with a slash are messages, too, not commands (lines only).
     #[arg(long)]
     verbatim: bool,
+    /// Fail if there is no session and no conversation after so long; without it, try until interrupted
+    /// (lines only).
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: Option<u64>,
 }
 
 impl Plain {
@@ -58,22 +65,42 @@ impl Plain {
         mut updates: Updates,
         target: Target,
         zone: TimeZone,
+        place: &str,
     ) -> anyhow::Result<bool> {
         let printer = Printer {
             json: self.json,
             zone,
         };
+        let mut lines = lines();
         let found = {
             let find = async {
                 client.ready().await?;
                 target.find(&client).await
             };
             let mut find = pin!(find);
+            let mut late = pin!(late(self.timeout));
             let mut interrupted = pin!(tokio::signal::ctrl_c());
+            let mut why = "nothing has answered there".to_owned();
             loop {
                 tokio::select! {
                     found = &mut find => break found?,
-                    Some(update) = updates.recv() => notice(&update),
+                    Some(update) = updates.recv() => {
+                        notice(&update);
+                        match update {
+                            Update::Disconnected { reason, .. } => why = reason,
+                            Update::Connected { .. } => {
+                                why = "it is there, and has not told of the conversation".to_owned();
+                            }
+                            _ => {}
+                        }
+                    }
+                    seconds = &mut late => {
+                        client.close().await;
+                        bail!(
+                            "not connected to {place} within {seconds} s: {}",
+                            text::one_line(&why)
+                        );
+                    }
                     interrupted = &mut interrupted => {
                         interrupted?;
                         client.close().await;
@@ -85,7 +112,7 @@ impl Plain {
         let done = match found {
             None => {
                 printer.list(&client).await?;
-                Ok(true)
+                unsaid(&mut lines)
             }
             Some(conversation) => {
                 let talk = Talk {
@@ -95,12 +122,33 @@ impl Plain {
                     members: Arc::default(),
                     shown: 0,
                 };
-                talk.run(updates, &self).await
+                talk.run(updates, lines, &self).await
             }
         };
         client.close().await;
         done
     }
+}
+
+/// What has come in to be said where nobody was named to say it to is not just thrown away.
+fn unsaid(lines: &mut mpsc::Receiver<std::io::Result<String>>) -> anyhow::Result<bool> {
+    while let Ok(line) = lines.try_recv() {
+        if !line?.trim().is_empty() {
+            bail!(
+                "nothing was sent: say with --to, --group or --conversation where it is to be said"
+            );
+        }
+    }
+    Ok(true)
+}
+
+/// Ends after so many seconds, which it returns; never without.
+async fn late(seconds: Option<u64>) -> u64 {
+    let Some(seconds) = seconds else {
+        return pending().await;
+    };
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    seconds
 }
 
 struct Talk {
@@ -113,7 +161,12 @@ struct Talk {
 }
 
 impl Talk {
-    async fn run(mut self, mut updates: Updates, plain: &Plain) -> anyhow::Result<bool> {
+    async fn run(
+        mut self,
+        mut updates: Updates,
+        lines: mpsc::Receiver<std::io::Result<String>>,
+        plain: &Plain,
+    ) -> anyhow::Result<bool> {
         self.shown = self.client.with_state(|state| {
             let view = state.conversation(self.conversation).map(|one| one.view());
             view.map_or(0, |view| match plain.history {
@@ -129,7 +182,7 @@ impl Talk {
             members: self.members.clone(),
             verbatim: plain.verbatim,
         };
-        let posting = tokio::spawn(posting.run(lines()));
+        let posting = tokio::spawn(posting.run(lines));
         let mut posting = pin!(posting);
         let mut posted = None;
         let mut interrupted = pin!(tokio::signal::ctrl_c());
@@ -252,11 +305,16 @@ impl Talk {
 /// What concerns the connection, for people.
 fn notice(update: &Update) {
     match update {
-        Update::Disconnected { reason, retry_in } => eprintln!(
-            "not connected: {}; trying again in {:.1} s",
-            text::one_line(reason),
-            retry_in.as_secs_f64()
-        ),
+        Update::Disconnected { reason, retry_in } => {
+            let when = match retry_in.as_secs_f64() {
+                ..0.1 => "at once".to_owned(),
+                seconds => format!("in {seconds:.1} s"),
+            };
+            eprintln!(
+                "not connected: {}; trying again {when}",
+                text::one_line(reason)
+            );
+        }
         Update::Settled {
             request,
             result: Err(error),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     Config, LogConfig, Origin,
-    keys::{self, Key},
+    keys::{self, Key, Kind},
 };
 
 /// One key as it is shown.
@@ -39,7 +39,16 @@ impl Config {
     pub(crate) fn shown(&self) -> anyhow::Result<BTreeMap<String, Shown>> {
         let keys = keys::all();
         let mut found = BTreeMap::new();
-        flatten(&keys, "", "", serde_json::to_value(self)?, &mut found);
+        let all = serde_json::to_value(self)?;
+        for list in keys.iter().filter(|key| key.kind == Kind::Tables) {
+            let pointer = format!("/{}", list.path.replace('.', "/"));
+            // As a whole; what each of its tables says follows by itself.
+            if let Some(tables) = all.pointer(&pointer) {
+                let tables = masked(&keys, &format!("{}[]", list.path), tables.clone());
+                found.insert(list.path.clone(), tables);
+            }
+        }
+        flatten(&keys, "", "", all, &mut found);
         for key in &keys {
             let of_other = key.path.starts_with("log.") && matches!(self.log, LogConfig::Embedded);
             // Of a list's items there are as many as there are.
@@ -78,15 +87,54 @@ impl Shown {
 
     /// A line for people.
     pub(crate) fn line(&self, path: &str) -> String {
-        // JSON's texts, numbers and lists of them are TOML's, too.
         let said = match &self.value {
             Value::Null => format!("# {path} is not set"),
-            value => format!("{path} = {value}"),
+            value => format!("{path} = {}", toml(value)),
         };
         match (&self.value, &self.origin) {
             (Value::Null, Origin::Default) => said,
             (_, origin) => format!("{said:<50} # {origin}"),
         }
+    }
+}
+
+/// A value as it stands in a configuration. JSON's texts, numbers and lists of them are TOML's, too.
+fn toml(value: &Value) -> String {
+    let list = |items: Vec<String>| items.join(", ");
+    match value {
+        Value::Array(items) => format!("[{}]", list(items.iter().map(toml).collect())),
+        Value::Object(fields) if fields.is_empty() => "{}".to_owned(),
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| format!("{name} = {}", toml(value));
+            format!("{{ {} }}", list(fields.iter().map(field).collect()))
+        }
+        value => value.to_string(),
+    }
+}
+
+/// A list of tables, or what is in one, without secrets; `known` is its path with `[]` for each number.
+fn masked(keys: &[Key], known: &str, value: Value) -> Value {
+    match value {
+        Value::Array(items) if items.iter().any(Value::is_object) => items
+            .into_iter()
+            .map(|item| masked(keys, known, item))
+            .collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| {
+                let value = masked(keys, &format!("{known}.{name}"), value);
+                (name, value)
+            })
+            .collect(),
+        value => shown(keys.iter().find(|key| key.path == known), value),
+    }
+}
+
+/// A value of a key without what is secret in it.
+fn shown(key: Option<&Key>, value: Value) -> Value {
+    match key.is_some_and(Key::is_secret) && !value.is_null() {
+        true => HIDDEN.into(),
+        false => without_password(value),
     }
 }
 
@@ -124,12 +172,7 @@ fn flatten(
                 // A table that is not there: its keys are listed one by one.
                 return;
             }
-            let is_secret = key.is_some_and(Key::is_secret) && !value.is_null();
-            let value = match is_secret {
-                true => HIDDEN.into(),
-                false => without_password(value),
-            };
-            found.insert(path.to_owned(), value);
+            found.insert(path.to_owned(), shown(key, value));
         }
     }
 }

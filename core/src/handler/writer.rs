@@ -163,7 +163,7 @@ impl Writer {
             // another queue, without a bound.
             let left = !waiting.is_empty();
             if !left {
-                let Some(taken) = self.queue.take().await else {
+                let Some(taken) = self.take().await else {
                     return;
                 };
                 waiting = taken;
@@ -214,6 +214,19 @@ impl Writer {
             self.aggregates.trim(touched.into_iter());
             self.forget_projected();
         }
+    }
+
+    /// Waits for commands. An append whose outcome is unknown is not left to whoever comes next: until it is
+    /// known nobody can read that it was made, and nobody is sent here.
+    async fn take(&mut self) -> Option<Vec<Submission>> {
+        while self.unsettled.is_some() {
+            match tokio::time::timeout(BACKOFF_MAX, self.queue.take()).await {
+                Ok(taken) => return taken,
+                // It says itself why not, and is asked again.
+                Err(_) => drop(self.settle().await),
+            }
+        }
+        self.queue.take().await
     }
 
     /// Learns where the shard ends; false when the node is stopping and that cannot be read.
@@ -360,6 +373,8 @@ impl Writer {
         };
         // With an id it is recorded all the same: tried again it gets the same answer, whatever has
         // changed since.
+        // Without one nothing rests on the answer: where another writer has moved on meanwhile, all that
+        // is told is that this was so a moment ago.
         if events.is_empty() && submission.id.is_none() {
             let conversation = match &stream {
                 Stream::Conversation(id) => Some(*id),

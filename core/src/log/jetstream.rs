@@ -34,6 +34,7 @@ mod batch;
 mod connect;
 mod epoch;
 mod error;
+mod link;
 mod monitor;
 mod presence;
 mod streams;

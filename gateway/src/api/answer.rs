@@ -10,6 +10,7 @@ use serde::Serialize;
 use tidings_core::handler::{Accepted, Answer};
 use tidings_protocol::ErrorCode;
 
+use super::Repeated;
 use crate::translate::Failure;
 
 /// A refusal on its way.
@@ -117,6 +118,12 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let (code, after) = (self.0.code, self.0.retry_after_ms);
         refusal(code, after, self.problem())
+    }
+}
+
+impl From<Repeated> for Refused {
+    fn from(repeated: Repeated) -> Refused {
+        Refused::invalid(repeated.to_string())
     }
 }
 

@@ -26,6 +26,7 @@ use tokio::sync::oneshot;
 use super::{
     BODY_BYTES, Room,
     answer::{Changed, Refused, settled},
+    only,
 };
 use crate::{
     auth::{Caller, SYSTEM_PREFIX},
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// Names a request, so that trying it again is recognised.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// Longest idempotency key, in bytes.
 pub(super) const KEY_BYTES: usize = 128;
@@ -82,9 +83,9 @@ impl FromRequestParts<Arc<Gateway>> for Call {
         gateway: &Arc<Gateway>,
     ) -> Result<Call, Refused> {
         let caller = parts.extensions.get::<Caller>().cloned();
-        let key = match parts.headers.get(IDEMPOTENCY_KEY) {
+        let key = match only(&parts.headers, IDEMPOTENCY_KEY)? {
             None => None,
-            Some(value) => Some(checked_key("Idempotency-Key", value.to_str().ok())?),
+            Some(value) => Some(checked_key(IDEMPOTENCY_KEY, value.to_str().ok())?),
         };
         Ok(Call {
             gateway: gateway.clone(),

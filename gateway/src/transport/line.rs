@@ -23,6 +23,12 @@ pub(super) trait Line: Send {
         last: Bytes,
     ) -> impl Future<Output = ()> + Send;
 
+    /// The client's side has ended: sees to it for a while that what it is still to be told leaves. By then
+    /// the session is gone, so this costs a stream and no more.
+    fn drain(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Closes after a write that was dropped. The client has its beginning, up to any byte.
     fn break_off(&mut self, code: CloseCode, last: Bytes) -> impl Future<Output = ()> + Send;
 }
@@ -54,7 +60,13 @@ pub(super) fn serve(
 ) -> impl Future<Output = ()> + Send {
     async move {
         match &mut accepted {
-            Ok(session) => carry(&mut line, session).await,
+            Ok(session) => {
+                let ended = carry(&mut line, session).await;
+                drop(accepted);
+                if ended == Ended::ByClient {
+                    Box::pin(line.drain()).await;
+                }
+            }
             Err((code, last)) => {
                 let last = std::mem::take(last);
                 Box::pin(line.finish(Vec::new(), *code, last)).await;
@@ -63,8 +75,17 @@ pub(super) fn serve(
     }
 }
 
-/// Carries frames both ways until the connection ends. The line is of no more use then.
-async fn carry(line: &mut impl Line, session: &mut Session) {
+/// Who ended a connection.
+#[derive(PartialEq)]
+enum Ended {
+    /// The client did, or what it sent: nothing has been said to that.
+    ByClient,
+    /// It was closed from here, or it broke: the line is of no more use.
+    Here,
+}
+
+/// Carries frames both ways until the connection ends.
+async fn carry(line: &mut impl Line, session: &mut Session) -> Ended {
     let outgoing = session.outgoing();
     // Kept over frames and moved only when it rings: setting a timer anew for each frame costs more
     // than ringing once too early.
@@ -80,7 +101,8 @@ async fn carry(line: &mut impl Line, session: &mut Session) {
             batch = outgoing.next() => {
                 outgoing.sent(batch.frames.len());
                 if let Some((code, last)) = batch.close {
-                    return Box::pin(line.finish(batch.frames, code, last)).await;
+                    Box::pin(line.finish(batch.frames, code, last)).await;
+                    return Ended::Here;
                 }
                 let written = {
                     let mut writing = pin!(line.write(batch.frames));
@@ -103,14 +125,14 @@ async fn carry(line: &mut impl Line, session: &mut Session) {
                 };
                 match written {
                     Some(Ok(())) => {}
-                    Some(Err(Broken)) => return,
+                    Some(Err(Broken)) => return Ended::Here,
                     // Nobody knows how far it came: no event may follow what may be missing, and no
                     // byte what may be half a frame.
                     None => {
                         if let Some((code, last)) = outgoing.closing() {
                             Box::pin(line.break_off(code, last)).await;
                         }
-                        return;
+                        return Ended::Here;
                     }
                 }
             }
@@ -122,7 +144,7 @@ async fn carry(line: &mut impl Line, session: &mut Session) {
                 Read::Frame(bytes) => Box::pin(session.receive(bytes)).await,
                 Read::Signal => session.signalled(),
                 Read::Unreadable(code, why) => session.unreadable(code, &why),
-                Read::End => return,
+                Read::End => return Ended::ByClient,
             },
         }
     }

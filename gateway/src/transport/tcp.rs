@@ -13,17 +13,21 @@ use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::SEND_BUFFER;
-use crate::{arrivals::Arrival, session::Gateway};
+use crate::{
+    arrivals::{Arrival, Quiet},
+    session::Gateway,
+};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// TLS handshakes at a time: a storm of them waits in the kernel's queue.
+/// TLS handshakes at a time: a storm of them waits, so that those which have begun come to their end. Who has
+/// said nothing yet takes no part in that.
 const HANDSHAKES: usize = 256;
 
 /// Where TCP connections arrive, and how they are set up.
@@ -40,10 +44,10 @@ pub(crate) struct Accepted {
     pub(crate) peer: Peer,
     stream: TcpStream,
     arrival: Arrival,
-    tls: Option<(TlsAcceptor, OwnedSemaphorePermit)>,
+    tls: Option<(TlsAcceptor, Arc<Semaphore>)>,
 }
 
-/// Who is at the other end of a connection.
+/// Who is at the other end of a connection. Its port is 0 where a proxy stands between.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
@@ -81,8 +85,7 @@ impl Listener {
         self.address
     }
 
-    /// The next connection that there is a place for. Cancel-safe, but for the one that waits for
-    /// handshakes before it.
+    /// The next connection that there is a place for. Cancel-safe.
     pub(crate) async fn accept(&self, gateway: &Gateway) -> Accepted {
         loop {
             let (stream, address) = match self.tcp.accept().await {
@@ -101,13 +104,8 @@ impl Listener {
                 tracing::debug!(%error, "a connection ended before it began");
                 continue;
             }
-            let tls = match &self.tls {
-                None => None,
-                Some(tls) => match self.handshakes.clone().acquire_owned().await {
-                    Ok(permit) => Some((tls.clone(), permit)),
-                    Err(_) => unreachable!("nobody closes it"),
-                },
-            };
+            let tls = self.tls.clone();
+            let tls = tls.map(|tls| (tls, self.handshakes.clone()));
             return Accepted {
                 peer: Peer(address),
                 stream,
@@ -119,13 +117,23 @@ impl Listener {
 }
 
 impl Accepted {
+    /// To say whether anything is asked on it.
+    pub(crate) fn quiet(&self) -> Quiet {
+        self.arrival.quiet()
+    }
+
     /// The connection as it is to be used; `None` when it came to no good.
     pub(crate) async fn secured(self) -> Option<Stream> {
         let address = self.peer.0;
         let inner = match self.tls {
             None => Inner::Plain(self.stream),
-            Some((tls, _permit)) => {
-                match tokio::time::timeout(HANDSHAKE, tls.accept(self.stream)).await {
+            Some((tls, handshakes)) => {
+                let handshake = async {
+                    self.stream.peek(&mut [0]).await?;
+                    let _permit = handshakes.acquire().await;
+                    tls.accept(self.stream).await
+                };
+                match tokio::time::timeout(HANDSHAKE, handshake).await {
                     Ok(Ok(stream)) => Inner::Tls(Box::new(stream)),
                     Ok(Err(error)) => {
                         tracing::debug!(%address, %error, "a TLS handshake failed");

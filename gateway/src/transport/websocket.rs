@@ -92,6 +92,10 @@ impl line::Line for Line {
         let _ = tokio::time::timeout(LINGER, finished).await;
     }
 
+    async fn drain(&mut self) {
+        let _ = tokio::time::timeout(LINGER, self.socket.drain()).await;
+    }
+
     async fn break_off(&mut self, code: CloseCode, last: Bytes) {
         // The message that was begun still leaves whole, so another may follow it. What came after it is
         // lost, and with it everything later: only why may be said.

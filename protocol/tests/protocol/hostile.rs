@@ -220,3 +220,31 @@ fn a_request_is_not_asked_for_twice() {
         "{frame:?}"
     );
 }
+
+#[test]
+fn a_frame_takes_one_request_and_says_so() {
+    for (text, said) in [
+        (
+            r#"{"id":1,"request":{"ping":{},"leave":{}}}"#,
+            "`request` holds 2 requests, ping and leave among them: a frame takes one, so send a frame for each",
+        ),
+        (
+            r#"{"request":{"ping":{},"ping":{}}}"#,
+            "`request` holds 2 requests, ping and ping",
+        ),
+        // Whichever comes first, and whether or not it is known.
+        (
+            r#"{"request":{"dance":{},"ping":{},"leave":{}}}"#,
+            "`request` holds 3 requests, dance and ping",
+        ),
+        (
+            r#"{"request":{}}"#,
+            "`request` is empty: name what is asked in it",
+        ),
+    ] {
+        match client(Encoding::Json, text) {
+            Err(DecodeError::Malformed(why)) => assert!(why.starts_with(said), "{text}: {why}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}

@@ -216,6 +216,10 @@ test('a mark that is refused is taken back, one to be retried is sent again', as
   last().answer('mark_read', refused('rate_limited', { retry: true, retry_after_ms: 900 }));
   await clock.advance(900);
   assert.equal(last().requests('mark_read').length, 2);
+  last().answer('mark_read', refused('unavailable', { retry: true }));
+  assert.equal(conversation.unread, 0);
+  await clock.advance(1_000);
+  assert.equal(last().requests('mark_read').length, 3);
   last().answer('mark_read', refused('not_member'));
   assert.equal(conversation.unread, 3);
 });

@@ -61,6 +61,12 @@ impl Address {
         if host.is_empty() {
             return Err(error("no host"));
         }
+        // What stands there and is no port would be taken for none.
+        let said = uri.authority().map_or("", |authority| authority.as_str());
+        let end = said.rfind(']').unwrap_or_default();
+        if uri.port_u16().is_none() && said[end..].contains(':') {
+            return Err(error("the port is no number from 0 to 65535"));
+        }
         let port = uri
             .port_u16()
             .or(default_port)
@@ -135,6 +141,11 @@ mod tests {
     fn other_texts_are_refused_with_a_reason() {
         for (text, reason) in [
             ("quic://host", "no port"),
+            ("http://host:x", "the port is no number from 0 to 65535"),
+            (
+                "wss://[::1]:70000/app",
+                "the port is no number from 0 to 65535",
+            ),
             ("tcp://host:1", "the scheme is none of quic, ws and wss"),
             ("host:1", "no scheme: begin with quic://, ws:// or wss://"),
             ("", "not a URL"),

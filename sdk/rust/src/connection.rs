@@ -161,6 +161,17 @@ pub struct Receiver {
     source: Source,
 }
 
+/// What has gone to the other side of a connection and come from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Datagrams {
+    /// Sent since it was made.
+    pub(crate) sent: u64,
+    /// Received since it was made.
+    pub(crate) received: u64,
+    /// How long a round trip takes.
+    pub(crate) trip: Duration,
+}
+
 enum Sink {
     WebSocket(websocket::Sink),
     Quic(quic::Sink),
@@ -262,13 +273,12 @@ impl Receiver {
         }
     }
 
-    /// Where whatever is sent is acknowledged by the other side's network stack: how many datagrams have come
-    /// from it, and how long a round trip takes.
-    pub(crate) fn acknowledged(&self) -> Option<(u64, Duration)> {
+    /// Where whatever is sent is acknowledged by the other side's network stack: what has gone and come.
+    pub(crate) fn datagrams(&self) -> Option<Datagrams> {
         match &self.source {
             // The kernel does not tell.
             Source::WebSocket(_) => None,
-            Source::Quic(source) => Some(quic::acknowledged(source)),
+            Source::Quic(source) => Some(quic::datagrams(source)),
         }
     }
 

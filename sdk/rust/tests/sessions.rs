@@ -326,6 +326,63 @@ async fn a_server_that_owes_an_answer_is_probed_and_left_soon() {
     let (_sessions, _client) = within(async { tokio::join!(script, application) }).await;
 }
 
+/// A node that was cut off knows of no others for a moment, and may be gone the next.
+#[tokio::test]
+async fn nodes_once_told_of_are_a_last_resort() {
+    let (first, second) = (
+        Peer::listen(Transport::WebSocket).await,
+        Peer::listen(Transport::WebSocket).await,
+    );
+    let options = options(&first);
+    let elsewhere = second.url();
+    let script = async move {
+        let mut session = first.accept().await;
+        session.hello().await;
+        let Body::Welcome(mut welcome_there) = welcome(true, 0, 10) else {
+            unreachable!()
+        };
+        welcome_there.nodes = vec![elsewhere];
+        session.send(Body::Welcome(welcome_there)).await;
+        session.send(Body::Nodes(frame::Nodes::default())).await;
+        // Nobody listens there any more.
+        drop(first);
+        drop(session);
+        let mut session = second.accept().await;
+        assert_eq!(session.hello().await.cursor, Some(cursor(10)));
+        session.send(welcome(true, 0, 10)).await;
+        session
+    };
+    let application = Client::connect(options);
+    let (_session, _client) = within(async { tokio::join!(script, application) }).await;
+}
+
+#[tokio::test]
+async fn reading_that_a_server_could_not_record_is_told_again() {
+    let peer = Peer::listen(Transport::WebSocket).await;
+    let script = async {
+        let mut session = peer.accept().await;
+        session.hello().await;
+        session.send(welcome(false, 0, 10)).await;
+        session.send(reset(10)).await;
+        let mut told = 0;
+        while told < 3 {
+            let frame = session.recv().await;
+            if let Some(Request::MarkRead(read)) = frame.request {
+                assert_eq!((frame.id, read.seq), (0, 7));
+                told += 1;
+                session.reply(0, refusal(ErrorCode::Unavailable)).await;
+            }
+        }
+        session
+    };
+    let application = async {
+        let (client, _updates) = Client::connect(options(&peer)).await.unwrap();
+        client.mark_read(Uuid::from_u128(1), 7).await.unwrap();
+        client
+    };
+    let (_session, _client) = within(async { tokio::join!(script, application) }).await;
+}
+
 #[tokio::test]
 async fn what_the_state_lacks_is_fetched() {
     let peer = Peer::listen(Transport::WebSocket).await;

@@ -1149,6 +1149,26 @@ async fn what_cannot_be_read_is_refused_with_the_reason() {
             "{refused:?}"
         );
     }
+    // Headers of which only one can be meant, twice: also with the same value.
+    let bearer = format!("Bearer {}", backend.bearer);
+    let fine = [
+        ("Authorization", &*bearer),
+        ("Idempotency-Key", "a"),
+        ("Content-Type", "application/json"),
+    ];
+    for (name, value) in fine {
+        let mut headers = fine.to_vec();
+        headers.push((name, value));
+        let answer = http::request(&server, "POST", &messages, &headers, b"{\"text\":\"a\"}").await;
+        let said: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!((answer.status, &said["code"]), (400, &json!("invalid")));
+        let expected = format!("the header {name} is there 2 times: send it once");
+        assert_eq!(said["message"], json!(expected));
+        if name != "Idempotency-Key" {
+            let answer = http::request(&server, "POST", "/v1/import", &headers, b"").await;
+            assert_eq!((answer.status, answer.body.trim()), (400, &*expected));
+        }
+    }
     assert_eq!(printed(&world, &["log", "stats"]), end, "nothing half-done");
 }
 

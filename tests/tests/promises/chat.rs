@@ -5,7 +5,7 @@ use std::{
     path::Path,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use tidings_tests::{Server, World, eventually, server::program, token};
@@ -16,6 +16,7 @@ struct Chat {
     input: Option<ChildStdin>,
     printed: Arc<Mutex<Vec<u8>>>,
     errors: Arc<Mutex<Vec<u8>>>,
+    collectors: [JoinHandle<()>; 2],
 }
 
 /// `tidings chat` over QUIC, with outboxes in the world's folder.
@@ -61,13 +62,14 @@ impl Chat {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{} cannot be started: {error}", command[0]));
-        let printed = collect(child.stdout.take().unwrap());
-        let errors = collect(child.stderr.take().unwrap());
+        let (printed, prints) = collect(child.stdout.take().unwrap());
+        let (errors, tells) = collect(child.stderr.take().unwrap());
         Chat {
             input: child.stdin.take(),
             child,
             printed,
             errors,
+            collectors: [prints, tells],
         }
     }
 
@@ -101,7 +103,13 @@ impl Chat {
 
     async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
-        eventually("the chat ends", async || child.try_wait().unwrap()).await
+        let status = eventually("the chat ends", async || child.try_wait().unwrap()).await;
+        eventually("all it has said is collected", async || {
+            let mut collectors = self.collectors.iter();
+            collectors.all(JoinHandle::is_finished).then_some(())
+        })
+        .await;
+        status
     }
 }
 
@@ -116,10 +124,10 @@ impl Drop for Chat {
     }
 }
 
-fn collect(from: impl std::io::Read + Send + 'static) -> Arc<Mutex<Vec<u8>>> {
+fn collect(from: impl std::io::Read + Send + 'static) -> (Arc<Mutex<Vec<u8>>>, JoinHandle<()>) {
     let collected = Arc::new(Mutex::new(Vec::new()));
     let into = collected.clone();
-    thread::spawn(move || {
+    let collector = thread::spawn(move || {
         let mut from = BufReader::new(from);
         while let Ok(bytes) = from.fill_buf() {
             if bytes.is_empty() {
@@ -130,7 +138,7 @@ fn collect(from: impl std::io::Read + Send + 'static) -> Arc<Mutex<Vec<u8>>> {
             from.consume(taken);
         }
     });
-    collected
+    (collected, collector)
 }
 
 fn development() -> World {
@@ -304,4 +312,41 @@ async fn a_real_token_wants_a_certificate_that_can_be_trusted() {
     );
     let mut nobody = Chat::lines(&world, &server, &["--as", "ann", "--to", "ben"]);
     assert!(!nobody.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_that_reaches_no_server_is_told_in_time() {
+    let world = development();
+    let arguments = ["--as", "ann", "--to", "ben", "--timeout", "1"];
+    let mut alone = Chat::of(&chat(&world, world.port, &arguments));
+    assert_eq!(alone.ended().await.code(), Some(1));
+    let place = format!("quic://127.0.0.1:{}", world.port);
+    alone
+        .says(&format!("error: not connected to {place} within 1 s: "))
+        .await;
+
+    // Where there is one, it is no limit of how long the talk may last.
+    let server = world.start().await;
+    let mut ann = Chat::lines(
+        &world,
+        &server,
+        &["--as", "ann", "--to", "ben", "--timeout", "30"],
+    );
+    ann.write("hello\n");
+    ann.prints("#1 ann: hello").await;
+    drop(ann.input.take());
+    assert!(ann.ended().await.success(), "{}", ann.errors());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_to_nobody_is_not_just_thrown_away() {
+    let world = development();
+    let server = world.start().await;
+    let mut list = Chat::lines(&world, &server, &["--as", "ann"]);
+    drop(list.input.take());
+    assert!(list.ended().await.success(), "{}", list.errors());
+    let mut lost = Chat::lines(&world, &server, &["--as", "ann"]);
+    lost.write("hello\n");
+    assert_eq!(lost.ended().await.code(), Some(1));
+    lost.says("error: nothing was sent: say with --to").await;
 }

@@ -657,48 +657,106 @@ async fn websocket(server: &Server, stream: TcpStream) -> WebSocketStream<TcpStr
     socket
 }
 
+/// So many connections of an address may be there besides those that may be sessions.
+const BESIDE: usize = 64;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_count_before_they_carry_anything() {
-    // So many of an address may be there besides those that may be sessions.
-    const BESIDE: usize = 64;
+async fn connections_that_ask_nothing_keep_nobody_out() {
     let mut world = World::embedded();
     world.limits("connections_per_address = 10\nhello_ms = 3600000\n");
     let server = world.start().await;
     let mut bystanders = Bystanders::meet(&server).await;
-    // They ask for nothing, and nothing is said to them.
-    let mut silent = Vec::new();
-    for _ in 0..10 + BESIDE + 40 {
-        silent.push(
-            within("a connection", TcpStream::connect(server.http))
-                .await
-                .unwrap(),
-        );
+    // They say nothing, or have been answered and say nothing more.
+    let mut quiet = Vec::new();
+    for n in 0..10 + BESIDE + 40 {
+        let stream = within("a connection", TcpStream::connect(server.http)).await;
+        let mut stream = stream.unwrap();
+        if n % 2 == 0 {
+            let request = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+            stream.write_all(request).await.unwrap();
+            let answer = within("an answer", stream.read(&mut [0; 1024])).await;
+            assert!(answer.is_ok_and(|read| read > 0), "{n}");
+        }
+        quiet.push(stream);
+    }
+    // Whoever asks is answered, by one transport or another.
+    let health = http::request(&server, "GET", "/healthz", &[], b"").await;
+    assert_eq!(health.status, 200, "{health:?}");
+    for way in Way::ALL {
+        drop(Session::open(&server, way, "newcomer").await);
     }
     eventually("those that are too many are closed", async || {
-        silent.retain(|stream| {
+        quiet.retain(|stream| {
             let read = stream.try_read(&mut [0]);
             matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
         });
-        (silent.len() <= 10 + BESIDE - 2).then_some(())
+        (quiet.len() <= 10 + BESIDE - 2).then_some(())
     })
     .await;
-    assert_eq!(silent.len(), 10 + BESIDE - 2, "beside two bystanders");
-    // Nor over QUIC: there is no place left.
+    bystanders.are_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_count_before_they_carry_anything() {
+    let mut world = World::embedded();
+    world.limits("connections_per_address = 10\nhello_ms = 3600000\n");
+    let server = world.start().await;
+    let mut bystanders = Bystanders::meet(&server).await;
+    // Over QUIC without a stream; the last are not let in.
+    let mut streamless = Vec::new();
+    eventually("places are taken", async || {
+        match Way::QuicProtobuf.try_connect(&server).await {
+            Ok(stream) => streamless.push(stream),
+            Err(_) => return (streamless.len() == 10 + BESIDE - 2).then_some(()),
+        }
+        None
+    })
+    .await;
     for way in [Way::QuicJson, Way::WebSocketJson] {
-        let refused = way.try_connect(&server).await;
-        assert!(refused.is_err(), "{way:?}");
+        assert!(way.try_connect(&server).await.is_err(), "{way:?}");
     }
     bystanders.are_well().await;
-    silent.truncate(5);
-    // Over QUIC without a stream, and some are let in again.
-    let mut streamless = Vec::new();
-    eventually("places are free again", async || {
-        streamless.push(Way::QuicProtobuf.try_connect(&server).await.ok()?);
-        (streamless.len() == 10 + BESIDE - 2 - 5).then_some(())
+    streamless.pop();
+    eventually("a place is free again", async || {
+        Way::QuicProtobuf.try_connect(&server).await.ok()
     })
     .await;
-    for _ in 0..10 {
-        assert!(Way::QuicProtobuf.try_connect(&server).await.is_err());
+    bystanders.are_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_breaks_the_protocol_holds_no_session() {
+    let mut world = World::embedded();
+    world.limits("heartbeat_ms = 3600000\nhello_ms = 3600000\n");
+    let server = world.start().await;
+    let mut bystanders = Bystanders::meet(&server).await;
+    let before = http::metric(&server, "tidings_connections").await;
+    let mut broken = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(server.http).await.unwrap();
+        let request = "GET /v1/ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             Sec-WebSocket-Protocol: tidings.1.json\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        within("an upgrade", stream.read(&mut [0; 1024]))
+            .await
+            .unwrap();
+        // A frame without a mask. Nothing is closed from here, nor read.
+        stream.write_all(&[0x81, 0x01, b'x']).await.unwrap();
+        broken.push(stream);
+    }
+    eventually("they are no connections", async || {
+        let now = http::metric(&server, "tidings_connections").await;
+        (now == before).then_some(())
+    })
+    .await;
+    // They are told why all the same.
+    for mut stream in broken {
+        let mut frame = [0; 4];
+        within("a close", stream.read_exact(&mut frame))
+            .await
+            .unwrap();
+        assert_eq!((frame[0], &frame[2..]), (0x88, &[0x03, 0xEA][..]));
     }
     bystanders.are_well().await;
 }

@@ -410,6 +410,11 @@ async fn a_log_in_json_names_sessions_and_never_a_text() {
     assert!(quic);
     let text = fs::read_to_string(&log).unwrap();
     assert!(!text.contains("zanzibar"), "a message's text is logged");
+    let made = lines
+        .iter()
+        .find(|line| line["message"] == "made a development certificate");
+    let names = made.unwrap()["names"].as_array().unwrap();
+    assert_eq!(names[0], "localhost", "a list is a list");
 }
 
 /// Runs `tidings config` under these variables; both streams as text.
@@ -463,6 +468,58 @@ async fn what_is_in_force_is_told_with_who_said_so() {
         .await;
     let session = Session::open(&server, Way::WebSocketJson, "ann").await;
     assert_eq!(session.welcome.limits.unwrap().requests_per_second, 51);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_server_refuses_is_told_without_starting_one() {
+    let world = World::embedded();
+    for (line, added) in [
+        ("auth = { secrets = [{ secret = \"short\" }] }", ""),
+        ("auth = { development = true }", "[tls]\nnames = [\"\"]\n"),
+        ("", ""),
+    ] {
+        let config = world.folder.path().join("refused.toml");
+        let head = format!("data = {:?}\nport = {}\n", world.data, world.port);
+        fs::write(&config, format!("{head}{line}\n{added}")).unwrap();
+        let served = Starting::new(&config, &world.server_log()).refused().await;
+        let (done, printed, said) = shown(&config, &[], &[]);
+        assert!(!done, "{printed}");
+        assert_eq!(said.trim_end(), served);
+        // With what is in force, and who said so.
+        assert!(
+            printed.contains(&format!("port = {}", world.port)),
+            "{printed}"
+        );
+    }
+    let (done, _, said) = shown(&world.config(), &[], &[]);
+    assert!(done, "{said}");
+}
+
+/// Whoever is let in without proof is let in from this machine only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_for_others_has_to_be_asked_for() {
+    let demo = |arguments: &[&str]| {
+        let output = Command::new(program())
+            .args(["demo", "--port", "0", "--address"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said = demo(&["0.0.0.0"]);
+    assert!(
+        said.starts_with("error: a demo takes anyone for whoever they say they are"),
+        "{said}"
+    );
+    assert!(said.contains("--allow-anyone"), "{said}");
+    // An address that no machine has: it gets as far as listening there.
+    let said = demo(&["192.0.2.1", "--allow-anyone"]);
+    assert!(
+        said.contains("ANYONE who reaches 192.0.2.1 can be ANY user"),
+        "{said}"
+    );
+    assert!(said.contains("cannot listen on 192.0.2.1"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

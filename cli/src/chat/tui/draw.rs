@@ -30,8 +30,8 @@ const LIST: u16 = 28;
 const FIELD: usize = 6;
 /// Smaller than this nothing can be read.
 const LEAST: (u16, u16) = (16, 6);
-/// A column of help needs this much.
-const READABLE: u16 = 48;
+/// What is explained in the help stands before its meaning, in a column of this width.
+const EXPLAINED: usize = 15;
 const NOTICE: Style = Style::new().fg(Color::Yellow);
 
 /// Draws everything; what was shown of the conversation is in `app.seen` then.
@@ -262,18 +262,24 @@ impl Field {
     }
 }
 
-/// The help, in as many columns as can be read.
+/// The help, in as many columns as there is room for without cutting anything off.
 fn draw_help(frame: &mut Frame<'_>, from: usize, area: Rect) {
     let block = Block::bordered().title(" Up and Down, any other key closes ");
     let inner = block.inner(area);
-    let columns = (inner.width / READABLE).max(1);
-    let areas = Layout::horizontal(vec![Constraint::Fill(1); columns.into()]).split(inner);
+    let entries = keys::HELP.iter().chain(&command::HELP);
+    let widest = entries.clone().map(|(what, meaning)| {
+        let what = width(what).max(EXPLAINED);
+        what + 1 + width(meaning) + 1
+    });
+    let widest = widest.max().unwrap_or(1);
+    let columns = (usize::from(inner.width) / widest).max(1);
+    let areas = Layout::horizontal(vec![Constraint::Fill(1); columns]).split(inner);
     frame.render_widget(Clear, area);
     frame.render_widget(block, area);
-    let entries = keys::HELP.iter().chain(&command::HELP).skip(from);
     let lines: Vec<Line<'_>> = entries
+        .skip(from)
         .map(|(what, meaning)| {
-            let what = Span::styled(format!("{what:<15} "), Style::new().fg(Color::Cyan));
+            let what = Span::styled(format!("{what:<EXPLAINED$} "), Style::new().fg(Color::Cyan));
             Line::from(vec![what, Span::raw(*meaning)])
         })
         .collect();

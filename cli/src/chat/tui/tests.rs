@@ -463,6 +463,24 @@ fn how_the_connection_is_and_who_types_is_shown() {
 }
 
 #[test]
+fn the_help_is_whole_where_there_is_room_for_it() {
+    let mut scene = Scene::opened((100, 24));
+    for columns in [80, 100, 120, 200] {
+        scene.size = (columns, 40);
+        scene.app.help = None;
+        scene.key(KeyCode::F(1));
+        let rows = scene.rows().join("\n");
+        for said in [
+            "reply to it, edit it, take it back",
+            "list of conversations; ends a @name",
+            "a message that begins with a slash",
+        ] {
+            assert!(rows.contains(said), "{columns} columns: {said}\n{rows}");
+        }
+    }
+}
+
+#[test]
 fn no_size_of_terminal_breaks_anything() {
     let mut scene = Scene::opened((80, 24));
     (2..=9).for_each(|seq| scene.said(message(seq, "alice", &"可以 long ".repeat(20))));

@@ -113,6 +113,11 @@ fn secrets_are_hidden_and_the_rest_is_told_with_its_origin() {
         line("auth.secrets[0].secret"),
         format!("auth.secrets[0].secret = \"***\" # {file}:3")
     );
+    assert_eq!(
+        line("auth.secrets"),
+        format!("auth.secrets = [{{ kid = \"a\", secret = \"***\" }}] # {file}:3")
+    );
+    assert_eq!(line("auth.api_keys"), "# auth.api_keys is not set");
     assert_eq!(line("log.token"), format!("log.token = \"***\" # {file}:7"));
     assert_eq!(
         line("auth.jwks.url"),
@@ -124,4 +129,40 @@ fn secrets_are_hidden_and_the_rest_is_told_with_its_origin() {
     assert_eq!(json["port"]["from"], "file");
     assert_eq!(json["port"]["line"], 1);
     assert_eq!(json["limits.window"]["from"], "default");
+    let secrets = &json["auth.secrets"];
+    assert_eq!(
+        secrets["value"],
+        serde_json::json!([{ "kid": "a", "secret": "***" }])
+    );
+    assert_eq!(
+        (&secrets["from"], &secrets["line"]),
+        (&"file".into(), &3.into())
+    );
+}
+
+#[test]
+fn every_list_of_tables_is_told() {
+    let config = loaded(
+        "[[auth.secrets]]\nsecret = \"hunter2\"\n[[auth.secrets]]\nfile = \"/s\"\n\
+         [[auth.api_keys]]\nname = \"backend\"\nfile = \"/k\"\nscopes = [\"users\", \"events\"]\n",
+    );
+    let shown = config.shown().unwrap();
+    let file = config.file.as_ref().unwrap().display();
+    let line = |path: &str| {
+        let line = shown[path].line(path);
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        line("auth.secrets"),
+        format!("auth.secrets = [{{ secret = \"***\" }}, {{ file = \"/s\" }}] # {file}:1")
+    );
+    assert_eq!(
+        line("auth.api_keys"),
+        format!(
+            "auth.api_keys = [{{ file = \"/k\", name = \"backend\", scopes = [\"users\", \"events\"] }}] # {file}:5"
+        )
+    );
+    // As it stands it can be put into a file.
+    let said = line("auth.api_keys");
+    assert!(toml::from_str::<toml::Table>(&said).is_ok(), "{said}");
 }

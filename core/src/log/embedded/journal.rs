@@ -122,7 +122,7 @@ impl Journal {
     }
 
     /// No more records will come, for now or for ever; or they will again.
-    pub(super) fn end(&self, life: Life) {
+    pub(super) fn set_life(&self, life: Life) {
         self.state.lock().life = life;
         self.grown.notify_waiters();
     }

@@ -220,7 +220,7 @@ impl Writer {
             let _ = spare.join();
             let _ = std::fs::remove_file(self.dir.join(SPARE));
         }
-        self.journal.end(Life::Closed);
+        self.journal.set_life(Life::Closed);
         // Whoever appends all the same must not get in behind what is noted as the end.
         state.closed = true;
         state.unsettled.is_none().then_some(state.last)
@@ -256,7 +256,7 @@ impl Writer {
             "a record could not be {what}: the log takes no other before that one is durable"
         );
         let reason = room::explain(error);
-        self.journal.end(Life::Unsettled(reason.clone()));
+        self.journal.set_life(Life::Unsettled(reason.clone()));
         state.unsettled = Some(Unsettled {
             append: append.clone(),
             reason: reason.clone(),
@@ -272,7 +272,7 @@ impl Writer {
             let reason = room::explain(&error);
             if reason != unsettled.reason {
                 tracing::error!(%error, "the record could not be written once more either");
-                self.journal.end(Life::Unsettled(reason.clone()));
+                self.journal.set_life(Life::Unsettled(reason.clone()));
             }
             state.unsettled = Some(Unsettled {
                 reason: reason.clone(),
@@ -281,8 +281,8 @@ impl Writer {
             return Err(reason);
         }
         tracing::info!("the record is durable, the log goes on");
-        self.journal.end(Life::Open);
         self.written(state, unsettled.append);
+        self.journal.set_life(Life::Open);
         Ok(())
     }
 

@@ -1,18 +1,19 @@
 //! Connecting: which server is refused, and with which sentence.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::account::Account;
 use async_nats::jetstream::stream::Info;
-use async_nats::{Client, ConnectOptions, Event, ServerInfo};
+use async_nats::{Client, ConnectOptions, ServerInfo};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::api::insist;
 use super::error::{ConnectError, Warning};
+use super::link::Link;
 use super::presence::Presence;
 use super::{Api, ApiError, Auth, Config, JetStream, Shared, monitor, streams};
 use crate::log::{Identity, Lane, MAX_RECORD_BYTES};
@@ -36,8 +37,9 @@ pub(super) async fn connect(
     config: Config,
     epoch: Option<Uuid>,
 ) -> Result<JetStream, ConnectError> {
-    let api = api(&config).await?;
-    let readers = open(&config, "tidings tail").await?;
+    let link = Link::default();
+    let api = api_over(&config, &link).await?;
+    let readers = open(&config, "tidings tail", &link).await?;
 
     let identity = journal(&api, &config, epoch).await?;
     let wanted = streams::wanted(&config.prefix, Lane::Presence, config.replicas, identity);
@@ -73,8 +75,12 @@ pub(super) async fn connect(
 
 /// A connection to a server that will do.
 pub(super) async fn api(config: &Config) -> Result<Api, ConnectError> {
+    api_over(config, &Link::default()).await
+}
+
+async fn api_over(config: &Config, link: &Link) -> Result<Api, ConnectError> {
     check_config(config)?;
-    let client = open(config, "tidings").await?;
+    let client = open(config, "tidings", link).await?;
     check_server(&client.server_info())?;
     let api = Api::new(client, config.domain.as_deref());
     check_account(&api, config).await?;
@@ -110,7 +116,7 @@ fn check_config(config: &Config) -> Result<(), ConnectError> {
     Ok(())
 }
 
-async fn open(config: &Config, name: &str) -> Result<Client, ConnectError> {
+async fn open(config: &Config, name: &str, link: &Link) -> Result<Client, ConnectError> {
     let options = ConnectOptions::new()
         .name(name)
         .connection_timeout(Duration::from_secs(5))
@@ -118,13 +124,7 @@ async fn open(config: &Config, name: &str) -> Result<Client, ConnectError> {
         .ping_interval(Duration::from_secs(2))
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
         .reconnect_delay_callback(|n| Duration::from_millis((n as u64 * 20).min(500)))
-        .event_callback({
-            let lost = Arc::new(AtomicBool::new(false));
-            move |event| {
-                tell(&event, &lost);
-                std::future::ready(())
-            }
-        });
+        .event_callback(link.listener());
     let options = match &config.auth {
         Auth::None => options,
         Auth::Token(token) => options.token(token.clone()),
@@ -189,24 +189,6 @@ async fn open(config: &Config, name: &str) -> Result<Client, ConnectError> {
         }
         ConnectError::Unreachable { servers, reason }
     })
-}
-
-/// Tells the operator of what goes amiss with a connection, and that it is well again.
-fn tell(event: &Event, lost: &AtomicBool) {
-    match event {
-        Event::Connected if lost.swap(false, Ordering::Relaxed) => {
-            tracing::info!(%event, "nats again");
-        }
-        Event::Connected | Event::Draining | Event::Closed => tracing::debug!(%event, "nats"),
-        Event::Disconnected => {
-            lost.store(true, Ordering::Relaxed);
-            tracing::warn!(%event, "nats");
-        }
-        Event::LameDuckMode
-        | Event::SlowConsumer(_)
-        | Event::ServerError(_)
-        | Event::ClientError(_) => tracing::warn!(%event, "nats"),
-    }
 }
 
 /// Refuses a server by what it says of itself.

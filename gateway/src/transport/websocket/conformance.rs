@@ -32,7 +32,10 @@ async fn echo(mut socket: Socket) {
                 let _ = tokio::time::timeout(LINGER, closed).await;
                 return;
             }
-            Incoming::End => return,
+            Incoming::End => {
+                let _ = tokio::time::timeout(LINGER, socket.drain()).await;
+                return;
+            }
         }
     }
 }

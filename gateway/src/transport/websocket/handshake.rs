@@ -11,7 +11,10 @@ use hyper_util::rt::TokioIo;
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use super::socket::Socket;
-use crate::transport::tcp::Stream;
+use crate::{
+    api::{Repeated, only},
+    transport::tcp::Stream,
+};
 
 /// What the protocol adds to a client's key before it is hashed.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -45,6 +48,9 @@ pub(crate) enum UpgradeError {
     /// Without a key, or with one that is none.
     #[error("`Sec-WebSocket-Key` is to be 16 bytes in base64")]
     Key,
+    /// With a header twice that may be there once (section 11.3).
+    #[error(transparent)]
+    Repeated(#[from] Repeated),
     /// Something between has taken the connection's place.
     #[error("this connection cannot become a WebSocket")]
     Connection,
@@ -55,7 +61,9 @@ impl IntoResponse for UpgradeError {
         let status = match self {
             UpgradeError::Method => StatusCode::METHOD_NOT_ALLOWED,
             UpgradeError::NotAsked | UpgradeError::Version => StatusCode::UPGRADE_REQUIRED,
-            UpgradeError::Key | UpgradeError::Connection => StatusCode::BAD_REQUEST,
+            UpgradeError::Key | UpgradeError::Repeated(_) | UpgradeError::Connection => {
+                StatusCode::BAD_REQUEST
+            }
         };
         let version = [
             (header::UPGRADE, "websocket"),
@@ -78,13 +86,11 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
         {
             return Err(UpgradeError::NotAsked);
         }
-        let version = headers.get(header::SEC_WEBSOCKET_VERSION);
+        let version = only(headers, "Sec-WebSocket-Version")?;
         if version.is_none_or(|version| version != VERSION) {
             return Err(UpgradeError::Version);
         }
-        let key = headers
-            .get(header::SEC_WEBSOCKET_KEY)
-            .ok_or(UpgradeError::Key)?;
+        let key = only(headers, "Sec-WebSocket-Key")?.ok_or(UpgradeError::Key)?;
         if BASE64.decode(key).map_or(0, |key| key.len()) != 16 {
             return Err(UpgradeError::Key);
         }

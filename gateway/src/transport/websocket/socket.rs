@@ -36,7 +36,7 @@ pub(super) enum Incoming {
     Signal,
     /// A message beyond the limit. It is passed over.
     TooLong,
-    /// Nothing more comes.
+    /// Nothing more comes that would be looked at. [`Socket::drain`] is what is left to do.
     End,
 }
 
@@ -80,7 +80,7 @@ enum Ending {
     Open,
     /// A close frame has been written here; the other side's may still come.
     Closing,
-    /// The other side has written its close frame, which has been answered.
+    /// The other side has written its close frame. The answer may still have to leave.
     Closed,
     /// The other side did not keep to the protocol and has been told so: what it sends is not looked at.
     Failed,
@@ -130,34 +130,36 @@ impl Socket {
             let payload = frame::close(status, reason);
             frame::write(&mut self.leaving, Opcode::Close, &payload);
         }
-        // Reads the rest, so that the close is not lost to a reset.
         while self.read().await != Incoming::End {}
+        self.drain().await;
+    }
+
+    /// After the end: sees to it that the other side learns why, which may take as long as it likes. Nothing
+    /// else need wait for that.
+    pub(super) async fn drain(&mut self) {
+        if matches!(self.ending, Ending::Closed | Ending::Failed) {
+            let _ = poll_fn(|cx| self.poll_drain(cx)).await;
+        }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
         loop {
+            if matches!(self.ending, Ending::Closed | Ending::Failed) {
+                return Poll::Ready(Incoming::End);
+            }
             match self.poll_flush(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(Incoming::End),
-                Poll::Pending if self.must_leave() => return Poll::Pending,
+                Poll::Pending if self.leaving.len() > ANSWERS => return Poll::Pending,
                 Poll::Pending => {}
             }
-            match self.ending {
-                Ending::Open | Ending::Closing => match self.next() {
-                    Ok(Some(incoming)) => return Poll::Ready(incoming),
-                    Ok(None) if self.ending == Ending::Closed => continue,
-                    Ok(None) => {}
-                    Err(violation) => {
-                        self.fail(violation);
-                        continue;
-                    }
-                },
-                Ending::Closed | Ending::Failed => {
-                    if ready!(Pin::new(&mut self.stream).poll_shutdown(cx)).is_err()
-                        || self.ending == Ending::Closed
-                    {
-                        return Poll::Ready(Incoming::End);
-                    }
+            match self.next() {
+                Ok(Some(incoming)) => return Poll::Ready(incoming),
+                Ok(None) if self.ending == Ending::Closed => continue,
+                Ok(None) => {}
+                Err(violation) => {
+                    self.fail(violation);
+                    continue;
                 }
             }
             match ready!(self.poll_fill(cx)) {
@@ -167,9 +169,13 @@ impl Socket {
         }
     }
 
-    /// Whether nothing is read before what waits to be written has left.
-    fn must_leave(&self) -> bool {
-        matches!(self.ending, Ending::Closed | Ending::Failed) || self.leaving.len() > ANSWERS
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush(cx))?;
+        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        // Whoever has closed sends no more. From anybody else the rest is read, so that the close is not lost
+        // to a reset.
+        while self.ending == Ending::Failed && ready!(self.poll_fill(cx))? > 0 {}
+        Poll::Ready(Ok(()))
     }
 
     fn fail(&mut self, violation: Violation) {

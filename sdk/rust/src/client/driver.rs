@@ -2,6 +2,7 @@
 
 mod policy;
 mod session;
+mod silence;
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -110,7 +111,7 @@ impl Driver {
             policy: Policy::new(addresses, options.backoff, renewable),
             link: Link::Waiting(Instant::now()),
             queries: Queries::default(),
-            receipts: Receipts::default(),
+            receipts: Receipts::new(options.backoff),
             fetch_again: None,
             next_id: 1,
         })

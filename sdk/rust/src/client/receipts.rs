@@ -9,11 +9,15 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::updates::At;
+use crate::Backoff;
 
 const EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Receipts {
+    backoff: Backoff,
+    /// Since something was confirmed or a session opened.
+    refusals: u32,
     acknowledged: Option<At>,
     last_ack: Option<Instant>,
     ack_due: Option<Instant>,
@@ -33,6 +37,13 @@ struct Read {
 }
 
 impl Receipts {
+    pub(super) fn new(backoff: Backoff) -> Receipts {
+        Receipts {
+            backoff,
+            ..Receipts::default()
+        }
+    }
+
     /// The application has taken events up to `taken`.
     pub(super) fn taken(&mut self, taken: Option<At>, now: Instant) {
         if taken.is_some() && taken != self.acknowledged && self.ack_due.is_none() {
@@ -56,8 +67,27 @@ impl Receipts {
         }
     }
 
+    /// Something that asked for no reply was refused for the time being. Which it was is not said: all that is
+    /// not confirmed is told again later.
+    pub(super) fn refused(&mut self, retry_after: Duration, now: Instant) {
+        self.refusals += 1;
+        let own = self.backoff.random_delay(self.refusals);
+        let due = now + EVERY.max(retry_after).max(own);
+        for (conversation, read) in &mut self.reads {
+            if read.confirmed >= read.sent {
+                continue;
+            }
+            read.sent = read.confirmed;
+            if let Some(planned) = read.due.replace(due) {
+                self.reads_due.remove(&(planned, *conversation));
+            }
+            self.reads_due.insert((due, *conversation));
+        }
+    }
+
     /// An event says that the server has recorded it.
     pub(super) fn confirmed(&mut self, conversation: Uuid, seq: u64) {
+        self.refusals = 0;
         if let Some(read) = self.reads.get_mut(&conversation) {
             read.confirmed = read.confirmed.max(seq);
         }
@@ -109,6 +139,7 @@ impl Receipts {
 
     /// A new session: what the last one was told may have been lost with it.
     pub(super) fn connected(&mut self, taken: Option<At>, now: Instant) {
+        self.refusals = 0;
         self.acknowledged = None;
         self.last_ack = None;
         self.ack_due = None;
@@ -183,6 +214,41 @@ mod tests {
         receipts.connected(None, start + 2 * EVERY);
         assert_eq!(receipts.take_due(None, start + 2 * EVERY), []);
         assert!(receipts.reads.is_empty());
+    }
+
+    #[tokio::test]
+    async fn reading_that_was_refused_for_now_is_told_again() {
+        let (mut receipts, one, two) =
+            (Receipts::default(), Uuid::from_u128(1), Uuid::from_u128(2));
+        let start = Instant::now();
+        receipts.read(one, 3, start);
+        receipts.read(two, 5, start);
+        assert_eq!(receipts.take_due(None, start).len(), 2);
+        receipts.confirmed(two, 5);
+        let wait = 3 * EVERY;
+        receipts.refused(wait, start);
+        // More is no reason to hurry.
+        receipts.read(one, 4, start + EVERY);
+        assert_eq!(receipts.deadline(), Some(start + EVERY));
+        assert_eq!(receipts.take_due(None, start + 2 * EVERY), []);
+        assert_eq!(receipts.take_due(None, start + wait), [mark(one, 4)]);
+        // Refused again, and again, it is asked less often.
+        let mut now = start + wait;
+        for _ in 0..10 {
+            receipts.refused(Duration::ZERO, now);
+            let due = receipts.deadline().unwrap();
+            assert!(due >= now + EVERY);
+            now = due;
+            assert_eq!(receipts.take_due(None, now), [mark(one, 4)]);
+        }
+        receipts.refused(Duration::ZERO, now);
+        assert!(receipts.deadline().unwrap() >= now + Backoff::default().longest / 2);
+        // On another connection it is a new beginning.
+        receipts.connected(None, now);
+        assert_eq!(receipts.take_due(None, now), [mark(one, 4)]);
+        receipts.confirmed(one, 4);
+        receipts.refused(Duration::ZERO, now);
+        assert_eq!(receipts.take_due(None, now + 60 * EVERY), []);
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ConnectionError, ReadError, RecvStream, SendStream, TransportConfig, VarInt};
 use tidings_protocol::codec::delimited;
 
-use super::{ConnectError, Connector, Disconnect, MAX_FRAME};
+use super::{ConnectError, Connector, Datagrams, Disconnect, MAX_FRAME};
 use crate::{Address, tls::TlsError};
 
 /// How long the network may be silent before QUIC itself gives up. The protocol's heartbeats are
@@ -157,9 +157,13 @@ pub(super) async fn read(source: &mut Source) -> Result<Bytes, Disconnect> {
     }
 }
 
-pub(super) fn acknowledged(source: &Source) -> (u64, Duration) {
+pub(super) fn datagrams(source: &Source) -> Datagrams {
     let stats = source.connection.stats();
-    (stats.udp_rx.datagrams, stats.path.rtt)
+    Datagrams {
+        sent: stats.udp_tx.datagrams,
+        received: stats.udp_rx.datagrams,
+        trip: stats.path.rtt,
+    }
 }
 
 fn disconnect(error: ConnectionError) -> Disconnect {

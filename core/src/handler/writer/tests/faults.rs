@@ -150,6 +150,25 @@ async fn fold_until(desk: &Desk, reply: &Reply) {
     }
 }
 
+/// Its sender is told to try again and goes away: what became of it is learnt all the same.
+#[tokio::test(start_paused = true)]
+async fn an_append_that_was_given_up_is_settled_though_nobody_comes() {
+    let lost = vec![Fault::Lost; 20];
+    let desk = faulty(&lost).await;
+    let id = command_id(2);
+    let given_up = desk.post("ann", id, "hello");
+    let follow = async {
+        while desk.posted().await.is_empty() {
+            desk.fold().await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        desk.handler.close();
+    };
+    tokio::join!(run(desk.handler.clone(), desk.parts.clone()), follow);
+    assert!(matches!(given_up.get(), Some(Answer::Unavailable(_))));
+    assert_eq!(desk.posted().await, [(1, Some(id))]);
+}
+
 /// Not answered as accepted, so not done; and what was decided on top of it has not happened either.
 #[tokio::test]
 async fn what_could_not_be_appended_has_not_happened() {

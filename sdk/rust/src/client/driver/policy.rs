@@ -1,5 +1,6 @@
 //! What to do when a session, or an attempt at one, has ended.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use tidings_protocol::CloseCode;
@@ -16,11 +17,19 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 /// Refused tokens in a row before the client stops: the tokens are refused, not stale.
 const REFUSED_TOKENS: u32 = 5;
 
+/// Nodes remembered of which servers tell no more.
+const FORMER: usize = 8;
+
 pub(super) struct Policy {
     /// As configured, and behind them those that servers have told of.
     addresses: Vec<Address>,
     configured: usize,
     current: usize,
+    /// Those they told of once, the latest first. A node that was cut off for a moment knows of no others, and
+    /// it may be the next to go: where none of the addresses answers, one of these is tried.
+    former: VecDeque<Address>,
+    /// Attempts in vain since a session was open, or since a former node was tried.
+    in_vain: usize,
     /// Where the server sent this client.
     sent_to: Option<Address>,
     backoff: Backoff,
@@ -48,6 +57,8 @@ impl Policy {
             configured: addresses.len(),
             addresses,
             current: 0,
+            former: VecDeque::new(),
+            in_vain: 0,
             sent_to: None,
             backoff,
             failures: 0,
@@ -73,12 +84,18 @@ impl Policy {
         // So that not all who lose a node go to the same one.
         fastrand::shuffle(&mut told);
         self.sent_to = None;
-        self.addresses.truncate(self.configured);
+        let known = self.addresses.split_off(self.configured);
         for address in std::iter::once(present.clone()).chain(told) {
             if !self.addresses.contains(&address) {
                 self.addresses.push(address);
             }
         }
+        known
+            .into_iter()
+            .for_each(|address| self.former.push_front(address));
+        self.former
+            .retain(|address| !self.addresses.contains(address));
+        self.former.truncate(FORMER);
         let now = self.addresses.iter().position(|one| *one == present);
         self.current = now.unwrap_or_default();
     }
@@ -101,18 +118,17 @@ impl Policy {
     /// A session has opened.
     pub(super) fn opened(&mut self, now: Instant) {
         self.opened = Some(now);
+        self.in_vain = 0;
         self.worked = true;
         self.refused_tokens = 0;
     }
 
     /// A session, or an attempt at one, has ended; `random` is from 0 to 1.
     pub(super) fn next(&mut self, ended: &Ended, now: Instant, random: f64) -> Next {
-        if self
-            .opened
-            .take()
-            .is_some_and(|opened| now - opened >= LASTING)
-        {
-            self.failures = 0;
+        match self.opened.take() {
+            Some(opened) if now - opened >= LASTING => self.failures = 0,
+            Some(_) => {}
+            None => self.in_vain += 1,
         }
         match ended {
             Ended::Closing(closing) => self.announced(closing, random),
@@ -189,6 +205,15 @@ impl Policy {
     fn elsewhere(&mut self, random: f64) -> Next {
         if self.sent_to.take().is_none() {
             self.current = (self.current + 1) % self.addresses.len();
+            if self.in_vain >= self.addresses.len()
+                && let Some(former) = self.former.pop_front()
+            {
+                self.in_vain = 0;
+                self.former.push_back(former.clone());
+                self.sent_to = Some(former);
+            }
+        } else {
+            self.in_vain = 0;
         }
         self.failed(random)
     }
@@ -356,13 +381,52 @@ mod tests {
         policy.next(&dropped(), now, 1.0);
         let elsewhere = policy.address().to_string();
         assert!(expected.contains(&&*elsewhere), "{elsewhere}");
+        policy.opened(now);
         policy.nodes(&["http://a:1".to_owned()]);
         assert_eq!(policy.address().to_string(), elsewhere);
         policy.next(&dropped(), now, 1.0);
         assert_eq!(policy.address().to_string(), "quic://a:1");
+        policy.opened(now);
         policy.nodes(&["nonsense".to_owned()]);
         policy.next(&dropped(), now, 1.0);
         assert_eq!(policy.address().to_string(), "quic://a:1");
+    }
+
+    /// As a node tells that was cut off from the others for a moment, and is then gone itself.
+    #[tokio::test]
+    async fn nodes_nobody_tells_of_any_more_are_tried_when_no_other_answers() {
+        let mut policy = policy(&["quic://a:1"], false);
+        let now = Instant::now();
+        policy.opened(now);
+        policy.nodes(&["http://b:2".to_owned()]);
+        policy.nodes(&["http://c:3".to_owned()]);
+        policy.nodes(&[]);
+        let mut tried = Vec::new();
+        for _ in 0..6 {
+            policy.next(&Ended::Timeout(Duration::ZERO), now, 1.0);
+            tried.push(policy.address().to_string());
+        }
+        let [a, b, c] = ["quic://a:1", "quic://b:2", "quic://c:3"];
+        // First those that are known to be there, and these again between any two that are not.
+        assert_eq!(tried, [a, c, a, b, a, c]);
+        // There it stays.
+        policy.opened(now);
+        policy.nodes(&[]);
+        assert_eq!(policy.address().to_string(), c);
+        policy.next(&dropped(), now, 1.0);
+        assert_eq!(policy.address().to_string(), a);
+    }
+
+    #[tokio::test]
+    async fn only_so_many_nodes_are_remembered() {
+        let mut policy = policy(&["ws://a:1"], false);
+        for n in 0..2 * FORMER {
+            policy.nodes(&[format!("http://node-{n}:1")]);
+        }
+        policy.nodes(&[]);
+        assert_eq!(policy.former.len(), FORMER);
+        let latest = format!("node-{}", 2 * FORMER - 1);
+        assert_eq!(policy.former[0].host, latest);
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use tidings_protocol::{ClientFrame, ServerFrame, command, id};
 use tokio::time::Instant;
 
 use super::super::{Status, Update};
+use super::silence::{Silence, Verdict};
 use super::{Driver, Input, Link};
 use crate::connection::{Receiver, Sender};
 use crate::{Connection, Disconnect, Token};
@@ -23,12 +24,6 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 const PROBE: Duration = Duration::from_secs(1);
 /// And is left after this long.
 const GONE: Duration = Duration::from_secs(5);
-/// Over QUIC nobody tells that a server has been killed, but one that lives acknowledges what is sent within
-/// a round trip and [25 ms](https://www.rfc-editor.org/rfc/rfc9000#section-18.2), whatever else it does. One
-/// that has not by this time, in which what was sent has been sent again several times, is left.
-const UNACKNOWLEDGED: Duration = Duration::from_millis(1_200);
-/// The same on a slow path, in round trips.
-const UNACKNOWLEDGED_TRIPS: u32 = 8;
 /// After the application could not come up with a new token.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -44,9 +39,8 @@ pub(super) struct Session {
     pinged: Instant,
     /// When a frame was sent that asks for an answer, unless something has been heard since.
     owed: Option<Instant>,
-    /// When something was sent that no datagram has followed, how many had come by then, and how long the
-    /// next may take.
-    unacknowledged: Option<(Instant, u64, Duration)>,
+    /// Whether what is sent is acknowledged, where that can be seen.
+    silence: Silence,
     renew_at: Option<Instant>,
     renewing: Option<Renewing>,
     renewal: u64,
@@ -83,7 +77,7 @@ impl Session {
             sent: now,
             pinged: now,
             owed: None,
-            unacknowledged: None,
+            silence: Silence::default(),
             renew_at: renew_at(welcome.now_ms, welcome.token_expires_ms, now),
             renewing: None,
             renewal: 0,
@@ -127,13 +121,8 @@ impl Session {
             self.sender.feed(&frame).await?;
         }
         self.sent = now;
-        if let Some((datagrams, trip)) = self.receiver.acknowledged()
-            && self
-                .unacknowledged
-                .is_none_or(|(_, known, _)| known != datagrams)
-        {
-            let patience = UNACKNOWLEDGED.max(trip * UNACKNOWLEDGED_TRIPS);
-            self.unacknowledged = Some((now, datagrams, patience));
+        if let Some(datagrams) = self.receiver.datagrams() {
+            self.silence.sending(datagrams, now);
         }
         self.sender.flush().await
     }
@@ -159,9 +148,7 @@ impl Session {
     /// When the server is taken for gone.
     fn gone_at(&self) -> Instant {
         let dead = self.heard + self.heartbeat * 2;
-        let owed = self.owed.map_or(dead, |owed| dead.min(owed + GONE));
-        let unacknowledged = self.unacknowledged;
-        unacknowledged.map_or(owed, |(sent, _, patience)| owed.min(sent + patience))
+        self.owed.map_or(dead, |owed| dead.min(owed + GONE))
     }
 
     /// A frame has come.
@@ -171,12 +158,9 @@ impl Session {
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        let gone = self.gone_at();
-        [Some(self.ping_at()), Some(gone), self.renew_at]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(gone)
+        let own = self.gone_at().min(self.ping_at());
+        let others = [self.silence.deadline(), self.renew_at];
+        others.into_iter().flatten().fold(own, Instant::min)
     }
 
     pub(super) fn time(
@@ -185,16 +169,14 @@ impl Session {
         token: &Token,
         next_id: &mut u64,
     ) -> Result<(), Disconnect> {
-        if let (Some((datagrams, _)), Some((_, known, _))) =
-            (self.receiver.acknowledged(), self.unacknowledged)
-            && datagrams != known
-        {
-            self.unacknowledged = None;
-        }
-        if now >= self.gone_at() {
+        let silence = match self.receiver.datagrams() {
+            Some(datagrams) => self.silence.look(datagrams, now),
+            None => Verdict::Wait,
+        };
+        if now >= self.gone_at() || silence == Verdict::Leave {
             return Err(Disconnect::new("the server does not answer"));
         }
-        if now >= self.ping_at() {
+        if now >= self.ping_at() || silence == Verdict::Ask {
             *next_id += 1;
             let request = Some(Request::Ping(command::Ping {}));
             self.outgoing.push(ClientFrame {
@@ -236,7 +218,8 @@ impl Session {
 
     /// Takes the answer to a renewal, if that is what it is.
     fn renewal(&mut self, reply: &Reply, now: Instant) -> bool {
-        if reply.id != self.renewal {
+        // Errors of frames that asked for no reply bear the id 0, as a renewal does that was never asked for.
+        if reply.id == 0 || reply.id != self.renewal {
             return false;
         }
         match &reply.outcome {
@@ -291,6 +274,14 @@ impl Driver {
     }
 
     fn reply(&mut self, reply: Reply, now: Instant) {
+        if let (0, Some(Outcome::Error(error))) = (reply.id, &reply.outcome) {
+            // Of what asks for no reply, only reading is worth another try.
+            if error.retry {
+                let wait = Duration::from_millis(error.retry_after_ms.into());
+                self.receipts.refused(wait, now);
+            }
+            return;
+        }
         if self.commands.is_in_flight(reply.id) {
             let unclaimed = self.commands.answer(reply.id, &reply.outcome, now);
             if let Some(settled) = unclaimed {
