@@ -1,5 +1,6 @@
 /** The page: two people signed in side by side, so that both ends of a conversation can be seen. */
 
+import { TidingsError } from '../sdk/js/src/index.js';
 import { h, iconButton } from './dom.js';
 import { Pane } from './pane.js';
 import { loadPeople, nameOf, tokenAhead } from './people.js';
@@ -13,16 +14,24 @@ const main = /** @type {HTMLElement} */ (document.querySelector('.panes'));
 const tabs = /** @type {HTMLElement} */ (document.querySelector('.switch'));
 
 start().catch((error) => {
-  main.replaceChildren(
-    h(
-      'section.notice',
-      { role: 'alert' },
-      h('h2', null, 'Nobody to sign in as'),
-      h('p', null, `${error.message}.`),
-      h('p', null, 'This page signs in with development tokens. Start the server with ', h('code', null, 'tidings demo'), ' to allow them.'),
-    ),
-  );
+  main.replaceChildren(h('section.notice', { role: 'alert' }, ...reasons(error)));
 });
+
+/**
+ * Why there is nothing to be seen, and what helps.
+ * @param {any} error
+ */
+function reasons(error) {
+  const what = h('p', null, `${error?.message ?? error}.`);
+  if (!(error instanceof TidingsError)) return [h('h2', null, 'The page cannot be shown'), what, h('p', null, 'The fault is in the page, or the browser lacks something it needs.')];
+  const again = h('button.text-button', { type: 'button', onclick: () => location.reload() }, 'Try again');
+  if (error.retry) return [h('h2', null, 'No answer from the server'), what, again];
+  return [
+    h('h2', null, 'Nobody to sign in as'),
+    what,
+    h('p', null, 'This page signs in with development tokens. Start the server with ', h('code', null, 'tidings demo'), ' to allow them.'),
+  ];
+}
 
 async function start() {
   const loading = loadPeople();
@@ -32,7 +41,7 @@ async function start() {
   main.replaceChildren();
   /** @type {Map<string, number>} */
   const unreadOf = new Map();
-  if (people.length === 0) throw new Error('the server knows no users');
+  if (people.length === 0) throw new TidingsError({ code: 'unauthenticated', message: 'the server knows no users' });
   /** @type {string[]} */
   const unknown = [];
   const panes = SIDES.map((side, i) => {

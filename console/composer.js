@@ -1,6 +1,6 @@
 /** Where one writes. Keeps a draft for each conversation. */
 
-import { h, icon, iconButton } from './dom.js';
+import { elementId, h, icon, iconButton } from './dom.js';
 import { said } from './list.js';
 import { Mentions } from './mentions.js';
 import { nameOf, shortName } from './people.js';
@@ -36,7 +36,7 @@ export class Composer {
     this.send = h('button.send', { type: 'submit', 'aria-label': 'Send', title: 'Send (Enter)', disabled: true });
     this.send.append(icon('send'));
     this.left = h('span.left', { title: 'Bytes left' });
-    this.problem = h('p.problem', { id: `problem-${crypto.randomUUID()}`, hidden: true });
+    this.problem = h('p.problem', { id: elementId('problem'), hidden: true });
     /** Reads the problem out when it comes up or stands in the way, not at every letter. */
     this.alert = h('p.unseen', { role: 'alert' });
     this.about = h('div.about', { hidden: true });

@@ -20,6 +20,14 @@ export function h(tag, props, ...children) {
   return element;
 }
 
+let made = 0;
+
+/**
+ * An id that no other element of the page has.
+ * @param {string} name
+ */
+export const elementId = (name) => `${name}-${(made += 1)}`;
+
 /** Strokes on a field of 20 by 20. */
 const PATHS = {
   plus: 'M10 4v12M4 10h12',

@@ -206,12 +206,12 @@ export class History {
       let known = this.#rows.get(key);
       if (!known || !same(known.says, says)) {
         const before = known?.element;
-        const focused = before?.contains(document.activeElement);
+        const focused = before?.contains(document.activeElement) ? placeOf(document.activeElement) : null;
         known = { element: make(), says };
         if (before) carryOver(before, known.element);
         if (known.element.classList.contains('row')) setTabbable(known.element, false);
         this.#rows.set(key, known);
-        if (focused) queueMicrotask(() => known?.element.focus({ preventScroll: true }));
+        if (focused !== null) queueMicrotask(() => known && focus(known.element, focused));
       }
       sections[sections.length - 1].rows.push(known.element);
     };
@@ -424,6 +424,23 @@ function setTabbable(row, tabbable) {
   const tabIndex = tabbable ? 0 : -1;
   for (const element of /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll('button, a'))) element.tabIndex = tabIndex;
   /** @type {HTMLElement} */ (row).tabIndex = tabIndex;
+}
+
+/**
+ * Which of a row's buttons it is, so that it is known again when the row is made anew; empty for the row itself.
+ * @param {Element | null} element
+ */
+const placeOf = (element) => (element?.matches('button, a') ? element.getAttribute('data-place') || element.getAttribute('aria-label') || element.textContent || '' : '');
+
+/**
+ * @param {HTMLElement} row
+ * @param {string} place
+ */
+function focus(row, place) {
+  const controls = /** @type {HTMLElement[]} */ ([...row.querySelectorAll('button, a')]);
+  (place && controls.find((control) => placeOf(control) === place) || row).focus({ preventScroll: true });
+  // It may be hidden or disabled now.
+  if (!row.contains(document.activeElement)) row.focus({ preventScroll: true });
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Mentions: who can be named in a conversation, offered while one writes, and found in what was written. */
 
-import { h } from './dom.js';
+import { elementId, h } from './dom.js';
 import { avatar, beside, nameOf, shortName } from './people.js';
 
 /** As many as can be taken in at a glance. */
@@ -78,7 +78,7 @@ export class Mentions {
   constructor(field, onChange) {
     this.field = field;
     this.onChange = onChange;
-    const id = `mentions-${crypto.randomUUID()}`;
+    const id = elementId('mentions');
     this.element = h('ul.mentions', { id, role: 'listbox', 'aria-label': 'People to mention', hidden: true });
     field.setAttribute('aria-autocomplete', 'list');
     field.setAttribute('aria-controls', id);

@@ -144,7 +144,7 @@ export class Pane {
   toast(error) {
     // The banner says it already, or the message itself.
     const atMessage = (/** @type {{ commandId: string }} */ { commandId }) => commandId === error.commandId;
-    if (error.code === 'closed' || this.client?.conversations.some(({ pending }) => pending.some(atMessage))) return;
+    if (error.code === 'closed' || this.client?.conversations.some(({ pending }) => pending.some(atMessage)) || this.thread.shows(error.commandId)) return;
     const element = h('div.toast', null, h('p', null, explain(error)), iconButton('close', 'Dismiss', () => element.remove()));
     this.toasts.append(element);
     while (this.toasts.childElementCount > 3) this.toasts.firstElementChild.remove();
@@ -217,6 +217,7 @@ export class Pane {
       this.onSelect();
     }
     if (!opens && this.openId && (this.#changed.has(this.openId) || this.listChanged)) this.thread.render();
+    if (this.#changed.has(this.thread.lostId)) this.thread.renderLost();
     this.#changed.clear();
     this.listChanged = false;
     if (!this.#blank || ['online', 'waiting', 'closed'].includes(connection.state)) this.#settle();

@@ -13,8 +13,16 @@ const early = new Map();
  * @returns {Promise<{ id: string, name: string }[]>}
  */
 export async function loadPeople() {
-  const response = await fetch('/v1/dev/users');
-  if (!response.ok) throw new Error(`the server answers ${response.status} to /v1/dev/users`);
+  let response;
+  try {
+    response = await fetch('/v1/dev/users');
+  } catch (cause) {
+    throw new TidingsError({ code: 'offline', message: 'the server cannot be reached', retry: true, cause });
+  }
+  const answered = `the server answers ${response.status} to /v1/dev/users`;
+  // What fails there may pass; any other answer is that of a server without development tokens.
+  if (response.status >= 500) throw new TidingsError({ code: 'unavailable', message: answered, retry: true });
+  if (!response.ok) throw new TidingsError({ code: 'unauthenticated', message: answered });
   const { users } = await response.json();
   for (const { id, name } of users) names.set(id, name && name !== id ? name : withoutSource(id));
   return users;

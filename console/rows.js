@@ -215,6 +215,7 @@ function reactions(message, { conversation }) {
         'button.reaction',
         {
           type: 'button',
+          'data-place': `reaction ${reaction}`,
           disabled: conversation.role === '',
           'aria-pressed': String(mine),
           'aria-label': `${reaction}, ${plural(count, 'person', 'people')}${mine ? ', you too' : ''}`,
@@ -239,7 +240,9 @@ function tools(message, { conversation, client, history }) {
     'div.faces',
     { hidden: true },
     ...REACTIONS.map((reaction) =>
-      h('button.face', { type: 'button', 'aria-label': `React with ${reaction}`, onclick: () => {
+      h('button.face', { type: 'button', 'aria-label': `React with ${reaction}`, onclick: (/** @type {MouseEvent} */ event) => {
+        // Without a pointer: what has the focus is about to be hidden.
+        if (event.detail === 0) react.focus({ preventScroll: true });
         close();
         const given = message.reactions.some((each) => each.reaction === reaction && each.mine);
         void (given ? conversation.unreact(message.seq, reaction) : conversation.react(message.seq, reaction));
@@ -268,7 +271,7 @@ function tools(message, { conversation, client, history }) {
   const receipts = h('div.receipts', { role: 'status', hidden: true });
   const bar = h(
     'div.tools',
-    { role: 'toolbar', 'aria-label': 'Message actions' },
+    { role: 'toolbar', 'aria-label': 'Message actions', onkeydown: escape },
     faces,
     react,
     iconButton('reply', 'Reply', then(() => history.reply(message))),
@@ -278,6 +281,17 @@ function tools(message, { conversation, client, history }) {
     receipts,
   );
   return { element: bar, showReceipts };
+
+  /** @param {KeyboardEvent} event */
+  function escape(event) {
+    if (event.key !== 'Escape' || event.isComposing || (faces.hidden && receipts.hidden)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (faces.contains(document.activeElement)) react.focus({ preventScroll: true });
+    faces.hidden = true;
+    receipts.hidden = true;
+    react.setAttribute('aria-expanded', 'false');
+  }
 
   async function takeBack() {
     const whose = mine ? 'your message' : `the message of ${nameOf(message.author)}`;

@@ -16,6 +16,8 @@ export class Thread {
   conversation = null;
   /** @type {import('../sdk/js/src/index.js').Tidings | null} */
   #client = null;
+  /** The one that was shown until it was no more. @type {import('../sdk/js/src/index.js').Conversation | null} */
+  #lost = null;
   /** What the title was made from. */
   #titled = '';
   /** The newest message that was read out. */
@@ -41,6 +43,7 @@ export class Thread {
       reply: (message) => this.composer.reply(message),
       edit: (message) => void this.composer.edit(message).catch(toast),
     });
+    this.unsent = h('div.unsent');
     this.choose = h('p', { hidden: true }, 'Choose a conversation');
     this.empty = h('div.nothing', null, this.choose);
     this.view = h('div.thread-view', { hidden: true }, this.head, this.history.element, this.typingLine, this.composer.element, this.live);
@@ -53,6 +56,7 @@ export class Thread {
    * @param {boolean} [focus] whether to begin writing
    */
   show(conversation, client, focus = false) {
+    this.#lost = null;
     if (!conversation) this.empty.replaceChildren(this.choose);
     if (conversation === this.conversation) return;
     this.conversation?.close();
@@ -74,17 +78,50 @@ export class Thread {
     if (focus && matchMedia('(hover: hover)').matches) this.composer.focus();
   }
 
+  /** @param {string} [commandId] of a message, perhaps of a conversation that is no more */
+  shows(commandId) {
+    return this.#lost?.pending.some((message) => message.commandId === commandId) ?? false;
+  }
+
+  /** The conversation that is no more, while that is said; empty for none. */
+  get lostId() {
+    return this.#lost?.id ?? '';
+  }
+
   /** @param {boolean} any whether there is a conversation to choose */
   offer(any) {
     this.choose.hidden = !any;
   }
 
-  /** The conversation is no more: says so in its place. */
+  /** The conversation is no more: says so in its place, with what was written there and not sent. */
   lose() {
+    const lost = this.conversation;
     this.show(null, this.#client);
+    this.#lost = lost;
+    this.unsent = h('div.unsent');
     this.empty.replaceChildren(
       h('p', { role: 'status' }, 'This conversation is not on the server any more.'),
+      this.unsent,
       h('button.text-button', { type: 'button', onclick: this.leave }, 'Back to the conversations'),
+    );
+    this.renderLost();
+  }
+
+  /** What was written in a conversation that is no more can still be copied. */
+  renderLost() {
+    const pending = this.#lost?.pending ?? [];
+    this.unsent.hidden = pending.length === 0;
+    if (pending.length === 0) return this.unsent.replaceChildren();
+    this.unsent.replaceChildren(
+      h('p', null, 'Not sent:'),
+      ...pending.map(({ commandId, text, state }) =>
+        h(
+          'div.unsent-message',
+          null,
+          h('span.text', null, text),
+          state === 'failed' ? h('button.text-button', { type: 'button', onclick: () => this.#client?.discard(commandId) }, 'Delete') : '',
+        ),
+      ),
     );
   }
 

@@ -109,7 +109,9 @@ fn see(frame: &ServerFrame) -> Seen<'_> {
         Some(Body::Closing(closing)) => Seen::Closing {
             code: &closing.code,
         },
-        Some(Body::Reset(_) | Body::Typing(_) | Body::Nodes(_)) | None => Seen::Other,
+        Some(Body::Reset(_) | Body::Typing(_) | Body::Nodes(_) | Body::Presence(_)) | None => {
+            Seen::Other
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod tui;
 
 use std::io::{self, IsTerminal as _};
 
+use anyhow::anyhow;
 use clap::ArgGroup;
 use jiff::tz::TimeZone;
 use tidings_sdk::{Client, Error, ErrorKind};
@@ -76,10 +77,12 @@ impl Chat {
 
 /// An error with what the user can do about it here.
 fn with_a_way_out(error: anyhow::Error) -> anyhow::Error {
-    let refused = error.downcast_ref::<Error>().map(Error::kind);
-    let untrusted = refused == Some(ErrorKind::Untrusted);
-    match untrusted {
-        true => error.context("with --certificate SHA256 or --ca FILE the server's own is trusted"),
-        false => error,
+    let refused = error.downcast_ref::<Error>();
+    match refused.filter(|error| error.kind() == ErrorKind::Untrusted) {
+        Some(untrusted) => anyhow!(
+            "with --certificate SHA256 or --ca FILE the server's own is trusted: {}",
+            text::by_flag(&untrusted.to_string())
+        ),
+        None => error,
     }
 }

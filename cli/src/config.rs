@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use tidings_core::presence;
 use tidings_gateway::{Limits, auth::AuthConfig, forwarded::Networks, tls::TlsConfig};
 
 use crate::secrets::SecretsConfig;
@@ -17,6 +18,7 @@ use crate::secrets::SecretsConfig;
 mod jetstream;
 mod keys;
 mod layers;
+pub(crate) mod limits;
 mod origin;
 mod paths;
 mod public_url;
@@ -55,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Limits of the domain and pace of the writer.
     pub(crate) messages: MessagesConfig,
+    /// Who counts as here.
+    pub(crate) presence: presence::Config,
     /// The secrets that all servers of a log share.
     pub(crate) secrets: SecretsConfig,
     /// The file that said so.
@@ -80,6 +84,7 @@ impl Default for Config {
             auth: AuthConfig::default(),
             limits: Limits::default(),
             messages: MessagesConfig::default(),
+            presence: presence::Config::default(),
             secrets: SecretsConfig::default(),
             file: None,
             origins: Origins::default(),
@@ -202,35 +207,6 @@ impl Default for MessagesConfig {
     }
 }
 
-/// Refuses limits under which nobody could be served.
-fn check(limits: &Limits) -> anyhow::Result<()> {
-    let needed = [
-        ("frame_bytes", limits.frame_bytes as u64),
-        ("outgoing_bytes", limits.outgoing_bytes as u64),
-        ("requests_per_second", limits.requests_per_second.into()),
-        (
-            "api_requests_per_second",
-            limits.api_requests_per_second.into(),
-        ),
-        ("connections_per_user", limits.connections_per_user as u64),
-        (
-            "connections_per_address",
-            limits.connections_per_address as u64,
-        ),
-        ("connections", limits.connections as u64),
-        ("heartbeat_ms", limits.heartbeat_ms.into()),
-        ("hello_ms", limits.hello_ms),
-        ("logins", limits.logins as u64),
-        ("queries", limits.queries as u64),
-    ];
-    for (name, value) in needed {
-        if value == 0 {
-            bail!("limits.{name} is 0, so nobody could be served: leave it out for its default");
-        }
-    }
-    Ok(())
-}
-
 /// The flags every command that concerns a server's data has.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Place {
@@ -260,7 +236,7 @@ impl Place {
             });
         }
         let mut config = layers::load(self.config.as_deref(), std::env::vars_os(), flags)?;
-        check(&config.limits)?;
+        limits::check(&config)?;
         config.limits.trusted_proxies = config.trusted_proxies.clone();
         let file = config.data.ancestors().find(|path| path.is_file());
         if let Some(file) = file {

@@ -1,5 +1,7 @@
 //! The demo's people and what they have said so far.
 
+use std::net::SocketAddr;
+
 use anyhow::bail;
 use tidings_core::{
     domain::{Command, CommandId, ConversationCommand, ConversationId, UserId},
@@ -61,6 +63,20 @@ pub(crate) fn users() -> Vec<(String, String)> {
         .iter()
         .map(|(id, name)| ((*id).to_owned(), (*name).to_owned()))
         .collect()
+}
+
+/// Where the page is. An address that stands for all of them is none to open.
+pub(crate) fn invitation(tls: bool, http: SocketAddr) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    if http.ip().is_unspecified() {
+        let port = http.port();
+        format!(
+            "open {scheme}://localhost:{port}/ in a browser: two people side by side, chatting; on other machines, with \
+             this machine's name or address in place of localhost"
+        )
+    } else {
+        format!("open {scheme}://{http}/ in a browser: two people side by side, chatting")
+    }
 }
 
 /// Makes the demo's conversations. Doing it again, on a folder that has them, adds nothing.
@@ -234,5 +250,30 @@ fn expect(answer: Answer) -> anyhow::Result<()> {
         Answer::Accepted(_) => Ok(()),
         Answer::Refused(refusal) => bail!("the demo's data was refused: {refusal}"),
         Answer::Unavailable(why) => bail!("the demo's data could not be written: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_can_be_opened() {
+        let said = |tls, address: &str| invitation(tls, address.parse().unwrap());
+        assert!(
+            said(false, "127.0.0.1:8080").starts_with("open http://127.0.0.1:8080/ in a browser")
+        );
+        assert!(said(true, "[::1]:8080").starts_with("open https://[::1]:8080/ in a browser"));
+        for every in ["0.0.0.0:8080", "[::]:8080"] {
+            let said = said(true, every);
+            assert!(
+                said.starts_with("open https://localhost:8080/ in a browser"),
+                "{said}"
+            );
+            assert!(
+                said.ends_with("this machine's name or address in place of localhost"),
+                "{said}"
+            );
+        }
     }
 }

@@ -5,7 +5,6 @@ mod chat;
 mod config;
 mod demo;
 mod import;
-mod json_log;
 mod log;
 mod projections;
 mod say;
@@ -90,7 +89,7 @@ fn log_from_now_on(filter: EnvFilter, format: LogFormat) {
         .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => logs.with_ansi(colours()).init(),
-        LogFormat::Json => logs.json().map_event_format(json_log::Lines::new).init(),
+        LogFormat::Json => logs.json().flatten_event(true).init(),
     }
 }
 

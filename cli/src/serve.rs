@@ -192,13 +192,9 @@ impl Demo {
         let server = server::start(&config, Some(development)).await?;
         demo::fill(&server.node).await?;
         announce(&server);
-        let page = format!(
-            "http{}://{}/",
-            if config.tls_on_tcp { "s" } else { "" },
-            server.http
-        );
         tell(format_args!(
-            "open {page} in a browser: two people side by side, chatting"
+            "{}",
+            demo::invitation(config.tls_on_tcp, server.http)
         ));
         server::asked_to_stop().await?;
         server.stop().await;

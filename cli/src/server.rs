@@ -30,7 +30,7 @@ use tidings_gateway::{
 use uuid::Uuid;
 
 use crate::{
-    config::{Config, JetStreamConfig, LogConfig},
+    config::{Config, JetStreamConfig, LogConfig, limits::everybody_is_a_proxy},
     secrets::{self, Secrets},
 };
 
@@ -341,7 +341,8 @@ pub(crate) async fn node(config: &Config) -> anyhow::Result<(Arc<Node>, Random)>
         random: random.clone(),
         config: settings,
     };
-    let node = Node::start(parts, ids, cluster).context("cannot start the node's threads")?;
+    let node = Node::start(parts, ids, config.presence.clone(), cluster)
+        .context("cannot start the node's threads")?;
     Ok((Arc::new(node), random))
 }
 
@@ -357,6 +358,9 @@ pub(crate) async fn start(
         .private_files()
         .iter()
         .for_each(|path| secrets::warn_if_exposed(path));
+    if let Some(warning) = everybody_is_a_proxy(&config.trusted_proxies) {
+        tracing::warn!("{warning}");
+    }
     let auth = config.auth.clone();
     // Fetching keys may block for seconds.
     let auth = tokio::task::spawn_blocking(move || check::authenticator(&auth)).await??;

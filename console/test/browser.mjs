@@ -19,8 +19,9 @@ export function skipReason() {
   return `there is no browser at ${executablePath}`;
 }
 
-export function launch() {
-  const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+/** @param {string[]} more switches */
+export function launch(more = []) {
+  const args = [...more, '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
   return chromium.launch({ executablePath, headless: true, args });
 }
 

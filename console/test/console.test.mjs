@@ -119,10 +119,18 @@ test('a conversation that a new log does not have is closed, and the page says s
     await left.open('Orphan');
     await left.row('Will be gone').waitFor(SHORT);
     await fresh.kill();
+    await left.pane.locator('.pane-head').getByText('Offline').waitFor(SHORT);
+    await left.write('Never sent');
     await fresh.wipe();
     await fresh.start();
     await left.pane.getByText('This conversation is not on the server any more.').waitFor({ timeout: 40_000 });
     await screenshot(page, 'gone');
+    // What was written and never sent can still be copied, and thrown away.
+    const unsent = left.pane.locator('.unsent-message');
+    await unsent.getByText('Never sent').waitFor(SHORT);
+    await screenshot(page, 'gone-unsent');
+    await unsent.getByRole('button', { name: 'Delete' }).click();
+    await unsent.waitFor({ state: 'detached', ...SHORT });
     assert.equal(await left.entry('Orphan').count(), 0);
     assert.equal(await left.field.isVisible(), false);
     await left.open('Saturday hike');
@@ -622,9 +630,89 @@ test('the keyboard reaches messages and what can be done with them', { skip }, a
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     // The choice has the focus now.
+    const named = () => page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.tagName);
+    const row = left.row('Me! The lake loop');
+    assert.equal(await named(), 'React with 👍');
+    await page.keyboard.press('Escape');
+    assert.equal(await row.locator('.faces').isVisible(), false);
+    assert.equal(await named(), 'React');
+    assert.equal(await row.getByRole('button', { name: 'React', exact: true }).getAttribute('aria-expanded'), 'false');
     await page.keyboard.press('Enter');
-    await left.row('Me! The lake loop').locator('.reaction').waitFor(SHORT);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    // Also once the row was made anew, with the reaction.
+    await row.locator('.reaction').filter({ hasText: '❤️' }).waitFor(SHORT);
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
+    assert.equal(await named(), 'React');
+    assert.equal(await focused(), 'Me! The lake loop, or something steeper?');
+    // The next time is one key away, and so is the row.
+    await page.keyboard.press('Enter');
+    assert.equal(await named(), 'React with 👍');
+    await page.keyboard.press('Enter');
+    await row.locator('.reaction').filter({ hasText: '👍' }).waitFor(SHORT);
+    assert.equal(await named(), 'React');
   });
+});
+
+test('the page says at once when the network goes, and is back at once with it', { skip }, async () => {
+  await onPage('left=alice&right=bob', async ({ page, left, right }) => {
+    await left.pane.getByText('Online').waitFor(SHORT);
+    await right.pane.getByText('Online').waitFor(SHORT);
+    const status = () => page.locator('.pane-head .status').allTextContents();
+    await page.context().setOffline(true);
+    await until(async () => (await status()).every((text) => text !== 'Online'), 'the page says it', 1_000);
+    await page.context().setOffline(false);
+    await until(async () => (await status()).every((text) => text === 'Online'), 'the page is back', 2_000);
+  });
+});
+
+test('the page works under a name over plain http, where browsers lack what they keep for secure pages', { skip }, async () => {
+  const elsewhere = await launch(['--host-resolver-rules=MAP somewhere.test 127.0.0.1']);
+  try {
+    const opened = await openPage(elsewhere, `http://somewhere.test:${server.port}/?left=alice&right=bob`);
+    const { page, complaints, side } = opened;
+    const [left, right] = [side('left'), side('right')];
+    await left.entry('Bob').waitFor(SHORT);
+    assert.deepEqual(await page.evaluate(() => [isSecureContext, typeof crypto.randomUUID, typeof navigator.locks]), [false, 'undefined', 'undefined']);
+    await left.open('Bob');
+    await right.open('Alice');
+    await left.write('From somewhere');
+    await right.row('From somewhere').waitFor(SHORT);
+    await left.row('From somewhere').getByRole('img', { name: 'Read', exact: true }).waitFor(SHORT);
+    await left.open('Saturday hike');
+    await left.field.fill('@Ca');
+    await left.pane.locator('.mentions').getByRole('option', { name: /Carol/ }).waitFor(SHORT);
+    // What waits to be sent outlives a reload here as well.
+    await left.open('Bob');
+    await opened.line.cut();
+    await left.pane.locator('.pane-head').getByText('Offline').waitFor(SHORT);
+    await left.write('Kept somewhere');
+    await left.row('Kept somewhere').waitFor(SHORT);
+    opened.line.mend();
+    await page.reload();
+    await left.entry('Bob').getByText('Kept somewhere').waitFor({ timeout: 40_000 });
+    assert.deepEqual(complaints, []);
+  } finally {
+    await elsewhere.close();
+  }
+});
+
+test('a page that cannot begin says why, and `tidings demo` only where that helps', { skip }, async () => {
+  for (const [answer, title, advice] of [
+    [{ status: 404 }, 'Nobody to sign in as', 'tidings demo'],
+    [{ status: 503 }, 'No answer from the server', 'Try again'],
+    [null, 'No answer from the server', 'Try again'],
+    [{ status: 200, body: '{}' }, 'The page cannot be shown', 'The fault is in the page'],
+  ]) {
+    await onPage('', async ({ page }) => {
+      await page.route('**/v1/dev/users', (route) => (answer ? route.fulfill(answer) : route.abort()));
+      await page.reload();
+      await page.getByRole('heading', { name: title }).waitFor(SHORT);
+      const text = await page.getByRole('alert').textContent();
+      assert.ok(text.includes(advice), text);
+      assert.equal(text.includes('tidings demo'), advice === 'tidings demo', text);
+    });
+  }
 });
 
 test('a narrow screen shows one person and one thing at a time', { skip }, async () => {

@@ -81,6 +81,7 @@ impl Cluster {
             format: wire::FORMAT,
             url: String::new(),
             leaving: false,
+            presence: Uuid::nil(),
         };
         let begun = crate::clock::moment();
         let router = Router::new(me, queues.clone(), Box::new(move || begun.elapsed()));
@@ -142,6 +143,19 @@ impl Cluster {
     pub(crate) fn reachable_at(&self, url: String) {
         self.router.members.lock().reachable_at(url);
         self.wake();
+    }
+
+    /// Tells the others this node's name in the presence lane.
+    pub(crate) fn announce_presence(&self, incarnation: Uuid) {
+        if self.router.members.lock().announce_presence(incarnation) {
+            self.wake();
+        }
+    }
+
+    /// The other nodes' names in the presence lane; `None` while nobody is heard.
+    pub(crate) fn presences(&self) -> Option<Vec<Uuid>> {
+        let now = self.router.now();
+        self.router.members.lock().presences(now)
     }
 
     /// Takes nothing from others any more and leaves this node's shards to them.

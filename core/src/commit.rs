@@ -296,6 +296,10 @@ pub fn schema_of(event: &Event) -> Schema {
         Event::ConversationMuted { .. } => (30, 1),
         Event::UserBlocked { .. } => (31, 1),
         Event::UserUnblocked { .. } => (32, 1),
+        Event::VisibilityChanged { .. } => (33, 1),
+        Event::Seen { .. } => (34, 1),
+        Event::ContactAdded { .. } => (35, 1),
+        Event::ContactRemoved { .. } => (36, 1),
         Event::AppEventRecorded { .. } => (40, 1),
     };
     Schema { kind, schema }
@@ -312,7 +316,11 @@ pub fn encode_payload(event: &Event) -> Vec<u8> {
         Event::MemberLeft { user }
         | Event::MemberRemoved { user }
         | Event::UserBlocked { user }
-        | Event::UserUnblocked { user } => put(user),
+        | Event::UserUnblocked { user }
+        | Event::ContactAdded { user }
+        | Event::ContactRemoved { user } => put(user),
+        Event::VisibilityChanged { invisible } => put(invisible),
+        Event::Seen { at_ms } => put(at_ms),
         Event::TitleChanged { title } => put(title),
         Event::MessagePosted {
             seq,
@@ -477,6 +485,18 @@ pub fn decode_event(schema: Schema, payload: &[u8], record: &Bytes) -> Result<Ev
             user: whole(payload)?,
         },
         (32, 1) => Event::UserUnblocked {
+            user: whole(payload)?,
+        },
+        (33, 1) => Event::VisibilityChanged {
+            invisible: whole(payload)?,
+        },
+        (34, 1) => Event::Seen {
+            at_ms: whole(payload)?,
+        },
+        (35, 1) => Event::ContactAdded {
+            user: whole(payload)?,
+        },
+        (36, 1) => Event::ContactRemoved {
             user: whole(payload)?,
         },
         (40, 1) => {

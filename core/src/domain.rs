@@ -36,6 +36,8 @@ pub struct Limits {
     pub reactions: usize,
     /// Most users one user can block.
     pub blocked: u32,
+    /// Most contacts of one user, those asked and asking included.
+    pub contacts: u32,
 }
 
 impl Default for Limits {
@@ -49,6 +51,7 @@ impl Default for Limits {
             reaction_bytes: 32,
             reactions: 20,
             blocked: 10_000,
+            contacts: 5_000,
         }
     }
 }

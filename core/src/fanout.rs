@@ -449,7 +449,7 @@ impl Fanout {
                     self.conversation_event(*id, batch, at, at_ms, event)
                         .await?
                 }
-                Stream::User(user) => self.user_event(user, at, at_ms, event),
+                Stream::User(user) => self.user_event(user, at, at_ms, event)?,
             }
         }
         self.tell_joined(joining);
@@ -508,7 +508,13 @@ impl Fanout {
         }
     }
 
-    fn user_event(&self, user: &UserId, at: (u64, u32), at_ms: u64, event: &Event) {
+    fn user_event(
+        &self,
+        user: &UserId,
+        at: (u64, u32),
+        at_ms: u64,
+        event: &Event,
+    ) -> Result<(), ReadError> {
         let what = match event {
             Event::ConversationMuted {
                 conversation,
@@ -525,7 +531,13 @@ impl Fanout {
                 self.blockers.lock().remove(user);
                 What::UserUnblocked { user: user.clone() }
             }
-            _ => return,
+            Event::VisibilityChanged { invisible } => What::VisibilityChanged {
+                invisible: *invisible,
+            },
+            Event::ContactAdded { user: other } | Event::ContactRemoved { user: other } => {
+                return self.contact_event((user, other), at, at_ms);
+            }
+            _ => return Ok(()),
         };
         let change = Change {
             at,
@@ -535,6 +547,36 @@ impl Fanout {
             what,
         };
         self.tell(std::slice::from_ref(user), &[], change);
+        Ok(())
+    }
+
+    /// Tells both what they are to each other now.
+    fn contact_event(
+        &self,
+        (actor, other): (&UserId, &UserId),
+        at: (u64, u32),
+        at_ms: u64,
+    ) -> Result<(), ReadError> {
+        for (user, with) in [(actor, other), (other, actor)] {
+            if self.sessions_of(user) == 0 {
+                continue;
+            }
+            let contact = {
+                let rows = self.projections.read();
+                let viewer = Viewer::load(&rows, user)?;
+                read::contact(&rows, &viewer, with)?
+            };
+            let Some(contact) = contact else { continue };
+            let change = Change {
+                at,
+                conversation: None,
+                actor: actor.clone(),
+                at_ms,
+                what: What::ContactChanged(contact),
+            };
+            self.tell(std::slice::from_ref(user), &[], change);
+        }
+        Ok(())
     }
 
     async fn conversation_event(
@@ -666,7 +708,9 @@ impl Fanout {
                     seq: *seq,
                     unread: None,
                 };
-                self.tick(&audience, user, change(delivered));
+                if self.shows(id, user, |shown| shown.read_seq >= *seq)? {
+                    self.tick(&audience, user, change(delivered));
+                }
             }
             Event::DeliveredUpTo { seq } => {
                 let user = &batch.actor;
@@ -675,7 +719,9 @@ impl Fanout {
                     seq: *seq,
                 };
                 self.tell(std::slice::from_ref(user), &[], change(what.clone()));
-                self.tick(&audience, user, change(what));
+                if self.shows(id, user, |shown| shown.delivered_seq >= *seq)? {
+                    self.tick(&audience, user, change(what));
+                }
             }
             Event::MemberLeft { user } | Event::MemberRemoved { user } => {
                 let what = What::MemberLeft {
@@ -709,6 +755,10 @@ impl Fanout {
             | Event::ConversationMuted { .. }
             | Event::UserBlocked { .. }
             | Event::UserUnblocked { .. }
+            | Event::VisibilityChanged { .. }
+            | Event::Seen { .. }
+            | Event::ContactAdded { .. }
+            | Event::ContactRemoved { .. }
             | Event::AppEventRecorded { .. } => {}
         }
         Ok(())
@@ -761,6 +811,20 @@ impl Fanout {
         if audience.members.len() <= TICKS_MEMBERS as usize {
             self.tell(&audience.members, std::slice::from_ref(user), change);
         }
+    }
+
+    /// Whether the others may see where a member's cursor has gone: who is invisible reads unseen.
+    fn shows(
+        &self,
+        id: ConversationId,
+        user: &UserId,
+        sees: impl Fn(&rows::Shown) -> bool,
+    ) -> Result<bool, ReadError> {
+        if !self.projections.hides() {
+            return Ok(true);
+        }
+        let member = read::member(&self.projections.read(), id, user)?;
+        Ok(member.is_some_and(|member| sees(&member.shown())))
     }
 
     fn tell(&self, users: &[UserId], except: &[UserId], change: Change) {

@@ -17,6 +17,7 @@ pub mod fanout;
 pub mod handler;
 pub mod metrics;
 pub mod node;
+pub mod presence;
 pub mod projections;
 pub mod room;
 

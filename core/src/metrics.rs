@@ -42,7 +42,7 @@ pub struct Metrics {
 const FAILURE_COUNTS_MS: u64 = 60_000;
 
 /// Names of commands.
-pub const KINDS: [&str; 18] = [
+pub const KINDS: [&str; 22] = [
     "start_direct",
     "create_group",
     "add_members",
@@ -61,6 +61,10 @@ pub const KINDS: [&str; 18] = [
     "block_user",
     "unblock_user",
     "app_event",
+    "set_invisible",
+    "record_seen",
+    "add_contact",
+    "remove_contact",
 ];
 
 /// The index of a command's name.
@@ -87,6 +91,10 @@ fn kind_of(command: &Command) -> usize {
         Command::User(UserCommand::Block { .. }) => 15,
         Command::User(UserCommand::Unblock { .. }) => 16,
         Command::AppEvent { .. } => 17,
+        Command::User(UserCommand::SetInvisible { .. }) => 18,
+        Command::User(UserCommand::RecordSeen { .. }) => 19,
+        Command::User(UserCommand::AddContact { .. }) => 20,
+        Command::User(UserCommand::RemoveContact { .. }) => 21,
     }
 }
 
@@ -211,11 +219,11 @@ impl Metrics {
         Some(self.unwritable_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0)
     }
 
-    /// Whether the log could be written as far as is known. A failure counts for a minute: who has nothing
-    /// more to write, because others write its shards now, does not learn that it could again.
-    pub fn is_log_writable(&self, now_ms: u64) -> bool {
+    /// Whether the log could be written as far as is known. Where there are other nodes a failure counts for
+    /// a minute: they may write this one's shards now, and then it does not learn that it could again.
+    pub fn is_log_writable(&self, now_ms: u64, others: usize) -> bool {
         let failed = self.unwritable_ms();
-        failed.is_none_or(|at| now_ms.saturating_sub(at) >= FAILURE_COUNTS_MS)
+        failed.is_none_or(|at| others > 0 && now_ms.saturating_sub(at) >= FAILURE_COUNTS_MS)
     }
 
     /// Commands there have been: kind, outcome, how many.
@@ -345,8 +353,9 @@ mod tests {
         assert_eq!(metrics.unwritable_ms(), None);
         metrics.append_failed(&AppendError::Unclear("lost".into()), 9);
         assert_eq!(metrics.unwritable_ms(), Some(9));
-        assert!(!metrics.is_log_writable(9 + 59_999));
-        assert!(metrics.is_log_writable(9 + 60_000));
+        assert!(!metrics.is_log_writable(9 + 59_999, 1));
+        assert!(metrics.is_log_writable(9 + 60_000, 1));
+        assert!(!metrics.is_log_writable(9 + 60_000, 0));
         let last = Position::START;
         metrics.append_failed(&AppendError::Conflict { last }, 10);
         assert_eq!(metrics.unwritable_ms(), None);

@@ -19,6 +19,7 @@ use crate::{
     handler::{self, Handler, Parts, cursors::Cursors, ids::Ids, writer},
     keys::KeyStore,
     log::{EventLog, Lane, Position, SharedLog},
+    presence::{self, Presence},
     projections::{Projections, ReadError},
 };
 
@@ -50,6 +51,8 @@ pub struct Node {
     pub cursors: Arc<Cursors>,
     /// Keys of sealed content.
     pub keys: Arc<dyn KeyStore>,
+    /// Who is here.
+    pub presence: Arc<Presence>,
     /// Derived ids.
     pub ids: Ids,
     /// The log.
@@ -85,18 +88,49 @@ pub struct Health {
     failing: AtomicBool,
 }
 
+impl Health {
+    /// The log can be folded.
+    fn folds(&self) {
+        if self.failing.swap(false, Ordering::Relaxed) {
+            tracing::info!("the log can be folded again");
+        }
+    }
+}
+
 impl Node {
     /// Starts the node's threads.
-    pub fn start(parts: Parts, ids: Ids, cluster: Option<cluster::Config>) -> io::Result<Node> {
+    pub fn start(
+        parts: Parts,
+        ids: Ids,
+        presence: presence::Config,
+        cluster: Option<cluster::Config>,
+    ) -> io::Result<Node> {
         let handler = Handler::new(parts.log.identity(), &parts.config, cluster);
         let fanout = Arc::new(Fanout::new(parts.projections.clone(), parts.keys.clone()));
         let cursors = Arc::new(Cursors::default());
         let health = Arc::new(Health::default());
+        let presence = Arc::new(Presence::new(
+            presence,
+            parts.projections.clone(),
+            handler.clone(),
+            parts.clock.clone(),
+            parts.random.clone(),
+        ));
         let mut threads = Vec::new();
         threads.push(spawn("projector", {
             let (log, projections) = (parts.log.clone(), parts.projections.clone());
-            let (fanout, health) = (fanout.clone(), health.clone());
-            move || async move { project(&*log, &projections, &fanout, &health).await }
+            let (fanout, presence) = (fanout.clone(), presence.clone());
+            let health = health.clone();
+            move || async move { project(&*log, &projections, &fanout, &presence, &health).await }
+        })?);
+        threads.push(spawn("presence", {
+            let (log, presence) = (parts.log.clone(), presence.clone());
+            let (cluster, health) = (handler.cluster().cloned(), health.clone());
+            move || async move {
+                presence
+                    .run(&*log, cluster.as_deref(), &health.stopping)
+                    .await
+            }
         })?);
         threads.push(spawn("writer", {
             let (handler, parts) = (handler.clone(), parts.clone());
@@ -164,6 +198,7 @@ impl Node {
             fanout,
             cursors,
             keys: parts.keys,
+            presence,
             ids,
             log: parts.log,
             clock: parts.clock,
@@ -196,6 +231,9 @@ impl Node {
         user: &UserId,
         active: bool,
     ) -> Result<(), ReadError> {
+        if self.projections.is_invisible(user) {
+            return Ok(());
+        }
         if let Some(cluster) = self.handler.cluster() {
             cluster.typing(conversation, user, active);
         }
@@ -306,9 +344,15 @@ impl Drop for Indispensable {
 }
 
 /// Folds the log as it grows, and tells the sessions.
-async fn project(log: &dyn EventLog, projections: &Projections, fanout: &Fanout, health: &Health) {
+async fn project(
+    log: &dyn EventLog,
+    projections: &Projections,
+    fanout: &Fanout,
+    presence: &Presence,
+    health: &Health,
+) {
     while !health.stopping.load(Ordering::Relaxed) {
-        let failed = match follow(log, projections, fanout, health).await {
+        let failed = match follow(log, projections, fanout, presence, health).await {
             Ok(()) => return,
             // A log that has been closed has no more to tell.
             Err(_) if health.stopping.load(Ordering::Relaxed) => return,
@@ -324,11 +368,19 @@ async fn follow(
     log: &dyn EventLog,
     projections: &Projections,
     fanout: &Fanout,
+    presence: &Presence,
     health: &Health,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut tail = log
         .tail(Lane::Journal, Position(projections.cursor()))
         .await?;
+    if health.failing.load(Ordering::Relaxed)
+        && log.head(Lane::Journal).await?.0 <= projections.cursor()
+    {
+        // It was the log that could not be read, and there is nothing left to fold: on a quiet log nothing
+        // else would say that it is well again.
+        health.folds();
+    }
     while !health.stopping.load(Ordering::Relaxed) {
         let records = tail.next().await?;
         let commits = records
@@ -344,7 +396,7 @@ async fn follow(
             // Sessions are told nothing of these streams, not even of what was folded just now.
             fanout.interrupt();
         }
-        health.failing.store(false, Ordering::Relaxed);
+        health.folds();
         if let Some(last) = commits.last() {
             health.folded_ms.store(last.recorded_ms, Ordering::Relaxed);
         }
@@ -355,6 +407,7 @@ async fn follow(
                 tracing::error!(%error, "sessions could not be told of a commit: they resume");
                 fanout.interrupt();
             }
+            presence.folded(commit);
         }
     }
     Ok(())

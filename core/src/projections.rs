@@ -9,7 +9,8 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use parking_lot::Mutex;
+use hashbrown::HashSet;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::{
@@ -31,7 +32,7 @@ pub use fold::Parked;
 pub use store::{Direction, FlushError, OpenError, Snapshot, Store, Table};
 
 /// Version of the rows and of how they are folded. A change of either is a new version, and so a rebuild.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Memory of rows not yet on disk above which folding waits for the flush, in bytes.
 const OVERLAY_BYTES: usize = 256 << 20;
@@ -56,6 +57,10 @@ pub struct Projections {
     any_parked: AtomicBool,
     /// Blocks and unblocks folded since the start.
     block_changes: AtomicU64,
+    /// Who is invisible.
+    invisible: RwLock<HashSet<UserId>>,
+    /// Whether anybody has been, as far as this process knows.
+    hides: AtomicBool,
     /// By shard: position of the last commit folded since the start, 0 for none.
     shards: Mutex<Vec<u64>>,
 }
@@ -74,12 +79,16 @@ impl Projections {
         let any_parked = AtomicBool::new(!parked.is_empty());
         let parked = parked.into_iter().map(|parked| parked.stream).collect();
         let kept = Mutex::new(fold::Kept::new(parked));
+        let invisible = rows::invisible(&store.read())
+            .map_err(|error| OpenError::Corrupt(error.to_string()))?;
         Ok(Projections {
             store,
             applied,
             kept,
             any_parked,
             block_changes: AtomicU64::new(0),
+            hides: AtomicBool::new(!invisible.is_empty()),
+            invisible: RwLock::new(invisible),
             shards: Mutex::default(),
         })
     }
@@ -117,6 +126,16 @@ impl Projections {
     /// Blocks and unblocks folded since the start: what was read of blocks holds while it stands still.
     pub fn block_changes(&self) -> u64 {
         self.block_changes.load(Ordering::Acquire)
+    }
+
+    /// Whether a user has chosen to be invisible.
+    pub fn is_invisible(&self, user: &str) -> bool {
+        self.invisible.read().contains(user)
+    }
+
+    /// Whether anybody may have read or received something invisibly.
+    pub(crate) fn hides(&self) -> bool {
+        self.hides.load(Ordering::Relaxed)
     }
 
     /// Position of the last commit of a shard that was folded since the start, 0 for none.
@@ -166,6 +185,18 @@ impl Projections {
                 )
             });
         let blocks = blocks.count() as u64;
+        // Before the rows say so: whoever reads them finds nobody whom they should not see.
+        for (_, batch, event) in commits.iter().flat_map(Commit::events) {
+            if let (Stream::User(user), Event::VisibilityChanged { invisible }) =
+                (&batch.stream, event)
+            {
+                self.hides.store(true, Ordering::Relaxed);
+                match invisible {
+                    true => self.invisible.write().insert(user.clone()),
+                    false => self.invisible.write().remove(user),
+                };
+            }
+        }
         tx.commit(cursor);
         {
             let mut shards = self.shards.lock();

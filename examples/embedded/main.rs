@@ -24,6 +24,7 @@ use tidings_core::{
     handler::{Answer, Config, Parts, ids::Ids},
     keys::seal::OperatorKey,
     node::Node,
+    presence,
 };
 use tidings_gateway::{
     Limits,
@@ -72,7 +73,7 @@ async fn start(port: u16, data: &std::path::Path) -> Result<Server, Box<dyn Erro
         random: random.clone(),
         config: Config::default(),
     };
-    let node = Arc::new(Node::start(parts, ids, None)?);
+    let node = Arc::new(Node::start(parts, ids, presence::Config::default(), None)?);
 
     // Anyone who reaches the port can be anyone: a product has secrets or public keys here.
     let auth = Authenticator::new(&AuthConfig {

@@ -58,7 +58,12 @@ async fn start(data: &std::path::Path) -> Result<Server, Box<dyn Error>> {
     };
     let server = Builder {
         // Nobody writes anything, so no id is ever derived.
-        node: Arc::new(Node::start(parts, Ids::new(&[0; 32]), None)?),
+        node: Arc::new(Node::start(
+            parts,
+            Ids::new(&[0; 32]),
+            tidings_core::presence::Config::default(),
+            None,
+        )?),
         auth: Authenticator::new(&auth)?,
         routes: conformance::routes(&limits),
         limits,

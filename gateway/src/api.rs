@@ -27,6 +27,7 @@ mod conversations;
 mod events;
 mod messages;
 pub mod openapi;
+mod presence;
 mod request;
 mod shape;
 mod users;
@@ -109,6 +110,7 @@ impl Endpoint {
 /// All there is to be asked.
 fn endpoints() -> Vec<Endpoint> {
     let mut all = users::endpoints();
+    all.extend(presence::endpoints());
     all.extend(conversations::endpoints());
     all.extend(messages::endpoints());
     all.extend(events::endpoints());

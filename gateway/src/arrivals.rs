@@ -61,9 +61,21 @@ pub(crate) struct Quiet(Arc<Place>);
 struct Place {
     arrivals: Arc<Arrivals>,
     address: IpAddr,
-    /// What it is listed under since it is quiet, also once it has lost the place.
-    number: Mutex<Option<u64>>,
+    /// Locked before the counts, if both are.
+    state: Mutex<State>,
     lost: Notify,
+}
+
+/// What becomes of a place.
+#[derive(Clone, Copy)]
+enum State {
+    /// Something is asked: it is kept.
+    Asks,
+    /// It is listed under this number, or has been: who is no longer on the list has lost the place.
+    Quiet(u64),
+    /// The connection is no more. Whoever still speaks of it, such as an answer that is dropped after the
+    /// connection it was for, comes too late.
+    Gone,
 }
 
 impl Counts {
@@ -84,13 +96,24 @@ impl Counts {
             return false;
         };
         place.lost.notify_one();
-        entry.get_mut().count -= 1;
-        if entry.get().count == 0 {
-            entry.remove();
-        }
         self.quiet.remove(&number);
-        self.all -= 1;
+        self.give_back(address);
         true
+    }
+
+    fn take(&mut self, address: IpAddr) {
+        self.by_address.entry(address).or_default().count += 1;
+        self.all += 1;
+    }
+
+    fn give_back(&mut self, address: IpAddr) {
+        self.all -= 1;
+        if let Entry::Occupied(mut of_address) = self.by_address.entry(address) {
+            of_address.get_mut().count -= 1;
+            if of_address.get().count == 0 {
+                of_address.remove();
+            }
+        }
     }
 
     /// Lists a connection no longer. False if it has lost its place.
@@ -124,12 +147,11 @@ impl Arrivals {
         if counts.all >= self.most && !counts.make_room(None) {
             return None;
         }
-        counts.by_address.entry(address).or_default().count += 1;
-        counts.all += 1;
+        counts.take(address);
         Some(Arrival(Arc::new(Place {
             arrivals: self.clone(),
             address,
-            number: Mutex::new(None),
+            state: Mutex::new(State::Asks),
             lost: Notify::new(),
         })))
     }
@@ -153,27 +175,43 @@ impl Arrival {
 impl Quiet {
     /// From now on nothing is asked.
     pub(crate) fn begin(&self) {
-        let mut number = self.0.number.lock();
-        if number.is_some() {
+        let mut state = self.0.state.lock();
+        if !matches!(*state, State::Asks) {
             return;
         }
         let address = self.0.address;
         let mut counts = self.0.arrivals.counts.lock();
         counts.last += 1;
-        let last = counts.last;
-        *number = Some(last);
-        counts.quiet.insert(last, address);
+        let number = counts.last;
+        *state = State::Quiet(number);
+        counts.quiet.insert(number, address);
         let of = counts.by_address.entry(address).or_default();
-        of.quiet.insert(last, self.0.clone());
+        of.quiet.insert(number, self.0.clone());
     }
 
     /// Something is asked: it keeps its place, if it has not lost it before.
     pub(crate) fn end(&self) {
-        let mut number = self.0.number.lock();
-        let mut counts = self.0.arrivals.counts.lock();
-        if number.is_some_and(|listed| counts.unlist(self.0.address, listed)) {
-            *number = None;
+        let mut state = self.0.state.lock();
+        let State::Quiet(number) = *state else {
+            return;
+        };
+        if self.0.arrivals.counts.lock().unlist(self.0.address, number) {
+            *state = State::Asks;
         }
+    }
+
+    /// It is for requests no more, and keeps its place as long as it is there. If it has lost that in this
+    /// very moment, it has one beyond the limit: there is nobody left whom [`Quiet::lost`] could tell.
+    pub(crate) fn stay(&self) {
+        let mut state = self.0.state.lock();
+        let State::Quiet(number) = *state else {
+            return;
+        };
+        let mut counts = self.0.arrivals.counts.lock();
+        if !counts.unlist(self.0.address, number) {
+            counts.take(self.0.address);
+        }
+        *state = State::Asks;
     }
 
     /// Waits until another connection has got the place: then this one is to be closed.
@@ -185,17 +223,16 @@ impl Quiet {
 impl Drop for Arrival {
     fn drop(&mut self) {
         let address = self.0.address;
-        let number = self.0.number.lock();
+        let mut state = self.0.state.lock();
         let mut counts = self.0.arrivals.counts.lock();
-        if number.is_some_and(|listed| !counts.unlist(address, listed)) {
-            return;
-        }
-        counts.all -= 1;
-        if let Entry::Occupied(mut of_address) = counts.by_address.entry(address) {
-            of_address.get_mut().count -= 1;
-            if of_address.get().count == 0 {
-                of_address.remove();
-            }
+        let has_place = match *state {
+            State::Quiet(number) => counts.unlist(address, number),
+            State::Asks => true,
+            State::Gone => false,
+        };
+        *state = State::Gone;
+        if has_place {
+            counts.give_back(address);
         }
     }
 }
@@ -205,6 +242,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use futures_util::FutureExt as _;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -284,6 +322,179 @@ mod tests {
         assert!(gone(&seventh) && !gone(&fifth));
         drop(there);
         is_empty(&arrivals);
+    }
+
+    #[test]
+    fn whoever_speaks_of_a_connection_that_is_gone_comes_too_late() {
+        let arrivals = Arrivals::new(&Limits::default());
+        let there = arrivals.arrive(Ipv4Addr::LOCALHOST.into()).unwrap();
+        let quiet = there.quiet();
+        drop(there);
+        quiet.begin();
+        is_empty(&arrivals);
+        quiet.end();
+        quiet.stay();
+        is_empty(&arrivals);
+    }
+
+    #[test]
+    fn who_stays_is_counted_also_where_its_place_was_just_lost() {
+        let arrivals = small(1, 1);
+        let address = Ipv4Addr::LOCALHOST.into();
+        let first = arrivals.arrive(address).unwrap();
+        first.quiet().begin();
+        let second = arrivals.arrive(address).unwrap();
+        first.quiet().stay();
+        assert_eq!(arrivals.counts.lock().all, 2);
+        drop(second);
+        assert!(arrivals.arrive(address).is_none());
+        drop(first);
+        is_empty(&arrivals);
+    }
+
+    fn small(most: usize, most_of_address: usize) -> Arc<Arrivals> {
+        Arc::new(Arrivals {
+            counts: Mutex::default(),
+            most,
+            most_of_address,
+            proxies: Networks::default(),
+        })
+    }
+
+    /// What happens to a connection: the nth that has come, whatever has become of it.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Arrives(u8),
+        Begins(prop::sample::Index),
+        Ends(prop::sample::Index),
+        Stays(prop::sample::Index),
+        Goes(prop::sample::Index),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => (0..4u8).prop_map(Step::Arrives),
+            4 => any::<prop::sample::Index>().prop_map(Step::Begins),
+            2 => any::<prop::sample::Index>().prop_map(Step::Ends),
+            1 => any::<prop::sample::Index>().prop_map(Step::Stays),
+            2 => any::<prop::sample::Index>().prop_map(Step::Goes),
+        ]
+    }
+
+    /// The same, told simply: one line a connection.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Told {
+        address: IpAddr,
+        has_place: bool,
+        /// When it became quiet, as long as it is.
+        quiet: Option<usize>,
+        is_gone: bool,
+    }
+
+    /// The one of them that makes room.
+    fn longest(told: &mut [Told], of: Option<IpAddr>) -> Option<&mut Told> {
+        told.iter_mut()
+            .filter(|one| one.has_place && one.quiet.is_some())
+            .filter(|one| of.is_none_or(|of| one.address == of))
+            .min_by_key(|one| one.quiet)
+    }
+
+    fn arrives(told: &mut Vec<Told>, address: IpAddr, most: usize, of_address: usize) -> bool {
+        let places = |told: &[Told], of: Option<IpAddr>| {
+            let those = told.iter().filter(|one| one.has_place);
+            those
+                .filter(|one| of.is_none_or(|of| one.address == of))
+                .count()
+        };
+        for (of, most) in [(Some(address), of_address), (None, most)] {
+            if places(told, of) >= most {
+                match longest(told, of) {
+                    Some(loser) => loser.has_place = false,
+                    None => return false,
+                }
+            }
+        }
+        told.push(Told {
+            address,
+            has_place: true,
+            quiet: None,
+            is_gone: false,
+        });
+        true
+    }
+
+    proptest! {
+        #[test]
+        fn in_whatever_order_things_happen_the_counts_are_right(
+            steps in prop::collection::vec(step(), 0..80),
+            most in 1..6usize,
+            most_of_address in 1..4usize,
+        ) {
+            let arrivals = small(most, most_of_address);
+            let mut there: Vec<(Option<Arrival>, Quiet)> = Vec::new();
+            let mut told: Vec<Told> = Vec::new();
+            for (now, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Arrives(n) => {
+                        let address = Ipv4Addr::new(10, 0, 0, n).into();
+                        let arrival = arrivals.arrive(address);
+                        let expected = arrives(&mut told, address, most, most_of_address);
+                        prop_assert_eq!(arrival.is_some(), expected);
+                        there.extend(arrival.map(|arrival| {
+                            let quiet = arrival.quiet();
+                            (Some(arrival), quiet)
+                        }));
+                    }
+                    _ if there.is_empty() => {}
+                    Step::Begins(n) => {
+                        let n = n.index(there.len());
+                        there[n].1.begin();
+                        if !told[n].is_gone && told[n].quiet.is_none() {
+                            told[n].quiet = Some(now);
+                        }
+                    }
+                    Step::Ends(n) => {
+                        let n = n.index(there.len());
+                        there[n].1.end();
+                        if told[n].has_place {
+                            told[n].quiet = None;
+                        }
+                    }
+                    Step::Stays(n) => {
+                        let n = n.index(there.len());
+                        there[n].1.stay();
+                        if !told[n].is_gone {
+                            (told[n].has_place, told[n].quiet) = (true, None);
+                        }
+                    }
+                    Step::Goes(n) => {
+                        let n = n.index(there.len());
+                        there[n].0 = None;
+                        (told[n].has_place, told[n].quiet, told[n].is_gone) = (false, None, true);
+                    }
+                }
+                let counts = arrivals.counts.lock();
+                let places: Vec<&Told> = told.iter().filter(|one| one.has_place).collect();
+                prop_assert_eq!(counts.all, places.len());
+                let mut quiet: Vec<_> = places.iter().filter(|one| one.quiet.is_some()).collect();
+                quiet.sort_by_key(|one| one.quiet);
+                let quiet_of = |address: Option<IpAddr>| {
+                    let those = quiet.iter().map(|one| one.address);
+                    those.filter(|of| address.is_none_or(|address| *of == address)).collect::<Vec<_>>()
+                };
+                prop_assert_eq!(counts.quiet.values().copied().collect::<Vec<_>>(), quiet_of(None));
+                for (address, of) in &counts.by_address {
+                    let count = places.iter().filter(|one| one.address == *address).count();
+                    prop_assert!(count > 0, "nobody is left of {}", address);
+                    prop_assert_eq!(of.count, count);
+                    let listed: Vec<_> = of.quiet.keys().map(|number| counts.quiet.get(number)).collect();
+                    prop_assert_eq!(listed.len(), quiet_of(Some(*address)).len());
+                    prop_assert!(listed.iter().all(|listed| *listed == Some(address)));
+                }
+            }
+            drop(there);
+            is_empty(&arrivals);
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 /// What a proxy notes the address in that a request came to it from, behind what stands there already.
 const HEADER: &str = "X-Forwarded-For";
 
+/// The bits before an IPv4 address where it is written as one of IPv6: `::ffff:10.0.0.7`.
+const MAPPED: u8 = (Ipv6Addr::BITS - Ipv4Addr::BITS) as u8;
+
 /// Networks whose machines are believed when they say where a request comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks(Arc<[Network]>);
@@ -46,8 +49,10 @@ impl Networks {
         }
         // From the end: what stands before the word of a machine that is not trusted may be made up.
         let values = headers.get_all(HEADER).into_iter().rev();
-        for hop in values.flat_map(|value| value.to_str().unwrap_or("-").rsplit(',')) {
-            let Some(address) = address_of(hop.trim()) else {
+        // Each by itself: what makes one unreadable says nothing of those behind it.
+        for hop in values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b',')) {
+            let hop = str::from_utf8(hop.trim_ascii()).ok();
+            let Some(address) = hop.and_then(address_of) else {
                 break;
             };
             client = address.to_canonical();
@@ -105,7 +110,15 @@ impl FromStr for Network {
         if bits > most {
             return Err(wrong());
         }
-        Ok(Network { first, bits })
+        // Addresses are compared in their own form, and no IPv4 address is in a network of IPv6.
+        match first.to_canonical() {
+            IpAddr::V4(_) if first.is_ipv6() && bits < MAPPED => Err(wrong()),
+            canonical if first.is_ipv6() && canonical.is_ipv4() => Ok(Network {
+                first: canonical,
+                bits: bits - MAPPED,
+            }),
+            _ => Ok(Network { first, bits }),
+        }
     }
 }
 
@@ -146,10 +159,11 @@ mod tests {
 
     use super::*;
 
-    fn client(trusted: &str, peer: &str, forwarded: &[&'static str]) -> String {
+    fn client(trusted: &str, peer: &str, forwarded: &[impl AsRef<[u8]>]) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", HeaderValue::from_static(value));
+            let value = HeaderValue::from_bytes(value.as_ref()).unwrap();
+            headers.append("x-forwarded-for", value);
         }
         let trusted: Networks = trusted.parse().unwrap();
         trusted.client(peer.parse().unwrap(), &headers).to_string()
@@ -191,6 +205,36 @@ mod tests {
     }
 
     #[test]
+    fn what_a_client_writes_hides_nothing_of_what_the_proxy_adds() {
+        for (forwarded, expected) in [
+            (&b"\xff, 192.0.2.1"[..], "192.0.2.1"),
+            (b"\xc3\xa9,192.0.2.1 , 10.9.9.9", "192.0.2.1"),
+            (b"192.0.2.9, \xff, 10.9.9.9", "10.9.9.9"),
+            (b"192.0.2.9, \xff", "10.1.2.3"),
+        ] {
+            assert_eq!(client("10.0.0.0/8", "10.1.2.3", &[forwarded]), expected);
+        }
+    }
+
+    #[test]
+    fn networks_of_ipv4_may_be_written_as_ipv6() {
+        for (trusted, peer, expected) in [
+            ("::ffff:10.0.0.1", "10.0.0.1", "192.0.2.1"),
+            ("::ffff:10.0.0.1", "::ffff:10.0.0.1", "192.0.2.1"),
+            ("::ffff:10.0.0.1", "10.0.0.2", "10.0.0.2"),
+            ("::ffff:10.0.0.0/104", "10.1.2.3", "192.0.2.1"),
+            ("::ffff:10.0.0.0/104", "11.1.2.3", "11.1.2.3"),
+            ("::ffff:0:0/96", "11.1.2.3", "192.0.2.1"),
+            // Those of IPv6 are no others.
+            ("::/0", "10.0.0.1", "10.0.0.1"),
+        ] {
+            assert_eq!(client(trusted, peer, &["192.0.2.1"]), expected, "{trusted}");
+        }
+        let read: Networks = "::ffff:10.0.0.0/104".parse().unwrap();
+        assert!(read == "10.0.0.0/8".parse().unwrap());
+    }
+
+    #[test]
     fn what_is_no_network_is_refused() {
         for text in [
             "",
@@ -199,6 +243,7 @@ mod tests {
             "::/129",
             "proxy",
             "10.0.0.0/-1",
+            "::ffff:10.0.0.0/95",
             "1.2.3.4/",
         ] {
             let refused = text.parse::<Networks>().unwrap_err().to_string();

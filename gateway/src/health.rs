@@ -31,7 +31,7 @@ pub struct Readiness {
     pub why: Vec<String>,
     /// The server has been asked to stop.
     pub draining: bool,
-    /// Whether the log could be written when that was last tried.
+    /// Whether the log could be written when that was last tried; beside other nodes, within the last minute.
     pub log_writable: bool,
     /// Position of the log's last record; `null` if the log cannot be asked.
     pub log_position: Option<u64>,
@@ -80,7 +80,7 @@ impl Readiness {
             ready: why.is_empty(),
             why,
             draining,
-            log_writable: metrics.is_log_writable(node.clock.now_ms()),
+            log_writable: metrics.is_log_writable(node.clock.now_ms(), node.others()),
             log_position: lag.map(|lag| lag.head),
             projection_position: node.projections.cursor(),
             projection_lag_seconds: lag.map(|lag| lag.ms as f64 / 1_000.0),

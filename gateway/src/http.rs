@@ -1,23 +1,16 @@
 //! HTTP: the WebSocket endpoint, the backend API, imports, health, metrics, the console page, development tokens.
 
-use std::{
-    net::SocketAddr,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     extract::ConnectInfo,
-    http::{Request, StatusCode},
+    http::{HeaderMap, Request, StatusCode},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use bytes::Bytes;
 use hyper::{
-    body::{Frame, Incoming, SizeHint},
+    body::Incoming,
     server::conn::http1,
     service::{Service as _, service_fn},
 };
@@ -30,8 +23,8 @@ use tokio::sync::watch;
 
 use crate::{
     api,
-    arrivals::Quiet,
     assets::{self, Asset},
+    forwarded::Networks,
     health, import,
     session::Gateway,
     transport::{
@@ -121,15 +114,17 @@ async fn connection(
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         asks.end();
-        let answered = Answered(Some(asks.clone()));
-        let proxies = &gateway.limits.trusted_proxies;
-        let client = match proxies.client(address.ip(), request.headers()) {
-            client if client == address.ip() => address,
-            client => SocketAddr::new(client, 0),
-        };
+        let client = client(address, &gateway.limits.trusted_proxies, request.headers());
         request.extensions_mut().insert(ConnectInfo(Peer(client)));
         let answer = router.call(request);
-        async { answer.await.map(|answer| answered.with(answer)) }
+        let asks = asks.clone();
+        async move {
+            let answer = answer.await;
+            // Answers are in memory as a whole: whether this one is read is not waited for, for whoever asks and
+            // does not read would keep the place for good.
+            asks.begin();
+            answer
+        }
     });
     let serving = async {
         let Some(stream) = accepted.secured().await else {
@@ -147,60 +142,24 @@ async fn connection(
         if let Err(error) = ended {
             tracing::debug!(%address, %error, "an HTTP connection ended");
         }
+        // If it is a WebSocket now, it is one until that is closed. Up to here it was quiet, also while its
+        // client did not read that it may go on as one.
+        quiet.stay();
     };
     tokio::select! {
-        () = serving => {}
+        biased;
         () = quiet.lost() => tracing::debug!(%address, "a quiet connection made room"),
+        () = serving => {}
     }
 }
 
-/// Dropped when a request has been answered: then the connection is quiet again.
-struct Answered(Option<Quiet>);
-
-/// An answer's body.
-struct Body {
-    inner: axum::body::Body,
-    _answered: Answered,
-}
-
-impl Answered {
-    fn with(mut self, answer: Response) -> Response<Body> {
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            // It is no longer for requests.
-            self.0 = None;
-        }
-        answer.map(|inner| Body {
-            inner,
-            _answered: self,
-        })
-    }
-}
-
-impl Drop for Answered {
-    fn drop(&mut self) {
-        if let Some(quiet) = &self.0 {
-            quiet.begin();
-        }
-    }
-}
-
-impl hyper::body::Body for Body {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.get_mut().inner).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+/// Who asks: whoever it is for whom a proxy does that is believed. Of that one the port is not known.
+fn client(peer: SocketAddr, proxies: &Networks, headers: &HeaderMap) -> SocketAddr {
+    // Where IPv6 is listened on, IPv4 addresses come as such of IPv6.
+    let address = peer.ip().to_canonical();
+    match proxies.client(address, headers) {
+        client if client == address => SocketAddr::new(address, peer.port()),
+        client => SocketAddr::new(client, 0),
     }
 }
 
@@ -247,4 +206,26 @@ async fn development_users(development: Arc<Development>) -> Json<Users> {
             })
             .collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_that_of_the_address_it_stands_beside() {
+        let proxies: Networks = "10.0.0.0/8".parse().unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "192.0.2.1".parse().unwrap());
+        for (peer, expected) in [
+            ("192.0.2.7:4711", "192.0.2.7:4711"),
+            ("[::ffff:192.0.2.7]:4711", "192.0.2.7:4711"),
+            ("[2001:db8::7]:4711", "[2001:db8::7]:4711"),
+            ("10.0.0.1:4711", "192.0.2.1:0"),
+            ("[::ffff:10.0.0.1]:4711", "192.0.2.1:0"),
+        ] {
+            let client = client(peer.parse().unwrap(), &proxies, &headers);
+            assert_eq!(client, expected.parse().unwrap(), "{peer}");
+        }
+    }
 }

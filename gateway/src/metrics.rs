@@ -187,9 +187,9 @@ fn log(page: &mut Page, gateway: &Gateway, lag: Option<Lag>) {
     let name = "tidings_log_writable";
     page.gauge(
         name,
-        "0 if the log could not be written when that was last tried, within a minute.",
+        "0 if the log could not be written when that was last tried; beside other nodes, within the last minute.",
     );
-    let writable = written.is_log_writable(gateway.node.clock.now_ms());
+    let writable = written.is_log_writable(node.clock.now_ms(), node.others());
     page.sample(name, &[], u64::from(writable));
     // What is not known is not told.
     let name = "tidings_log_position";
@@ -216,6 +216,15 @@ fn log(page: &mut Page, gateway: &Gateway, lag: Option<Lag>) {
     let name = "tidings_parked_streams";
     page.gauge(name, "Streams that cannot be folded: see the log.");
     page.sample(name, &[], node.projections.parked().len() as u64);
+    let name = "tidings_online_users";
+    page.gauge(
+        name,
+        "Users who are here, on all nodes, the invisible included.",
+    );
+    page.sample(name, &[], node.presence.online() as u64);
+    let name = "tidings_presence_watches";
+    page.gauge(name, "Sessions that watch who is here.");
+    page.sample(name, &[], node.presence.watches() as u64);
     let name = "tidings_other_nodes";
     page.gauge(name, "Other nodes that are heard on this log.");
     page.sample(name, &[], node.others() as u64);

@@ -212,6 +212,17 @@ pub(crate) async fn answer(
             let users = viewer.blocked.iter().map(ToString::to_string).collect();
             Outcome::Blocked(query::Blocked { users })
         }
+        Request::ListContacts(query::ListContacts { after, limit }) => {
+            let limit = page_limit(limit, 100, 1_000)?;
+            let rows = node.projections.read();
+            let viewer = Viewer::load(&rows, user)?;
+            let (contacts, more) = read::contacts(&rows, &viewer, &after, limit)?;
+            Outcome::Contacts(query::Contacts {
+                contacts: contacts.iter().map(translate::contact).collect(),
+                more,
+                position: rows.cursor(),
+            })
+        }
         Request::ListConversations(query::ListConversations { before, limit }) => {
             let limit = page_limit(limit, 20, 100)?;
             let (mut views, more, position) = {

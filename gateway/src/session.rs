@@ -17,10 +17,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tidings_core::{
     content,
-    domain::{CommandId, UserId},
+    domain::{Command, CommandId, UserCommand, UserId},
     fanout::{self, Notice, Registration},
     handler::{Answer, Submission},
     node::Node,
+    presence::{self, Attendance, LISTED, record::State as Presence},
     projections::{
         read::{self, Viewer},
         resume::{self, Resume, What},
@@ -54,6 +55,9 @@ const STRIKES: u32 = 500;
 /// Refusals forgiven for each request that is let through: who stays below ten times the limit is
 /// slowed down only.
 const FORGIVEN: u32 = 10;
+
+/// Bytes waiting to be sent above which presence waits: then what is told is what is so by then.
+const PRESENCE_WAITS: usize = 32 * 1024;
 
 /// Longest device id, in bytes.
 const DEVICE_BYTES: usize = 64;
@@ -110,6 +114,9 @@ pub struct Session {
     strikes: u32,
     accepted: Instant,
     heard: Instant,
+    /// When the user last did something, and whether they count as away.
+    active: Instant,
+    away: bool,
     expires: Option<Instant>,
 }
 
@@ -117,6 +124,7 @@ enum State {
     New,
     Open {
         user: UserId,
+        attendance: Attendance,
         _registration: Registration,
     },
 }
@@ -220,6 +228,8 @@ impl Gateway {
             strikes: 0,
             accepted,
             heard: accepted,
+            active: accepted,
+            away: false,
             expires: None,
         })
     }
@@ -351,7 +361,32 @@ impl Session {
                 self.heard + Duration::from_millis(u64::from(limits.heartbeat_ms) * 2)
             }
         };
-        self.expires.map_or(until, |expires| until.min(expires))
+        let until = self.expires.map_or(until, |expires| until.min(expires));
+        self.leaves_at().map_or(until, |leaves| until.min(leaves))
+    }
+
+    /// When the user counts as away if nothing is heard of them, unless they do.
+    fn leaves_at(&self) -> Option<Instant> {
+        let after = Duration::from_millis(self.shared.gateway.node.presence.config().away_ms);
+        let is_here = matches!(self.state, State::Open { .. }) && !self.away;
+        is_here.then(|| self.active + after)
+    }
+
+    /// The user does something, or has for long done nothing.
+    fn attend(&mut self, away: bool) {
+        if !away {
+            self.active = Instant::now();
+        }
+        if let State::Open { attendance, .. } = &self.state
+            && self.away != away
+        {
+            self.away = away;
+            attendance.set(if away {
+                Presence::Away
+            } else {
+                Presence::Available
+            });
+        }
     }
 
     /// Closes the session if its time is up.
@@ -359,6 +394,12 @@ impl Session {
         let now = Instant::now();
         if now < self.deadline() {
             return;
+        }
+        if self.leaves_at().is_some_and(|leaves| now >= leaves) {
+            self.attend(true);
+            if now < self.deadline() {
+                return;
+            }
         }
         if self.expires.is_some_and(|expires| now >= expires) {
             self.shared.close(
@@ -444,6 +485,9 @@ impl Session {
             }
             (State::Open { user, .. }, Ok(request)) => {
                 let user = user.clone();
+                if is_activity(&request) {
+                    self.attend(false);
+                }
                 if let Some(request) = self.command(id, &user, &command_id, request) {
                     self.other(id, &user, request).await;
                 }
@@ -492,6 +536,13 @@ impl Session {
             Ok(command_id) => {
                 match translate::command(request, user, Some(command_id), &node.ids) {
                     Ok(Some(command)) => {
+                        if matches!(
+                            command,
+                            Command::User(UserCommand::SetInvisible { invisible: true })
+                        ) {
+                            // As far as others can see they leave now.
+                            node.presence.record_seen(user, node.clock.now_ms());
+                        }
                         let reply_to = shared.clone();
                         node.handler.submit(Submission {
                             actor: user.clone(),
@@ -562,12 +613,51 @@ impl Session {
                 Ok(()) => Ok(shared.pong(0)),
                 Err(failure) => Err(failure),
             },
+            Request::SetPresence(command::SetPresence { state }) => {
+                match Presence::from_name(&state) {
+                    Some(state) if state != Presence::Offline => {
+                        self.attend(state == Presence::Away);
+                        if id == 0 {
+                            return;
+                        }
+                        Ok(shared.pong(0))
+                    }
+                    _ => {
+                        let message =
+                            format!("state is {state:?}: it is to be \"available\" or \"away\"");
+                        Err(Failure::new(ErrorCode::Invalid, message))
+                    }
+                }
+            }
+            Request::WatchPresence(watch) => match self.watch_presence(watch) {
+                Ok(()) if id == 0 => return,
+                Ok(()) => Ok(shared.pong(0)),
+                Err(failure) => Err(failure),
+            },
             request => query::answer(&shared, user, request).await,
         };
         match outcome {
             Ok(outcome) => shared.reply(id, outcome),
             Err(failure) => shared.refuse(id, failure),
         }
+    }
+
+    /// What is watched is told before this is answered, as any change of it later.
+    fn watch_presence(&mut self, watch: command::WatchPresence) -> Result<(), Failure> {
+        let State::Open { attendance, .. } = &mut self.state else {
+            return Err(Failure::new(ErrorCode::NotReady, "send hello first"));
+        };
+        if watch.users.len() > LISTED {
+            let message = format!(
+                "users names {} users, the limit is {LISTED}: watch those on the screen",
+                watch.users.len()
+            );
+            return Err(Failure::new(ErrorCode::Invalid, message));
+        }
+        let users = watch.users.iter().map(|user| translate::user_id(user));
+        let users = users.collect::<Result<Vec<_>, _>>()?;
+        attendance.watch(self.shared.clone(), &users, watch.roster)?;
+        Ok(())
     }
 
     fn renew(&mut self, user: &UserId, token: &str) -> Result<u64, Failure> {
@@ -651,14 +741,16 @@ impl Session {
         let registration = gateway.node.fanout.register(&user, self.shared.clone());
         match self.opening(id, &user, &hello, token_expires_ms).await {
             Ok(opening) => {
-                self.state = State::Open {
-                    user,
-                    _registration: registration,
-                };
                 self.shared.tell_opened();
                 self.shared
                     .outgoing
                     .open(opening.frames, opening.position, opening.windows);
+                self.active = Instant::now();
+                self.state = State::Open {
+                    attendance: gateway.node.presence.attend(&user, Presence::Available),
+                    user,
+                    _registration: registration,
+                };
             }
             Err(why) => {
                 tracing::warn!(%user, address = %self.address, %why, "a session could not be opened");
@@ -792,6 +884,7 @@ impl Session {
                 more: more || cut,
                 unread_total,
                 blocked: blocked.iter().map(ToString::to_string).collect(),
+                invisible: node.projections.is_invisible(user),
             });
             opening.frames.push_back(self.encode(reset));
         }
@@ -1078,6 +1171,21 @@ impl fanout::Session for Shared {
     }
 }
 
+impl presence::Watcher for Shared {
+    fn takes_presence(&self) -> bool {
+        self.outgoing.bytes() < PRESENCE_WAITS
+    }
+
+    fn presence(&self, diff: presence::watch::Diff) {
+        let frame = self.encoding.encode(&ServerFrame {
+            body: Some(Body::Presence(translate::presence(diff))),
+        });
+        if !self.outgoing.reply(frame) {
+            self.cut();
+        }
+    }
+}
+
 /// The last frame on a connection.
 fn closing(
     encoding: Encoding,
@@ -1116,5 +1224,20 @@ fn is_command(request: &Request) -> bool {
             | Request::RemoveReaction(_)
             | Request::BlockUser(_)
             | Request::UnblockUser(_)
+            | Request::AddContact(_)
+            | Request::RemoveContact(_)
+            | Request::SetInvisible(_)
+    )
+}
+
+/// Requests that show that somebody is there, rather than their device.
+fn is_activity(request: &Request) -> bool {
+    !matches!(
+        request,
+        Request::Ping(_)
+            | Request::RenewToken(_)
+            | Request::Ack(_)
+            | Request::SetPresence(_)
+            | Request::WatchPresence(_)
     )
 }

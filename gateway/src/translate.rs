@@ -8,8 +8,11 @@ use tidings_core::{
         id::CommandId,
     },
     handler::{self, Answer, ids::Ids},
+    presence::watch::Diff,
     projections::{
-        read::{ConversationView, CursorView, MemberView, MessageView, ReceiptsView, Text},
+        read::{
+            ContactView, ConversationView, CursorView, MemberView, MessageView, ReceiptsView, Text,
+        },
         resume::{Change, What},
     },
 };
@@ -171,13 +174,25 @@ pub fn command(
         Request::UnblockUser(request) => Command::User(UserCommand::Unblock {
             user: user_id(&request.user)?,
         }),
+        Request::AddContact(request) => Command::User(UserCommand::AddContact {
+            user: user_id(&request.user)?,
+        }),
+        Request::RemoveContact(request) => Command::User(UserCommand::RemoveContact {
+            user: user_id(&request.user)?,
+        }),
+        Request::SetInvisible(request) => Command::User(UserCommand::SetInvisible {
+            invisible: request.invisible,
+        }),
         Request::Hello(_)
         | Request::Ping(_)
         | Request::RenewToken(_)
         | Request::Ack(_)
         | Request::MarkRead(_)
         | Request::Typing(_)
+        | Request::SetPresence(_)
+        | Request::WatchPresence(_)
         | Request::ListBlocked(_)
+        | Request::ListContacts(_)
         | Request::ListConversations(_)
         | Request::GetConversation(_)
         | Request::ListMessages(_)
@@ -187,6 +202,29 @@ pub fn command(
         | Request::GetUnread(_) => return Ok(None),
     };
     Ok(Some(command))
+}
+
+/// A contact as clients see it.
+pub(crate) fn contact(with: &ContactView) -> view::Contact {
+    view::Contact {
+        user: with.user.to_string(),
+        state: with.contact.as_str().to_owned(),
+        at_ms: with.at_ms,
+    }
+}
+
+/// How users are, as clients see it.
+pub(crate) fn presence(diff: Diff) -> event::Presence {
+    let users = diff.users.into_iter().map(|seen| view::Presence {
+        user: seen.user.to_string(),
+        state: seen.state.as_str().to_owned(),
+        seen_ms: seen.seen_ms,
+    });
+    event::Presence {
+        version: diff.version,
+        snapshot: diff.snapshot,
+        users: users.collect(),
+    }
 }
 
 /// An imported command, ready for the handler.
@@ -436,6 +474,10 @@ pub fn event(change: &Change, push_bytes: usize) -> event::Event {
         What::UserUnblocked { user } => K::UserUnblocked(event::UserChanged {
             user: user.to_string(),
         }),
+        What::VisibilityChanged { invisible } => K::VisibilityChanged(event::VisibilityChanged {
+            invisible: *invisible,
+        }),
+        What::ContactChanged(with) => K::ContactChanged(contact(with)),
     };
     event::Event {
         position: change.at.0,

@@ -287,3 +287,54 @@ pub struct UnblockUser {
     #[prost(string, tag = "1")]
     pub user: String,
 }
+
+/// Asks a user to be a contact, or accepts that they ask. The other one is told, unless they have blocked
+/// the user.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AddContact {
+    /// Whom.
+    #[prost(string, tag = "1")]
+    pub user: String,
+}
+
+/// Ends a contact, takes a request back or declines one: for both.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RemoveContact {
+    /// Whom.
+    #[prost(string, tag = "1")]
+    pub user: String,
+}
+
+/// Becomes invisible to others, or visible again. Who is invisible sees others and reads as offline to
+/// them: in what they watch and search, and nobody sees them type, read or receive.
+#[derive(Clone, Copy, PartialEq, Eq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SetInvisible {
+    /// From now on.
+    #[prost(bool, tag = "1")]
+    pub invisible: bool,
+}
+
+/// How one is at this device. Without it the server takes who asks for something for available, and who has
+/// asked for nothing but heartbeats for five minutes for away.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SetPresence {
+    /// `available` or `away`.
+    #[prost(string, tag = "1")]
+    pub state: String,
+}
+
+/// Watches exactly these users from now on, instead of those watched before.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WatchPresence {
+    /// Whom: those on the screen, at most 500.
+    #[prost(string, repeated, tag = "1")]
+    pub users: Vec<String>,
+    /// Whether one's contacts are watched as well.
+    #[prost(bool, tag = "2")]
+    pub roster: bool,
+}

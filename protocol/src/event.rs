@@ -29,7 +29,7 @@ pub struct Event {
     /// What happened. Unknown kinds are skipped (the cursor still moves).
     #[prost(
         oneof = "Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26"
     )]
     #[serde(deserialize_with = "forward::lenient")]
     pub kind: Option<Kind>,
@@ -86,6 +86,12 @@ pub enum Kind {
     /// The viewer unblocked a user: fetch the conversations shown anew.
     #[prost(message, tag = "24")]
     UserUnblocked(UserChanged),
+    /// The viewer became invisible, or visible again.
+    #[prost(message, tag = "25")]
+    VisibilityChanged(VisibilityChanged),
+    /// A user is another thing to the viewer now: a contact, asked, asking, or none.
+    #[prost(message, tag = "26")]
+    ContactChanged(view::Contact),
 }
 
 /// New text of a message.
@@ -226,4 +232,28 @@ pub struct Typing {
     /// Started or stopped. Forget it after 6 s without a repeat.
     #[prost(bool, tag = "3")]
     pub active: bool,
+}
+
+/// The viewer's visibility.
+#[derive(Clone, Copy, PartialEq, Eq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VisibilityChanged {
+    /// Now.
+    #[prost(bool, tag = "1")]
+    pub invisible: bool,
+}
+
+/// How users are who are watched.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Presence {
+    /// Rises by one with each such frame of a session, from 1.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// Whether these are all that are watched now; otherwise those who changed.
+    #[prost(bool, tag = "2")]
+    pub snapshot: bool,
+    /// How they are.
+    #[prost(message, repeated, tag = "3")]
+    pub users: Vec<view::Presence>,
 }

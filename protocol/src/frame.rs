@@ -24,7 +24,7 @@ pub struct ClientFrame {
     /// What is asked. Absent (or of a kind this server does not know): `unknown_request`.
     #[prost(
         oneof = "Request",
-        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 50, 51, 52, 53, 54, 55, 56"
+        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 47, 48, 50, 51, 52, 53, 54, 55, 56"
     )]
     pub request: Option<Request>,
 }
@@ -103,6 +103,25 @@ pub enum Request {
     #[prost(message, tag = "42")]
     ListBlocked(query::ListBlocked),
 
+    /// Asks a user to be a contact, or accepts that they ask.
+    #[prost(message, tag = "43")]
+    AddContact(command::AddContact),
+    /// Ends a contact, takes a request back or declines one.
+    #[prost(message, tag = "44")]
+    RemoveContact(command::RemoveContact),
+    /// Lists one's contacts, those asked and asking included.
+    #[prost(message, tag = "45")]
+    ListContacts(query::ListContacts),
+    /// Becomes invisible to others, or visible again.
+    #[prost(message, tag = "46")]
+    SetInvisible(command::SetInvisible),
+    /// Says whether one is at the device or away from it.
+    #[prost(message, tag = "47")]
+    SetPresence(command::SetPresence),
+    /// Watches who is here: answered with `pong`, behind a `presence` frame that says how all of them are.
+    #[prost(message, tag = "48")]
+    WatchPresence(command::WatchPresence),
+
     /// Lists one's conversations by last activity.
     #[prost(message, tag = "50")]
     ListConversations(query::ListConversations),
@@ -131,7 +150,7 @@ pub enum Request {
 #[serde(transparent)]
 pub struct ServerFrame {
     /// The frame. Clients ignore kinds they do not know.
-    #[prost(oneof = "Body", tags = "1, 2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "Body", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     #[serde(deserialize_with = "forward::lenient")]
     pub body: Option<Body>,
 }
@@ -161,6 +180,9 @@ pub enum Body {
     /// Other nodes have come or gone.
     #[prost(message, tag = "7")]
     Nodes(Nodes),
+    /// How users are who are watched. Outside the cursor: a new session watches anew.
+    #[prost(message, tag = "8")]
+    Presence(event::Presence),
 }
 
 /// A place in the log: everything up to it is known. Compare only within one epoch.
@@ -259,6 +281,9 @@ pub struct Reset {
     /// Users blocked by this user.
     #[prost(string, repeated, tag = "6")]
     pub blocked: Vec<String>,
+    /// Whether this user is invisible.
+    #[prost(bool, tag = "7")]
+    pub invisible: bool,
 }
 
 /// Sent before the server closes.
@@ -299,7 +324,7 @@ pub struct Reply {
     #[prost(uint64, tag = "1")]
     pub id: u64,
     /// The outcome.
-    #[prost(oneof = "Outcome", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(oneof = "Outcome", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     #[serde(deserialize_with = "forward::lenient")]
     pub outcome: Option<Outcome>,
 }
@@ -316,7 +341,8 @@ pub enum Outcome {
     /// Durable.
     #[prost(message, tag = "3")]
     Accepted(Accepted),
-    /// Answer to `ping`, `renew_token`, and to an `ack`, `mark_read` or `typing` that asked for a reply.
+    /// Answer to `ping`, `renew_token`, and to an `ack`, `mark_read`, `typing`, `set_presence` or
+    /// `watch_presence` that asked for a reply.
     #[prost(message, tag = "4")]
     Pong(Pong),
     /// Answer to `list_conversations`.
@@ -343,6 +369,9 @@ pub enum Outcome {
     /// Answer to `get_unread`.
     #[prost(message, tag = "12")]
     Unread(query::Unread),
+    /// Answer to `list_contacts`.
+    #[prost(message, tag = "13")]
+    Contacts(query::Contacts),
 }
 
 /// A refusal.

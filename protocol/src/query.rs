@@ -182,3 +182,30 @@ pub struct Unread {
     #[prost(uint64, tag = "2")]
     pub as_of: u64,
 }
+
+/// A page of contacts, those asked and asking included, in order of user id.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListContacts {
+    /// Only user ids after this one; empty for the first page.
+    #[prost(string, tag = "1")]
+    pub after: String,
+    /// At most this many, 1 to 1,000; 0 for 100.
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+}
+
+/// Answer to [`ListContacts`].
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Contacts {
+    /// The page.
+    #[prost(message, repeated, tag = "1")]
+    pub contacts: Vec<view::Contact>,
+    /// Whether there are more.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+    /// The answer holds everything up to this position.
+    #[prost(uint64, tag = "3")]
+    pub position: u64,
+}

@@ -163,6 +163,38 @@ pub struct Member {
     pub joined_ms: u64,
 }
 
+/// What a user is to the viewer.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Contact {
+    /// Who.
+    #[prost(string, tag = "1")]
+    pub user: String,
+    /// `contact` (both have added each other), `asked` (by the viewer), `asking` (the viewer) or `none`.
+    #[prost(string, tag = "2")]
+    pub state: String,
+    /// Since when, milliseconds since 1970 (UTC); 0 for `none`.
+    #[prost(uint64, tag = "3")]
+    pub at_ms: u64,
+}
+
+/// How a user is, as the viewer sees it.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Presence {
+    /// Who.
+    #[prost(string, tag = "1")]
+    pub user: String,
+    /// `available`, `away` or `offline`.
+    #[prost(string, tag = "2")]
+    pub state: String,
+    /// Where offline: when they were here last, milliseconds since 1970 (UTC); 0 where that is not known or
+    /// not shown.
+    #[prost(uint64, tag = "3")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub seen_ms: u64,
+}
+
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }

@@ -152,6 +152,45 @@ pub fn unblock(user: &str) -> Request {
     })
 }
 
+/// `add_contact`.
+pub fn add_contact(user: &str) -> Request {
+    Request::AddContact(command::AddContact {
+        user: user.to_owned(),
+    })
+}
+
+/// `remove_contact`.
+pub fn remove_contact(user: &str) -> Request {
+    Request::RemoveContact(command::RemoveContact {
+        user: user.to_owned(),
+    })
+}
+
+/// `list_contacts`, the first page.
+pub fn contacts() -> Request {
+    Request::ListContacts(query::ListContacts::default())
+}
+
+/// `set_invisible`.
+pub fn invisible(invisible: bool) -> Request {
+    Request::SetInvisible(command::SetInvisible { invisible })
+}
+
+/// `set_presence`.
+pub fn presence(state: &str) -> Request {
+    Request::SetPresence(command::SetPresence {
+        state: state.to_owned(),
+    })
+}
+
+/// `watch_presence`.
+pub fn watch(users: &[&str], roster: bool) -> Request {
+    Request::WatchPresence(command::WatchPresence {
+        users: users.iter().map(|user| (*user).to_owned()).collect(),
+        roster,
+    })
+}
+
 /// `list_blocked`.
 pub fn blocked() -> Request {
     Request::ListBlocked(query::ListBlocked {})

@@ -45,6 +45,7 @@ pub struct World {
     pub development: bool,
     limits: String,
     messages: String,
+    presence: String,
     shards: Option<u16>,
 }
 
@@ -87,6 +88,7 @@ impl World {
             development: false,
             limits: GENEROUS.to_owned(),
             messages: String::new(),
+            presence: String::new(),
             shards: None,
         }
     }
@@ -107,6 +109,11 @@ impl World {
         self.messages.push_str(lines);
     }
 
+    /// Lines of the configuration's `[presence]`.
+    pub fn presence(&mut self, lines: &str) {
+        self.presence.push_str(lines);
+    }
+
     /// Shards of a new log on JetStream.
     pub fn shards(&mut self, shards: u16) {
         self.shards = Some(shards);
@@ -119,6 +126,7 @@ impl World {
         let mut twin = World::of(temporary(), Log::Embedded, self.log_servers.clone());
         twin.limits.clone_from(&self.limits);
         twin.messages.clone_from(&self.messages);
+        twin.presence.clone_from(&self.presence);
         twin.shards = self.shards;
         std::fs::create_dir_all(&twin.data).expect("the test's folder can be written");
         for secret in ["operator.key", "ids.secret"] {
@@ -167,13 +175,14 @@ impl World {
         };
         let text = format!(
             "data = {:?}\nport = {}\n[log]\n{log}[auth]\ndevelopment = {}\n\
-             [[auth.secrets]]\nsecret = {:?}\n[limits]\n{}[messages]\n{}",
+             [[auth.secrets]]\nsecret = {:?}\n[limits]\n{}[messages]\n{}[presence]\n{}",
             self.data.display(),
             self.port,
             self.development,
             token::SECRET,
             self.limits,
             self.messages,
+            self.presence,
         );
         let path = self.folder.path().join("tidings.toml");
         std::fs::write(&path, text).expect("the test's folder can be written");

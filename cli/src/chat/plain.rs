@@ -71,7 +71,6 @@ impl Plain {
             json: self.json,
             zone,
         };
-        let mut lines = lines();
         let found = {
             let find = async {
                 client.ready().await?;
@@ -98,7 +97,7 @@ impl Plain {
                         client.close().await;
                         bail!(
                             "not connected to {place} within {seconds} s: {}",
-                            text::one_line(&why)
+                            text::by_flag(&text::one_line(&why))
                         );
                     }
                     interrupted = &mut interrupted => {
@@ -111,8 +110,9 @@ impl Plain {
         };
         let done = match found {
             None => {
+                // Nothing is to be said: what stands in stdin is for whoever reads it next.
                 printer.list(&client).await?;
-                unsaid(&mut lines)
+                Ok(true)
             }
             Some(conversation) => {
                 let talk = Talk {
@@ -122,24 +122,12 @@ impl Plain {
                     members: Arc::default(),
                     shown: 0,
                 };
-                talk.run(updates, lines, &self).await
+                talk.run(updates, lines(), &self).await
             }
         };
         client.close().await;
         done
     }
-}
-
-/// What has come in to be said where nobody was named to say it to is not just thrown away.
-fn unsaid(lines: &mut mpsc::Receiver<std::io::Result<String>>) -> anyhow::Result<bool> {
-    while let Ok(line) = lines.try_recv() {
-        if !line?.trim().is_empty() {
-            bail!(
-                "nothing was sent: say with --to, --group or --conversation where it is to be said"
-            );
-        }
-    }
-    Ok(true)
 }
 
 /// Ends after so many seconds, which it returns; never without.
@@ -312,7 +300,7 @@ fn notice(update: &Update) {
             };
             eprintln!(
                 "not connected: {}; trying again {when}",
-                text::one_line(reason)
+                text::by_flag(&text::one_line(reason))
             );
         }
         Update::Settled {

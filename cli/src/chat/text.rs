@@ -25,6 +25,11 @@ pub(super) fn one_line(text: &str) -> String {
     harmless(text).replace('\n', " ")
 }
 
+/// What the SDK says to programs, said to whoever has flags instead.
+pub(super) fn by_flag(text: &str) -> String {
+    text.replace("`Tls::certificate_hex`", "`--certificate`")
+}
+
 /// When that was, where the user is.
 pub(super) fn local(at_ms: u64, zone: &TimeZone) -> Zoned {
     let at = i64::try_from(at_ms)
@@ -60,6 +65,17 @@ mod tests {
             "a\u{fffd}[2Jb\n    cd"
         );
         assert_eq!(one_line("a\nb"), "a b");
+    }
+
+    #[test]
+    fn a_way_out_is_one_that_a_user_has() {
+        let error = tidings_sdk::connection::ConnectError::Certificate {
+            address: tidings_sdk::Address::parse("quic://a.test:443").unwrap(),
+            reason: "UnknownIssuer".to_owned(),
+        };
+        let said = by_flag(&error.to_string());
+        assert!(said.contains("give that (`--certificate`)"), "{said}");
+        assert!(!said.contains("::certificate"), "{said}");
     }
 
     #[test]

@@ -30,6 +30,11 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::ConversationMuted { muted: false, .. } => "conversation_unmuted",
         Event::UserBlocked { .. } => "user_blocked",
         Event::UserUnblocked { .. } => "user_unblocked",
+        Event::VisibilityChanged { invisible: true } => "became_invisible",
+        Event::VisibilityChanged { invisible: false } => "became_visible",
+        Event::Seen { .. } => "seen",
+        Event::ContactAdded { .. } => "contact_added",
+        Event::ContactRemoved { .. } => "contact_removed",
         Event::AppEventRecorded { .. } => "app_event_recorded",
     }
 }
@@ -70,7 +75,11 @@ fn fields(event: &Event) -> Vec<(&'static str, Value)> {
         Event::MemberLeft { user }
         | Event::MemberRemoved { user }
         | Event::UserBlocked { user }
-        | Event::UserUnblocked { user } => vec![("user", (**user).into())],
+        | Event::UserUnblocked { user }
+        | Event::ContactAdded { user }
+        | Event::ContactRemoved { user } => vec![("user", (**user).into())],
+        Event::VisibilityChanged { .. } => vec![],
+        Event::Seen { at_ms } => vec![("at_ms", (*at_ms).into())],
         Event::TitleChanged { title } => vec![("title", title.as_str().into())],
         Event::MessagePosted {
             seq,

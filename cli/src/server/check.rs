@@ -19,7 +19,7 @@ pub(crate) fn without_starting(config: &Config) -> anyhow::Result<()> {
     authenticator(&unfetched(&config.auth))?;
     secrets::check(&config.secrets)?;
     if let LogConfig::JetStream(settings) = &config.log {
-        settings.connection()?;
+        settings.connection()?.check().context("log")?;
     }
     Ok(())
 }
@@ -112,6 +112,30 @@ mod tests {
             (
                 "[auth]\ndevelopment = true\n[tls]\nkey = \"k.pem\"",
                 "tls.certificate and tls.key belong together",
+            ),
+            (
+                "[auth]\ndevelopment = true\n[log]\nbackend = \"jetstream\"\nreplicas = 2",
+                "log: replicas = 2 is not supported: use 1 or 3",
+            ),
+            (
+                "[auth]\ndevelopment = true\n[log]\nbackend = \"jetstream\"\nshards = 0",
+                "log: a log needs at least one shard",
+            ),
+            (
+                "[auth]\ndevelopment = true\n[log]\nbackend = \"jetstream\"\nprefix = \"a.b c\"",
+                "log: the prefix \"a.b c\" must be made of",
+            ),
+            (
+                "[auth]\ndevelopment = true\n[log]\nbackend = \"jetstream\"\nservers = []",
+                "log: servers = [] names no server",
+            ),
+            (
+                "[auth]\ndevelopment = true\n[log]\nbackend = \"jetstream\"\nservers = [\"nats://u:p@host\"]",
+                "log: the address of host holds a user or a token",
+            ),
+            (
+                "[auth]\ndevelopment = true\n[log]\nbackend = \"jetstream\"\ncredentials = \"/nowhere/creds\"",
+                "log: cannot use /nowhere/creds: ",
             ),
         ] {
             let refused = refusal(text).unwrap_or_else(|| panic!("{text:?} is taken"));

@@ -35,6 +35,9 @@ pub struct Announcement {
     pub url: String,
     /// It is stopping: it takes no more from others.
     pub leaving: bool,
+    /// Its name in the presence lane. Nil where it has said none.
+    #[serde(default)]
+    pub presence: Uuid,
 }
 
 #[derive(Clone, Debug)]
@@ -165,6 +168,21 @@ impl Members {
         urls.sort_unstable();
         urls.dedup();
         urls
+    }
+
+    /// Sets this node's name in the presence lane. True when that is another one.
+    pub(super) fn announce_presence(&mut self, incarnation: Uuid) -> bool {
+        std::mem::replace(&mut self.me.presence, incarnation) != incarnation
+    }
+
+    /// The other nodes' names in the presence lane; `None` where nobody is heard, so that silence says
+    /// nothing.
+    pub(super) fn presences(&self, now: Duration) -> Option<Vec<Uuid>> {
+        if self.me_heard.is_none() || self.is_deaf(now) {
+            return None;
+        }
+        let others = self.others.values();
+        Some(others.map(|heard| heard.announcement.presence).collect())
     }
 
     pub(super) fn others(&self) -> usize {

@@ -139,6 +139,26 @@ pub enum UserCommand {
         /// Whom.
         user: UserId,
     },
+    /// Becomes invisible to others, or visible again.
+    SetInvisible {
+        /// From now on.
+        invisible: bool,
+    },
+    /// Records when the user was here last. The server's own.
+    RecordSeen {
+        /// When, milliseconds since 1970.
+        at_ms: u64,
+    },
+    /// Asks a user to be a contact, or accepts that they ask.
+    AddContact {
+        /// Whom.
+        user: UserId,
+    },
+    /// Ends a contact, takes a request back or declines one.
+    RemoveContact {
+        /// Whom.
+        user: UserId,
+    },
 }
 
 /// The part of a conversation's state that deciding a command looks at, beside its head and the

@@ -644,6 +644,10 @@ impl Conversation {
             | Event::ConversationMuted { .. }
             | Event::UserBlocked { .. }
             | Event::UserUnblocked { .. }
+            | Event::VisibilityChanged { .. }
+            | Event::Seen { .. }
+            | Event::ContactAdded { .. }
+            | Event::ContactRemoved { .. }
             | Event::AppEventRecorded { .. } => {}
         }
     }

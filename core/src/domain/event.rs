@@ -179,6 +179,26 @@ pub enum Event {
         /// Whom.
         user: UserId,
     },
+    /// The actor became invisible to others, or visible again. In the user's stream.
+    VisibilityChanged {
+        /// Now.
+        invisible: bool,
+    },
+    /// The actor was here last at that time, when others could see it. In the user's stream.
+    Seen {
+        /// When, milliseconds since 1970.
+        at_ms: u64,
+    },
+    /// The actor added a contact: asked for it, or accepted. In the user's stream.
+    ContactAdded {
+        /// Whom.
+        user: UserId,
+    },
+    /// The actor ended a contact, took a request back or declined one. In the user's stream.
+    ContactRemoved {
+        /// Whom.
+        user: UserId,
+    },
     /// The product recorded a fact of its own: the actor did something that concerns the subject, in
     /// whose stream it stands.
     AppEventRecorded {

@@ -18,6 +18,14 @@ pub struct User {
     pub blocked_count: Option<u32>,
     /// Loaded facts "is this user blocked".
     pub blocked: HashMap<UserId, bool>,
+    /// Whether they are invisible, if loaded.
+    pub invisible: Option<bool>,
+    /// When they were here last, milliseconds since 1970, if loaded; 0 for never.
+    pub seen_ms: Option<u64>,
+    /// How many contacts they have, those asked and asking included, if loaded.
+    pub contact_count: Option<u32>,
+    /// Loaded contacts.
+    pub contacts: HashMap<UserId, Contact>,
     /// Loaded facts "is this conversation muted"; `None` within: not theirs.
     pub muted: HashMap<ConversationId, Option<bool>>,
 }
@@ -29,6 +37,10 @@ impl User {
             id,
             blocked_count: None,
             blocked: HashMap::new(),
+            invisible: None,
+            seen_ms: None,
+            contact_count: None,
+            contacts: HashMap::new(),
             muted: HashMap::new(),
         }
     }
@@ -70,6 +82,50 @@ impl User {
             } else {
                 Vec::new()
             }),
+            UserCommand::SetInvisible { invisible } => {
+                Ok(if self.invisible.unwrap_or(false) == invisible {
+                    Vec::new()
+                } else {
+                    vec![Event::VisibilityChanged { invisible }]
+                })
+            }
+            // Who is invisible is not seen: not even that they have gone.
+            UserCommand::RecordSeen { at_ms } => {
+                let known = self.seen_ms.unwrap_or(0);
+                Ok(if self.invisible.unwrap_or(false) || at_ms <= known {
+                    Vec::new()
+                } else {
+                    vec![Event::Seen { at_ms }]
+                })
+            }
+            UserCommand::AddContact { user } => {
+                if user == self.id {
+                    return Err(Refusal::Invalid("one is no contact of oneself".to_owned()));
+                }
+                if self.contact(&user).added {
+                    return Ok(Vec::new());
+                }
+                if self.blocks(&user) {
+                    return Err(Refusal::BlockedByYou(user));
+                }
+                if self
+                    .contact_count
+                    .is_some_and(|count| count >= limits.contacts)
+                {
+                    return Err(Refusal::Invalid(format!(
+                        "there are {} contacts and requests, which is the limit: remove some",
+                        limits.contacts
+                    )));
+                }
+                Ok(vec![Event::ContactAdded { user }])
+            }
+            UserCommand::RemoveContact { user } => {
+                Ok(if self.contact(&user) == Contact::default() {
+                    Vec::new()
+                } else {
+                    vec![Event::ContactRemoved { user }]
+                })
+            }
         }
     }
 
@@ -90,12 +146,50 @@ impl User {
                 self.blocked_count = self.blocked_count.map(|count| count - 1);
                 self.blocked.insert(user.clone(), false);
             }
+            Event::VisibilityChanged { invisible } => self.invisible = Some(*invisible),
+            Event::Seen { at_ms } => self.seen_ms = Some(*at_ms),
+            Event::ContactAdded { user } => {
+                let contact = self.contacts.entry(user.clone()).or_default();
+                if *contact == Contact::default() {
+                    self.contact_count = self.contact_count.map(|count| count + 1);
+                }
+                contact.added = true;
+            }
+            Event::ContactRemoved { user } => {
+                self.contact_count = self.contact_count.map(|count| count.saturating_sub(1));
+                self.contacts.insert(user.clone(), Contact::default());
+            }
             _ => {}
         }
     }
 
+    fn contact(&self, user: &UserId) -> Contact {
+        self.contacts.get(user).copied().unwrap_or_default()
+    }
+
     fn blocks(&self, user: &UserId) -> bool {
         self.blocked.get(user).copied().unwrap_or(false)
+    }
+}
+
+/// What two users are to each other, as one of them sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Contact {
+    /// This one has added the other.
+    pub added: bool,
+    /// The other one has added this one.
+    pub adds: bool,
+}
+
+impl Contact {
+    /// Name on the wire: `contact`, `asked`, `asking`, or `none`.
+    pub fn as_str(self) -> &'static str {
+        match (self.added, self.adds) {
+            (true, true) => "contact",
+            (true, false) => "asked",
+            (false, true) => "asking",
+            (false, false) => "none",
+        }
     }
 }
 

@@ -6,9 +6,10 @@ use crate::{
     domain::{
         Conversation, ConversationId, Needs, User, UserCommand, UserId,
         conversation::{Head, Member, Message},
+        user::Contact,
     },
     projections::{
-        ReadError, Table,
+        ReadError, Table, read,
         rows::{self, Rows},
     },
 };
@@ -187,17 +188,49 @@ pub(super) fn user(
                 user.blocked.insert(other.clone(), blocked);
             }
             if user.blocked_count.is_none() {
-                let mut count = 0;
-                let (from, to) = rows::blocks_range(&id);
-                rows.scan(Table::Users, &from, &to, false, &mut |_, _| {
-                    count += 1;
-                    std::ops::ControlFlow::Continue(())
-                })?;
-                user.blocked_count = Some(count);
+                user.blocked_count = Some(count(rows, rows::blocks_range(&id))?);
+            }
+        }
+        UserCommand::SetInvisible { .. } | UserCommand::RecordSeen { .. } => {
+            if user.invisible.is_none() {
+                let row = rows.get(Table::Users, &rows::invisible_key(&id))?;
+                user.invisible = Some(row.is_some());
+            }
+            if user.seen_ms.is_none() {
+                user.seen_ms = Some(read::seen_ms(rows, &id)?);
+            }
+        }
+        UserCommand::AddContact { user: other } | UserCommand::RemoveContact { user: other } => {
+            if !user.blocked.contains_key(other) {
+                let blocked = rows.get(Table::Users, &rows::blocks(&id, other))?.is_some();
+                user.blocked.insert(other.clone(), blocked);
+            }
+            if !user.contacts.contains_key(other) {
+                let row: Option<rows::Contact> =
+                    rows::get(rows, Table::Users, &rows::contact(&id, other))?;
+                let row = row.unwrap_or_default();
+                let contact = Contact {
+                    added: row.added,
+                    adds: row.adds,
+                };
+                user.contacts.insert(other.clone(), contact);
+            }
+            if user.contact_count.is_none() {
+                user.contact_count = Some(count(rows, rows::contacts_range(&id))?);
             }
         }
     }
     Ok(())
+}
+
+/// How many rows of `Users` there are in a range.
+fn count(rows: &dyn Rows, (from, to): (Vec<u8>, Vec<u8>)) -> Result<u32, ReadError> {
+    let mut count = 0;
+    rows.scan(Table::Users, &from, &to, false, &mut |_, _| {
+        count += 1;
+        std::ops::ControlFlow::Continue(())
+    })?;
+    Ok(count)
 }
 
 #[cfg(test)]

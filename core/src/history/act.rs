@@ -79,6 +79,18 @@ pub(crate) enum Deed {
     Unblock {
         user: usize,
     },
+    Hide {
+        invisible: bool,
+    },
+    Seen {
+        after_ms: u64,
+    },
+    Contact {
+        user: usize,
+    },
+    Uncontact {
+        user: usize,
+    },
 }
 
 /// The user of an index.
@@ -148,5 +160,9 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => any::<bool>().prop_map(|muted| Deed::Mute { muted }),
         3 => any_user().prop_map(|user| Deed::Block { user }),
         2 => any_user().prop_map(|user| Deed::Unblock { user }),
+        3 => any::<bool>().prop_map(|invisible| Deed::Hide { invisible }),
+        1 => (0..100_u64).prop_map(|after_ms| Deed::Seen { after_ms }),
+        2 => any_user().prop_map(|user| Deed::Contact { user }),
+        1 => any_user().prop_map(|user| Deed::Uncontact { user }),
     ]
 }

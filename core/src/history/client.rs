@@ -108,6 +108,8 @@ impl Client {
         self.cursor = change.at;
         match &change.what {
             What::UserBlocked { .. } | What::UserUnblocked { .. } => self.stale = true,
+            // The invisible see what they saw; contacts are no part of a conversation.
+            What::VisibilityChanged { .. } | What::ContactChanged(_) => {}
             What::MutedChanged {
                 conversation,
                 muted,
@@ -338,7 +340,9 @@ impl Held {
             What::ConversationAdded(_)
             | What::MutedChanged { .. }
             | What::UserBlocked { .. }
-            | What::UserUnblocked { .. } => unreachable!("the whole client's"),
+            | What::UserUnblocked { .. }
+            | What::VisibilityChanged { .. }
+            | What::ContactChanged(_) => unreachable!("the whole client's"),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         CommandId, Content, ConversationId, Event, Stream, TICKS_MEMBERS, UserId,
         event::{Kind, Role},
+        user::Contact,
     },
     projections::read::{ConversationView, CursorView, MessageView, Text},
 };
@@ -18,6 +19,9 @@ pub(crate) struct Model {
     places: BTreeMap<ConversationId, Place>,
     blocks: BTreeSet<(UserId, UserId)>,
     muted: BTreeSet<(UserId, ConversationId)>,
+    invisible: BTreeSet<UserId>,
+    /// Who has added whom.
+    added: BTreeSet<(UserId, UserId)>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,7 +37,9 @@ struct Member {
     role: Option<Role>,
     read: u64,
     delivered: u64,
-    /// The cursors as others see them.
+    /// The cursors as far as they have moved since joining.
+    moved: (u64, u64),
+    /// The same as others see them.
     ticks: (u64, u64),
     /// Position and time.
     joined: (u64, u64),
@@ -57,6 +63,15 @@ struct Message {
     reactions: BTreeMap<String, BTreeSet<UserId>>,
     command: Option<CommandId>,
     audience: BTreeSet<UserId>,
+}
+
+impl Member {
+    /// The others see where the cursors are, unless they moved invisibly.
+    fn show(&mut self, hidden: bool) {
+        if !hidden {
+            self.ticks = self.moved;
+        }
+    }
 }
 
 impl Place {
@@ -140,6 +155,7 @@ impl Model {
             assert!(self.places.insert(id, place).is_none(), "started twice");
             return;
         }
+        let hidden = self.invisible.contains(actor);
         let place = self.places.get_mut(&id).expect("started");
         match event {
             Event::MemberJoined { user, role } => place.join(user, *role, (at.0, at_ms)),
@@ -211,13 +227,15 @@ impl Model {
                 assert!(*seq > member.read, "cursors only move forward");
                 member.read = *seq;
                 member.delivered = member.delivered.max(*seq);
-                member.ticks = (*seq, member.ticks.1.max(*seq));
+                member.moved = (*seq, member.moved.1.max(*seq));
+                member.show(hidden);
             }
             Event::DeliveredUpTo { seq } => {
                 let member = place.members.get_mut(actor).expect("a member");
                 assert!(*seq > member.delivered, "cursors only move forward");
                 member.delivered = *seq;
-                member.ticks.1 = *seq;
+                member.moved.1 = *seq;
+                member.show(hidden);
             }
             other => panic!("no event of a conversation: {other:?}"),
         }
@@ -243,9 +261,33 @@ impl Model {
             Event::UserUnblocked { user: other } => {
                 self.blocks.remove(&(user.clone(), other.clone()));
             }
+            Event::VisibilityChanged { invisible: true } => {
+                assert!(self.invisible.insert(user.clone()), "visible before");
+            }
+            Event::VisibilityChanged { invisible: false } => {
+                assert!(self.invisible.remove(user), "invisible before");
+            }
+            Event::ContactAdded { user: other } => {
+                let new = self.added.insert((user.clone(), other.clone()));
+                assert!(new, "added once");
+            }
+            Event::ContactRemoved { user: other } => {
+                let own = self.added.remove(&(user.clone(), other.clone()));
+                let theirs = self.added.remove(&(other.clone(), user.clone()));
+                assert!(own || theirs, "there was something to remove");
+            }
+            Event::Seen { .. } => {}
             // Nobody is shown it.
             Event::AppEventRecorded { .. } => {}
             other => panic!("no event of a user: {other:?}"),
+        }
+    }
+
+    /// What one is to another.
+    pub(crate) fn contact(&self, user: &UserId, other: &UserId) -> Contact {
+        Contact {
+            added: self.added.contains(&(user.clone(), other.clone())),
+            adds: self.added.contains(&(other.clone(), user.clone())),
         }
     }
 

@@ -224,6 +224,12 @@ impl Play {
             let muted = self.model.has_muted(actor, *conversation);
             user.muted.insert(*conversation, present.then_some(muted));
         }
+        if let UserCommand::AddContact { user: other }
+        | UserCommand::RemoveContact { user: other } = &command
+        {
+            let contact = self.model.contact(actor, other);
+            user.contacts.insert(other.clone(), contact);
+        }
         let events = user.decide(&Limits::default(), command).unwrap_or_default();
         for event in &events {
             user.evolve(event);
@@ -245,6 +251,12 @@ impl Play {
                 user: user((other + 1) % super::act::USERS.len()),
             },
             Deed::Unblock { user: other } => UserCommand::Unblock { user: user(*other) },
+            Deed::Hide { invisible } => UserCommand::SetInvisible {
+                invisible: *invisible,
+            },
+            Deed::Seen { after_ms } => UserCommand::RecordSeen { at_ms: *after_ms },
+            Deed::Contact { user: other } => UserCommand::AddContact { user: user(*other) },
+            Deed::Uncontact { user: other } => UserCommand::RemoveContact { user: user(*other) },
             _ => return None,
         })
     }
@@ -329,7 +341,13 @@ impl Play {
             Deed::SetTitle { n } => C::SetTitle {
                 title: format!("title {n}"),
             },
-            Deed::Mute { .. } | Deed::Block { .. } | Deed::Unblock { .. } => {
+            Deed::Mute { .. }
+            | Deed::Block { .. }
+            | Deed::Unblock { .. }
+            | Deed::Hide { .. }
+            | Deed::Seen { .. }
+            | Deed::Contact { .. }
+            | Deed::Uncontact { .. } => {
                 unreachable!("commands to a user's own stream")
             }
         }

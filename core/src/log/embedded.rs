@@ -17,7 +17,7 @@
 //! The log relies on the disk for two things: that a completed sync is durable, and that an
 //! interrupted write leaves alone the bytes it would not have changed.
 //!
-//! There is one shard. The presence lane lives in memory and is empty after every opening.
+//! There is one shard. The presence lane lives in memory, and in a file that is never synced (`presence`).
 
 use std::fs::File;
 use std::io;
@@ -59,7 +59,7 @@ pub use verify::{Progress, Torn, VerifyReport, verify};
 pub struct Options {
     /// The epoch of a log that is created; an existing log keeps its own. Random.
     pub epoch: Uuid,
-    /// Names this life of the presence lane. Random at each opening.
+    /// Names a new life of the presence lane, should there be none yet. Random at each opening.
     pub incarnation: Uuid,
     /// Size of a segment file, in bytes. It is written in full ahead of its use. The first ones
     /// are smaller.
@@ -270,16 +270,18 @@ impl Embedded {
             journal.clone(),
         )
         .map_err(OpenError::io(dir))?;
+        let (presence, incarnation) =
+            Presence::open(dir, epoch, options.incarnation, options.presence_bytes);
         Ok(Embedded {
             dir: dir.to_owned(),
             identity: Identity {
                 epoch,
                 shards: meta.shards,
             },
-            incarnation: options.incarnation,
+            incarnation,
             journal,
             writer,
-            presence: Arc::new(Presence::new(options.presence_bytes)),
+            presence: Arc::new(presence),
             appends: AtomicU64::new(0),
             _lock: lock,
         })

@@ -50,6 +50,8 @@ pub struct Kept {
     pub parked: HashSet<Stream>,
     conversations: HashMap<ConversationId, rows::Conversation>,
     ordinals: HashMap<(ConversationId, UserId), Ordinal>,
+    /// Who is invisible, once it has been asked for.
+    invisible: Option<HashSet<UserId>>,
 }
 
 /// Countable messages of an author in a conversation.
@@ -243,6 +245,8 @@ impl<'t, 's> Fold<'t, 's> {
         self.load(id)?;
         self.touched.insert(id);
         let tx = &mut *self.tx;
+        let moves = matches!(event, Event::ReadUpTo { .. } | Event::DeliveredUpTo { .. });
+        let is_hidden = moves && hidden(tx, &mut self.kept.invisible)?.contains(&batch.actor);
         let Kept {
             conversations,
             ordinals,
@@ -281,6 +285,7 @@ impl<'t, 's> Fold<'t, 's> {
                 member.delivered_seq = last_seq;
                 member.joined_ms = at_ms;
                 member.left = None;
+                member.shown = None;
                 put(tx, Table::Members, rows::member(id, user), &member);
                 let key = rows::membership(user, id);
                 if Rows::get(tx, Table::Memberships, &key)?.is_none() {
@@ -468,6 +473,7 @@ impl<'t, 's> Fold<'t, 's> {
             Event::ReadUpTo { seq } => {
                 let mut member = need_present(tx, id, &batch.actor)?;
                 need_posted(row, *seq)?;
+                veil(&mut member, is_hidden);
                 if *seq > member.read_seq {
                     member.read_seq = *seq;
                     member.read_at = at;
@@ -482,6 +488,7 @@ impl<'t, 's> Fold<'t, 's> {
             Event::DeliveredUpTo { seq } => {
                 let mut member = need_present(tx, id, &batch.actor)?;
                 need_posted(row, *seq)?;
+                veil(&mut member, is_hidden);
                 if *seq > member.delivered_seq {
                     member.delivered_seq = *seq;
                     member.delivered_at = at;
@@ -492,6 +499,10 @@ impl<'t, 's> Fold<'t, 's> {
             Event::ConversationMuted { .. }
             | Event::UserBlocked { .. }
             | Event::UserUnblocked { .. }
+            | Event::VisibilityChanged { .. }
+            | Event::Seen { .. }
+            | Event::ContactAdded { .. }
+            | Event::ContactRemoved { .. }
             | Event::AppEventRecorded { .. } => {
                 return Err(FoldError::Poison(
                     "a user's event in a conversation's stream".to_owned(),
@@ -603,6 +614,45 @@ impl<'t, 's> Fold<'t, 's> {
                 tx.delete(Table::Users, &rows::blocks(user, other));
                 tx.delete(Table::Users, &rows::blocked_by(other, user));
             }
+            Event::VisibilityChanged { invisible } => {
+                let key = rows::invisible_key(user);
+                let all = hidden(tx, &mut self.kept.invisible)?;
+                if *invisible {
+                    all.insert(user.clone());
+                    put(tx, Table::Users, key, &());
+                } else {
+                    all.remove(user);
+                    tx.delete(Table::Users, &key);
+                }
+            }
+            Event::Seen { at_ms: seen_ms } => {
+                let key = rows::person(user);
+                let mut person: rows::Person =
+                    rows::get(tx, Table::Users, &key)?.unwrap_or_default();
+                person.seen_ms = person.seen_ms.max(*seen_ms);
+                put(tx, Table::Users, key, &person);
+                // Nobody's client is told: whoever watches them is told that they have gone.
+                return Ok(());
+            }
+            Event::ContactAdded { user: other } => {
+                let (own, theirs) = (rows::contact(user, other), rows::contact(other, user));
+                let mut contact: rows::Contact =
+                    rows::get(tx, Table::Users, &own)?.unwrap_or_default();
+                (contact.added, contact.at_ms) = (true, at_ms);
+                put(tx, Table::Users, own, &contact);
+                let adds = rows::Contact {
+                    added: contact.adds,
+                    adds: true,
+                    at_ms,
+                };
+                put(tx, Table::Users, theirs, &adds);
+                change(tx, rows::user_change(other, at), batch, at_ms, event);
+            }
+            Event::ContactRemoved { user: other } => {
+                tx.delete(Table::Users, &rows::contact(user, other));
+                tx.delete(Table::Users, &rows::contact(other, user));
+                change(tx, rows::user_change(other, at), batch, at_ms, event);
+            }
             // It is no state of ours and no client is told of it: it stands in the log, for those who
             // follow that.
             Event::AppEventRecorded { .. } => return Ok(()),
@@ -680,6 +730,22 @@ fn change(tx: &mut WriteTx<'_>, key: Vec<u8>, batch: &Batch, at_ms: u64, event: 
     put(tx, Table::Changes, key, &row);
 }
 
+/// Who is invisible, loaded when it is asked for the first time.
+fn hidden<'k>(
+    rows: &dyn Rows,
+    kept: &'k mut Option<HashSet<UserId>>,
+) -> Result<&'k mut HashSet<UserId>, ReadError> {
+    if kept.is_none() {
+        *kept = Some(rows::invisible(rows)?);
+    }
+    Ok(kept.get_or_insert_default())
+}
+
+/// Before a member's cursor moves: where they are invisible the others go on seeing what they saw.
+fn veil(member: &mut rows::Member, is_hidden: bool) {
+    member.shown = is_hidden.then(|| member.shown());
+}
+
 fn delete_reactions(tx: &mut WriteTx<'_>, id: ConversationId, seq: u64) -> Result<(), ReadError> {
     let mut keys = Vec::new();
     let (from, to) = (rows::message(id, seq), rows::message(id, seq + 1));
@@ -704,6 +770,7 @@ fn new_member() -> rows::Member {
         delivered_at: (0, 0),
         joined_ms: 0,
         left: None,
+        shown: None,
     }
 }
 

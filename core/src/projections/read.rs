@@ -17,6 +17,7 @@ use crate::{
         ConversationId, TICKS_MEMBERS, UserId,
         event::{Kind, Role},
         id::CommandId,
+        user::Contact,
     },
     keys::KeyId,
 };
@@ -194,6 +195,83 @@ impl Viewer {
             .binary_search_by(|blocked| (**blocked).cmp(user))
             .is_ok()
     }
+}
+
+/// What somebody is to the viewer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactView {
+    /// Who.
+    pub user: UserId,
+    /// What.
+    pub contact: Contact,
+    /// Since when, milliseconds since 1970; 0 where they are nothing.
+    pub at_ms: u64,
+}
+
+/// What somebody is to the viewer. `None` where the viewer has blocked them: then they are not shown.
+pub fn contact(
+    rows: &dyn Rows,
+    viewer: &Viewer,
+    other: &UserId,
+) -> Result<Option<ContactView>, ReadError> {
+    if viewer.blocks(other) {
+        return Ok(None);
+    }
+    let row: Option<rows::Contact> =
+        rows::get(rows, Table::Users, &rows::contact(&viewer.user, other))?;
+    Ok(Some(contact_view(other.clone(), row.unwrap_or_default())))
+}
+
+/// The viewer's contacts in order of user id, after `after`; those whom they block are left out. Also
+/// whether there are more than `limit`.
+pub fn contacts(
+    rows: &dyn Rows,
+    viewer: &Viewer,
+    after: &str,
+    limit: usize,
+) -> Result<(Vec<ContactView>, bool), ReadError> {
+    let (mut from, to) = rows::contacts_range(&viewer.user);
+    if !after.is_empty() {
+        from = rows::contact(&viewer.user, after);
+        from.push(0);
+    }
+    let (mut found, mut more, mut failed) = (Vec::new(), false, None);
+    rows.scan(Table::Users, &from, &to, false, &mut |key, value| {
+        let other = rows::other_user(&viewer.user, key);
+        if viewer.blocks(&other) {
+            return ControlFlow::Continue(());
+        }
+        if found.len() == limit {
+            more = true;
+            return ControlFlow::Break(());
+        }
+        match rows::decode(Table::Users, value) {
+            Ok(row) => found.push(contact_view(other, row)),
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    failed.map_or(Ok((found, more)), Err)
+}
+
+fn contact_view(user: UserId, row: rows::Contact) -> ContactView {
+    ContactView {
+        user,
+        contact: Contact {
+            added: row.added,
+            adds: row.adds,
+        },
+        at_ms: row.at_ms,
+    }
+}
+
+/// When somebody was here last, as far as others could see it, milliseconds since 1970; 0 for never.
+pub fn seen_ms(rows: &dyn Rows, user: &str) -> Result<u64, ReadError> {
+    let row: Option<rows::Person> = rows::get(rows, Table::Users, &rows::person(user))?;
+    Ok(row.unwrap_or_default().seen_ms)
 }
 
 /// A membership, past or present.

@@ -104,6 +104,10 @@ pub enum What {
     UserUnblocked {
         user: UserId,
     },
+    VisibilityChanged {
+        invisible: bool,
+    },
+    ContactChanged(read::ContactView),
 }
 
 /// What a cursor leads to.
@@ -176,6 +180,15 @@ impl Since<'_> {
                 },
                 Event::UserBlocked { user } => What::UserBlocked { user },
                 Event::UserUnblocked { user } => What::UserUnblocked { user },
+                Event::VisibilityChanged { invisible } => What::VisibilityChanged { invisible },
+                Event::ContactAdded { user: other } | Event::ContactRemoved { user: other } => {
+                    let own = actor == self.viewer.user;
+                    let with = if own { other } else { actor.clone() };
+                    match read::contact(self.rows, self.viewer, &with)? {
+                        Some(contact) => What::ContactChanged(contact),
+                        None => continue,
+                    }
+                }
                 _ => continue,
             };
             if !self.add(Change {
@@ -408,7 +421,8 @@ impl Since<'_> {
     ) -> Result<bool, ReadError> {
         let mut moved = Vec::new();
         let mut note = |user: &str, member: &rows::Member| {
-            if member.role.is_some() && (member.read_at > after || member.delivered_at > after) {
+            let cursors = self.shown(user, member);
+            if member.role.is_some() && (cursors.read_at > after || cursors.delivered_at > after) {
                 moved.push((UserId::trusted(user), member.clone()));
             }
         };
@@ -431,17 +445,18 @@ impl Since<'_> {
             };
             // Where a cursor moved before its member left and came back, it means nothing any more.
             let joined = member.joined();
+            let cursors = self.shown(&user, &member);
             let delivered = What::DeliveredUpTo {
                 user: user.clone(),
-                seq: member.delivered_seq,
+                seq: cursors.delivered_seq,
             };
             let read = What::ReadUpTo {
                 user: user.clone(),
-                seq: member.read_seq,
+                seq: cursors.read_seq,
                 unread,
             };
-            let mut moves = vec![(member.delivered_at, delivered), (member.read_at, read)];
-            if member.delivered_at == member.read_at {
+            let mut moves = vec![(cursors.delivered_at, delivered), (cursors.read_at, read)];
+            if cursors.delivered_at == cursors.read_at {
                 // One event moved both: reading says that it was received.
                 moves.remove(0);
             }
@@ -459,6 +474,15 @@ impl Since<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// A member's cursors as the viewer sees them: their own as they are.
+    fn shown(&self, user: &str, member: &rows::Member) -> rows::Shown {
+        if user == &*self.viewer.user {
+            member.cursors()
+        } else {
+            member.shown()
+        }
     }
 
     fn add(&mut self, change: Change) -> bool {

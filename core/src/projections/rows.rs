@@ -155,6 +155,21 @@ pub struct Member {
     pub joined_ms: u64,
     /// What a past member goes on seeing.
     pub left: Option<Left>,
+    /// What the others go on seeing of somebody who read or received more while invisible.
+    pub shown: Option<Shown>,
+}
+
+/// A member's cursors as the others see them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Read up to.
+    pub read_seq: u64,
+    /// Received up to.
+    pub delivered_seq: u64,
+    /// (Position, index) at which the read cursor last moved.
+    pub read_at: (u64, u32),
+    /// (Position, index) at which the delivered cursor last moved.
+    pub delivered_at: (u64, u32),
 }
 
 /// A conversation as it was when a member left: later titles are not theirs to see.
@@ -177,17 +192,33 @@ impl Member {
         self.spans.last().map_or((0, 0), |span| span.from)
     }
 
+    /// The cursors as they are.
+    pub fn cursors(&self) -> Shown {
+        Shown {
+            read_seq: self.read_seq,
+            delivered_seq: self.delivered_seq,
+            read_at: self.read_at,
+            delivered_at: self.delivered_at,
+        }
+    }
+
+    /// The cursors as the others see them.
+    pub fn shown(&self) -> Shown {
+        self.shown.unwrap_or_else(|| self.cursors())
+    }
+
     /// (Read, delivered) as the others see it. Joining puts the cursors to the end without anything
     /// having been read: until they move, nothing is shown.
     pub fn ticks(&self) -> (u64, u64) {
         let joined = self.joined();
-        let read = if self.read_at > joined {
-            self.read_seq
+        let shown = self.shown();
+        let read = if shown.read_at > joined {
+            shown.read_seq
         } else {
             0
         };
-        let delivered = if self.delivered_at > joined {
-            self.delivered_seq
+        let delivered = if shown.delivered_at > joined {
+            shown.delivered_seq
         } else {
             read
         };
@@ -479,6 +510,64 @@ pub fn blocked_by_range(user: &str) -> (Vec<u8>, Vec<u8>) {
         [user.as_bytes(), &[0, b'r']].concat(),
         [user.as_bytes(), &[0, b'r' + 1]].concat(),
     )
+}
+
+/// `Users`: user -> this.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// When they were here last, as far as others could see it, milliseconds since 1970; 0 for never.
+    pub seen_ms: u64,
+}
+
+/// Key of `Users`: [`Person`].
+pub fn person(user: &str) -> Vec<u8> {
+    [user.as_bytes(), &[0, b'p']].concat()
+}
+
+/// `Users`: user, other -> this. There is none where neither has added the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// The user has added the other.
+    pub added: bool,
+    /// The other has added the user.
+    pub adds: bool,
+    /// When that last changed, milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// Key of `Users`: what `other` is to `user` -> [`Contact`].
+pub fn contact(user: &str, other: &str) -> Vec<u8> {
+    [user.as_bytes(), &[0, b'c'], other.as_bytes()].concat()
+}
+
+/// Range of `Users`: contacts of `user`.
+pub fn contacts_range(user: &str) -> (Vec<u8>, Vec<u8>) {
+    (
+        [user.as_bytes(), &[0, b'c']].concat(),
+        [user.as_bytes(), &[0, b'c' + 1]].concat(),
+    )
+}
+
+/// Key of `Users`: `user` is invisible -> nothing. No user's id begins like that, so they stand together.
+pub fn invisible_key(user: &str) -> Vec<u8> {
+    [&[0, b'i'], user.as_bytes()].concat()
+}
+
+/// Who is invisible.
+pub fn invisible(rows: &dyn Rows) -> Result<hashbrown::HashSet<UserId>, ReadError> {
+    let mut found = hashbrown::HashSet::new();
+    rows.scan(
+        Table::Users,
+        &[0, b'i'],
+        &[0, b'i' + 1],
+        false,
+        &mut |key, _| {
+            let user = str::from_utf8(&key[2..]).expect("the key ends in a user id");
+            found.insert(UserId::trusted(user));
+            ControlFlow::Continue(())
+        },
+    )?;
+    Ok(found)
 }
 
 /// The other user of a key of `Users`.

@@ -84,6 +84,12 @@ impl WholeIds for Request {
             | R::CreateGroup(_)
             | R::BlockUser(_)
             | R::UnblockUser(_)
+            | R::AddContact(_)
+            | R::RemoveContact(_)
+            | R::ListContacts(_)
+            | R::SetInvisible(_)
+            | R::SetPresence(_)
+            | R::WatchPresence(_)
             | R::ListBlocked(_)
             | R::ListConversations(_)
             | R::GetUnread(_) => {}
@@ -105,7 +111,7 @@ impl WholeIds for ServerFrame {
                 reset.conversations.keep_whole_ids();
             }
             Some(Body::Typing(typing)) => typing.conversation.keep_whole_ids(),
-            Some(Body::Closing(_) | Body::Nodes(_)) | None => {}
+            Some(Body::Closing(_) | Body::Nodes(_) | Body::Presence(_)) | None => {}
         }
     }
 }
@@ -123,7 +129,8 @@ impl WholeIds for Outcome {
             | Outcome::Members(_)
             | Outcome::Receipts(_)
             | Outcome::Blocked(_)
-            | Outcome::Unread(_) => {}
+            | Outcome::Unread(_)
+            | Outcome::Contacts(_) => {}
         }
     }
 }

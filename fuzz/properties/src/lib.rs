@@ -7,6 +7,7 @@
 pub mod frame_json;
 pub mod frame_protobuf;
 pub mod key_set;
+pub mod people_query;
 pub mod stored_event;
 pub mod token;
 
@@ -49,5 +50,9 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "key_set",
         check: key_set::check,
+    },
+    Target {
+        name: "people_query",
+        check: people_query::check,
     },
 ];

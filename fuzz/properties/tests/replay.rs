@@ -93,3 +93,8 @@ fn tokens_hold() {
 fn key_sets_hold() {
     replay("key_set", 2_000);
 }
+
+#[test]
+fn people_queries_hold() {
+    replay("people_query", 4_000);
+}

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tidings_fuzz_properties::{key_set, token};
+use tidings_fuzz_properties::{key_set, people_query, token};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -78,4 +78,9 @@ fn stored_events_are_those_of_the_core() {
 fn tokens_and_key_sets_are_those_of_the_issuer() {
     hold("token", &token::seeds());
     hold("key_set", &key_set::seeds());
+}
+
+#[test]
+fn people_queries_are_of_every_form() {
+    hold("people_query", &people_query::seeds());
 }

@@ -8,7 +8,7 @@ use std::{
 use axum::{
     body::to_bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request as HttpRequest},
-    http::{header, request::Parts},
+    http::{HeaderValue, header, request::Parts},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -85,7 +85,7 @@ impl FromRequestParts<Arc<Gateway>> for Call {
         let caller = parts.extensions.get::<Caller>().cloned();
         let key = match only(&parts.headers, IDEMPOTENCY_KEY)? {
             None => None,
-            Some(value) => Some(checked_key(IDEMPOTENCY_KEY, value.to_str().ok())?),
+            Some(value) => Some(key_in(value)?),
         };
         Ok(Call {
             gateway: gateway.clone(),
@@ -94,6 +94,17 @@ impl FromRequestParts<Arc<Gateway>> for Call {
             key,
         })
     }
+}
+
+/// The idempotency key in a header. What is beyond ASCII is read there in one way by this and in another by
+/// that, and so might name another request the second time.
+fn key_in(value: &HeaderValue) -> Result<String, Refused> {
+    if !value.as_bytes().is_ascii() {
+        return Err(Refused::invalid(format!(
+            "{IDEMPOTENCY_KEY} is to be ASCII, 1 to {KEY_BYTES} bytes of it, and has other characters in it"
+        )));
+    }
+    checked_key(IDEMPOTENCY_KEY, value.to_str().ok())
 }
 
 /// An idempotency key, checked.
@@ -305,9 +316,68 @@ impl<T: DeserializeOwned> FromRequest<Arc<Gateway>> for Body<T> {
                 return Err(Refused::invalid(message));
             }
         };
-        match serde_json::from_slice(&body) {
-            Ok(found) => Ok(Body(found)),
-            Err(error) => Err(Refused::invalid(format!("body: {error}"))),
+        object(&body).map(Body)
+    }
+}
+
+/// What an object of JSON says. A list of the same values would be taken for one by their order, which
+/// another version may change.
+fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    let found = serde_json::from_slice(body);
+    match (body.trim_ascii_start().first(), found) {
+        (Some(b'{'), Ok(found)) => Ok(found),
+        (Some(b'{') | None, Err(error)) => Err(Refused::invalid(format!("body: {error}"))),
+        (_, _) => Err(Refused::invalid(
+            "body: an object of JSON is wanted, such as {\"name\": \"value\"}",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message<T>(result: Result<T, Refused>) -> String {
+        match result {
+            Ok(_) => panic!("it is taken"),
+            Err(refused) => refused.problem().message,
         }
+    }
+
+    #[test]
+    fn a_key_beyond_ascii_is_told_so() {
+        let key = |bytes: &[u8]| key_in(&HeaderValue::from_bytes(bytes).unwrap());
+        assert_eq!(key(b"a key, 1").unwrap(), "a key, 1");
+        for other in ["ключ".as_bytes(), b"caf\xe9"] {
+            assert_eq!(
+                message(key(other)),
+                "Idempotency-Key is to be ASCII, 1 to 128 bytes of it, and has other characters in it"
+            );
+        }
+        for other in [&b""[..], &[b'k'; KEY_BYTES + 1], b"a\tb"] {
+            assert!(message(key(other)).contains("1 to 128 bytes without control characters"));
+        }
+    }
+
+    #[test]
+    fn a_body_is_an_object() {
+        #[derive(Debug, Deserialize)]
+        struct Said {
+            text: String,
+            #[serde(default)]
+            more: Vec<u32>,
+        }
+        let said: Said = object(b" \n{\"text\": \"hi\", \"more\": [1]}").unwrap();
+        assert_eq!((&*said.text, &*said.more), ("hi", &[1][..]));
+        for other in ["[\"hi\", []]", " [\"hi\"]", "\"hi\"", "7", "null", "hi"] {
+            let refused = message(object::<Said>(other.as_bytes()));
+            assert!(
+                refused.starts_with("body: an object of JSON is wanted"),
+                "{other}: {refused}"
+            );
+        }
+        assert!(message(object::<Said>(b"")).starts_with("body: EOF"));
+        assert!(message(object::<Said>(b"{}")).starts_with("body: missing field `text`"));
+        assert!(message(object::<Said>(b"{")).starts_with("body: EOF"));
     }
 }

@@ -97,3 +97,25 @@ fn the_page_talks_to_servers_of_its_log_alone() {
     );
     assert!(!policy.contains("script-src *"), "{policy}");
 }
+
+#[test]
+fn a_server_at_an_ipv6_address_is_reached_too() {
+    let connects = |nodes: &[&str]| {
+        let nodes: Vec<String> = nodes.iter().map(|node| (*node).to_owned()).collect();
+        let policy = policy(&nodes);
+        let policy = policy.to_str().expect("text");
+        let (_, sources) = policy.split_once("connect-src ").expect("there is one");
+        let (sources, _) = sources.split_once(';').expect("it ends");
+        sources.to_owned()
+    };
+    assert_eq!(
+        connects(&["http://[2001:db8::5]:8080", "http://10.0.0.2:8080"]),
+        "'self' ws: ws://10.0.0.2:8080"
+    );
+    assert_eq!(
+        connects(&["https://[2001:db8::5]", "https://[2001:db8::6]/base"]),
+        "'self' wss:"
+    );
+    // Nothing is opened for names.
+    assert_eq!(connects(&["https://a.example"]), "'self' wss://a.example");
+}

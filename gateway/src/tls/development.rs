@@ -71,7 +71,8 @@ pub(super) fn load_or_make(
     })?;
     store(&key, &key_pem)?;
     store(&certificate, &certificate_pem)?;
-    tracing::info!(path = %certificate.display(), ?names, "made a development certificate");
+    let names = names.join(", ");
+    tracing::info!(path = %certificate.display(), names, "made a development certificate");
     ServerCertificate::read(&certificate, &key, true)
 }
 

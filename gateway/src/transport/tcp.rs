@@ -9,13 +9,14 @@ use std::{
     time::Duration,
 };
 
+use rustls::server::Acceptor;
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use super::SEND_BUFFER;
 use crate::{
@@ -23,19 +24,28 @@ use crate::{
     session::Gateway,
 };
 
-/// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a client may take to say that it wants TLS: for the whole of its first message.
+const HELLO: Duration = Duration::from_secs(10);
+
+/// How long the rest of the handshake may take, from when it is its turn.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// TLS handshakes at a time: a storm of them waits, so that those which have begun come to their end. Who has
-/// said nothing yet takes no part in that.
+/// not said all of its first message yet takes no part in that.
 const HANDSHAKES: usize = 256;
 
 /// Where TCP connections arrive, and how they are set up.
 pub struct Listener {
     address: SocketAddr,
     tcp: TcpListener,
-    tls: Option<TlsAcceptor>,
-    handshakes: Arc<Semaphore>,
+    tls: Option<Tls>,
+}
+
+/// How connections are encrypted.
+#[derive(Clone)]
+struct Tls {
+    config: Arc<rustls::ServerConfig>,
+    turns: Arc<Semaphore>,
 }
 
 /// A connection that has been accepted and may still have to be encrypted.
@@ -44,7 +54,7 @@ pub(crate) struct Accepted {
     pub(crate) peer: Peer,
     stream: TcpStream,
     arrival: Arrival,
-    tls: Option<(TlsAcceptor, Arc<Semaphore>)>,
+    tls: Option<Tls>,
 }
 
 /// Who is at the other end of a connection. Its port is 0 where a proxy stands between.
@@ -75,8 +85,10 @@ impl Listener {
         Ok(Listener {
             address: tcp.local_addr()?,
             tcp,
-            tls: tls.map(TlsAcceptor::from),
-            handshakes: Arc::new(Semaphore::new(HANDSHAKES)),
+            tls: tls.map(|config| Tls {
+                config,
+                turns: Arc::new(Semaphore::new(HANDSHAKES)),
+            }),
         })
     }
 
@@ -104,13 +116,11 @@ impl Listener {
                 tracing::debug!(%error, "a connection ended before it began");
                 continue;
             }
-            let tls = self.tls.clone();
-            let tls = tls.map(|tls| (tls, self.handshakes.clone()));
             return Accepted {
                 peer: Peer(address),
                 stream,
                 arrival,
-                tls,
+                tls: self.tls.clone(),
             };
         }
     }
@@ -127,29 +137,32 @@ impl Accepted {
         let address = self.peer.0;
         let inner = match self.tls {
             None => Inner::Plain(self.stream),
-            Some((tls, handshakes)) => {
-                let handshake = async {
-                    self.stream.peek(&mut [0]).await?;
-                    let _permit = handshakes.acquire().await;
-                    tls.accept(self.stream).await
-                };
-                match tokio::time::timeout(HANDSHAKE, handshake).await {
-                    Ok(Ok(stream)) => Inner::Tls(Box::new(stream)),
-                    Ok(Err(error)) => {
-                        tracing::debug!(%address, %error, "a TLS handshake failed");
-                        return None;
-                    }
-                    Err(_) => {
-                        tracing::debug!(%address, "a TLS handshake took too long");
-                        return None;
-                    }
+            Some(tls) => match tls.handshake(self.stream).await {
+                Ok(stream) => Inner::Tls(Box::new(stream)),
+                Err(error) => {
+                    tracing::debug!(%address, %error, "a TLS handshake failed");
+                    return None;
                 }
-            }
+            },
         };
         Some(Stream {
             inner,
             _arrival: self.arrival,
         })
+    }
+}
+
+impl Tls {
+    /// The handshake. Time that passes until it is its turn is not counted: that is not the client's fault.
+    async fn handshake(self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let hello = async {
+            // Who says nothing costs no buffer.
+            stream.peek(&mut [0]).await?;
+            LazyConfigAcceptor::new(Acceptor::default(), stream).await
+        };
+        let hello = tokio::time::timeout(HELLO, hello).await??;
+        let _turn = self.turns.acquire().await;
+        tokio::time::timeout(HANDSHAKE, hello.into_stream(self.config)).await?
     }
 }
 
@@ -213,5 +226,97 @@ impl AsyncWrite for Stream {
             Inner::Plain(stream) => stream.is_write_vectored(),
             Inner::Tls(stream) => stream.is_write_vectored(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::tls::{ServerCertificate, TlsConfig};
+
+    fn tls(turns: usize) -> Tls {
+        let data = tempfile::tempdir().unwrap();
+        let now_ms = 1_767_225_600_000;
+        let certificate = ServerCertificate::load(&TlsConfig::default(), data.path(), now_ms);
+        Tls {
+            config: certificate.unwrap().server_config(&["http/1.1"]),
+            turns: Arc::new(Semaphore::new(turns)),
+        }
+    }
+
+    /// A connection whose client has said this, and says no more.
+    async fn said(bytes: &[u8]) -> (std::net::TcpStream, TcpStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(bytes).unwrap();
+        (client, listener.accept().await.unwrap().0)
+    }
+
+    fn hello() -> Vec<u8> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        let name = "localhost".try_into().unwrap();
+        let mut hello = Vec::new();
+        rustls::ClientConnection::new(Arc::new(config), name)
+            .unwrap()
+            .write_tls(&mut hello)
+            .unwrap();
+        hello
+    }
+
+    /// A handshake that has read all that there is to read.
+    async fn begun(tls: &Tls, stream: TcpStream) -> JoinHandle<io::Result<TlsStream<TcpStream>>> {
+        let unread = SockRef::from(&stream).try_clone().unwrap();
+        let handshake = tokio::spawn(tls.clone().handshake(stream));
+        while unread.peek(&mut [std::mem::MaybeUninit::uninit()]).is_ok() {
+            tokio::task::yield_now().await;
+        }
+        handshake
+    }
+
+    #[tokio::test]
+    async fn whose_first_message_is_not_whole_has_no_turn() {
+        let tls = tls(1);
+        let hello = hello();
+        for bytes in [&hello[..1], &hello[..hello.len() - 1]] {
+            let (client, stream) = said(bytes).await;
+            let handshake = begun(&tls, stream).await;
+            assert_eq!(tls.turns.available_permits(), 1, "{} bytes", bytes.len());
+            drop(client);
+            assert!(handshake.await.unwrap().is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_others_loses_no_time_and_who_has_its_turn_does() {
+        let tls = tls(0);
+        let (mut client, stream) = said(&hello()).await;
+        let handshake = begun(&tls, stream).await;
+        tokio::time::pause();
+        tokio::time::advance(HELLO + HANDSHAKE).await;
+        assert!(!handshake.is_finished(), "it waits for its turn");
+        tls.turns.add_permits(1);
+        // While this runs the clock stands still.
+        let answered = tokio::task::spawn_blocking(move || {
+            let mut first = [0];
+            client.read_exact(&mut first).unwrap();
+            (client, first)
+        });
+        let (client, first) = answered.await.unwrap();
+        // A record of a handshake: the server's hello.
+        assert_eq!((first, tls.turns.available_permits()), ([22], 0));
+        tokio::time::advance(HANDSHAKE).await;
+        let ended = handshake.await.unwrap().unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(tls.turns.available_permits(), 1, "another has its turn");
+        drop(client);
     }
 }

@@ -261,6 +261,7 @@ fn plain(doc: &str) -> String {
         ("[`GetReceipts`]", "`get_receipts`"),
         ("[`ListBlocked`]", "`list_blocked`"),
         ("[`GetUnread`]", "`get_unread`"),
+        ("[`ListContacts`]", "`list_contacts`"),
     ] {
         text = text.replace(rust, words);
     }

@@ -278,6 +278,38 @@ pub(crate) fn client() -> Vec<Sample<ClientFrame>> {
             Request::ListBlocked(query::ListBlocked {}),
         ),
         (
+            "request/add_contact",
+            Request::AddContact(command::AddContact { user: "ann".into() }),
+        ),
+        (
+            "request/remove_contact",
+            Request::RemoveContact(command::RemoveContact { user: "ann".into() }),
+        ),
+        (
+            "request/list_contacts",
+            Request::ListContacts(query::ListContacts {
+                after: "ann".into(),
+                limit: 20,
+            }),
+        ),
+        (
+            "request/set_invisible",
+            Request::SetInvisible(command::SetInvisible { invisible: true }),
+        ),
+        (
+            "request/set_presence",
+            Request::SetPresence(command::SetPresence {
+                state: "away".into(),
+            }),
+        ),
+        (
+            "request/watch_presence",
+            Request::WatchPresence(command::WatchPresence {
+                users: users(&["ann", "bob"]),
+                roster: true,
+            }),
+        ),
+        (
             "request/list_conversations",
             Request::ListConversations(query::ListConversations {
                 before: 4711,
@@ -487,6 +519,7 @@ fn bodies() -> Vec<Sample<ServerFrame>> {
                 more: true,
                 unread_total: 3,
                 blocked: users(&["mallory"]),
+                invisible: true,
             }),
         ),
         (
@@ -501,6 +534,25 @@ fn bodies() -> Vec<Sample<ServerFrame>> {
             "body/nodes",
             Body::Nodes(Nodes {
                 nodes: users(&["https://b.example.com", "https://c.example.com"]),
+            }),
+        ),
+        (
+            "body/presence",
+            Body::Presence(event::Presence {
+                version: 3,
+                snapshot: true,
+                users: vec![
+                    view::Presence {
+                        user: "ann".into(),
+                        state: "available".into(),
+                        seen_ms: 0,
+                    },
+                    view::Presence {
+                        user: "bob".into(),
+                        state: "offline".into(),
+                        seen_ms: 1_750_000_000_000,
+                    },
+                ],
             }),
         ),
         (
@@ -602,7 +654,23 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
             "outcome/unread",
             Outcome::Unread(query::Unread { total: 3, as_of: 9 }),
         ),
+        (
+            "outcome/contacts",
+            Outcome::Contacts(query::Contacts {
+                contacts: vec![contact()],
+                more: true,
+                position: 9,
+            }),
+        ),
     ]
+}
+
+fn contact() -> view::Contact {
+    view::Contact {
+        user: "ann".into(),
+        state: "asking".into(),
+        at_ms: 1_750_000_000_000,
+    }
 }
 
 fn events() -> Vec<(&'static str, Kind)> {
@@ -681,6 +749,11 @@ fn events() -> Vec<(&'static str, Kind)> {
                 user: "mallory".into(),
             }),
         ),
+        (
+            "event/visibility_changed",
+            Kind::VisibilityChanged(event::VisibilityChanged { invisible: true }),
+        ),
+        ("event/contact_changed", Kind::ContactChanged(contact())),
     ]
 }
 

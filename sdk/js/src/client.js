@@ -103,6 +103,50 @@ export class Tidings {
     return expect(await this.#session.ask({ list_blocked: {} }), 'blocked').users;
   }
 
+  /** @param {string} user */
+  addContact(user) {
+    return this.#session.command({ add_contact: { user } });
+  }
+  /** @param {string} user */
+  removeContact(user) {
+    return this.#session.command({ remove_contact: { user } });
+  }
+  /** @param {{ after?: string, limit?: number }} [page] */
+  async listContacts(page) {
+    const fault = faultOfOptions(page);
+    if (fault) throw fault;
+    const { after = '', limit = 0 } = page ?? {};
+    const { contacts, more } = expect(await this.#session.ask({ list_contacts: { after, limit } }), 'contacts');
+    return { contacts: contacts.map(({ user, state, at_ms }) => ({ user, state, atMs: at_ms })), more };
+  }
+
+  get invisible() {
+    return this.#session.store.invisible;
+  }
+  /** @param {boolean} invisible */
+  setInvisible(invisible) {
+    return this.#session.command({ set_invisible: { invisible } });
+  }
+  /** @param {boolean} away */
+  setAway(away) {
+    this.#session.presence.want('set_presence', { set_presence: { state: away ? 'away' : 'available' } });
+  }
+  /**
+   * @param {readonly string[]} users
+   * @param {{ roster?: boolean }} [options]
+   */
+  watchPresence(users, options) {
+    const fault = faultOfOptions(options);
+    if (fault) throw fault;
+    const { roster = false } = options ?? {};
+    // What is no list is named where the request is looked at.
+    const list = /** @type {string[]} */ (Array.isArray(users) ? [...users] : users);
+    this.#session.presence.want('watch_presence', { watch_presence: { users: list, roster } });
+  }
+  get presence() {
+    return this.#session.presence.users;
+  }
+
   /** @param {string} commandId */
   async retry(commandId) {
     return this.#session.outbox.retry(commandId).answer;
@@ -113,6 +157,11 @@ export class Tidings {
   }
   get waiting() {
     return this.#session.outbox.entries.filter(({ error }) => !error).length;
+  }
+
+  get pending() {
+    const { pending } = this.#session;
+    return [...pending.conversations].flatMap((id) => pending.of(id).map((message) => ({ conversation: this.conversation(id), message })));
   }
 
   /**

@@ -100,6 +100,23 @@ export class Connection {
   }
 
   /**
+   * The browser says that there is no network: the socket would find out much later. Where the server is on this very machine
+   * that is not so, and the next attempt succeeds.
+   */
+  networkLost() {
+    if (this.#running && this.#socket) this.#lost(false, 'the network is gone');
+  }
+
+  /** The browser says that there is a network again. What was begun before it was there may wait for ever. */
+  networkFound() {
+    if (!this.#running) return;
+    if (this.#socket && !this.#welcomedMs) this.#drop(1000, '');
+    else if (this.#socket) return this.#ping(PROBE_MS);
+    else if (this.#timer === null) return;
+    void this.#open();
+  }
+
+  /**
    * @param {ClientFrame} frame
    * @returns {boolean} whether there was a connection to send it on
    */

@@ -1,19 +1,21 @@
-/** The page coming back or the network returning: a reason not to wait any longer. */
+/** The page coming back or the network changing: a reason not to wait any longer. */
 
 /**
- * @param {() => void} task
+ * @param {{ back: () => void, lost: () => void, found: () => void }} tasks the page comes back; the network goes; it is there again
  * @returns {() => void} stops it
  */
-export function onForeground(task) {
+export function onForeground({ back, lost, found }) {
   const page = globalThis.document;
   if (!page || typeof globalThis.addEventListener !== 'function') return () => {};
   const visible = () => {
-    if (page.visibilityState === 'visible') task();
+    if (page.visibilityState === 'visible') back();
   };
-  globalThis.addEventListener('online', task);
+  globalThis.addEventListener('online', found);
+  globalThis.addEventListener('offline', lost);
   page.addEventListener('visibilitychange', visible);
   return () => {
-    globalThis.removeEventListener('online', task);
+    globalThis.removeEventListener('online', found);
+    globalThis.removeEventListener('offline', lost);
     page.removeEventListener('visibilitychange', visible);
   };
 }

@@ -39,7 +39,6 @@ const FUTURE_MS = 10_000;
  * @property {() => number} serverNow milliseconds since 1970 by the server's clock
  * @property {import('./calls.js').Calls} calls
  * @property {(request: Request) => TidingsError | null} faultOf why no server could read a request
- * @property {(request: Request) => boolean} isKept whether somebody is to decide what becomes of it when it is refused
  * @property {(entry: OutboxEntry) => void} onChange
  * @property {(entry: OutboxEntry, accepted: Accepted) => void} onAccepted
  * @property {(error: TidingsError) => void} onError
@@ -194,17 +193,6 @@ export class Outbox {
     return true;
   }
 
-  /**
-   * Lets go of refused commands nobody can decide about any more.
-   * @param {string} conversation
-   */
-  forget(conversation) {
-    for (const entry of this.entries.filter(({ error, request }) => error && laneOf(request) === conversation)) {
-      this.#drop(entry);
-      this.#by.onChange(entry);
-    }
-  }
-
   /** @param {string} id */
   #entry(id) {
     const entry = this.entries.find((each) => each.id === id);
@@ -299,7 +287,7 @@ export class Outbox {
    * @param {import('../types/wire.js').ErrorBody} refusal
    */
   #refuse(entry, refusal) {
-    if ('post_message' in entry.request && this.#by.isKept(entry.request)) {
+    if ('post_message' in entry.request) {
       // What somebody wrote is kept until they decide.
       entry.error = refusal;
       void this.#kept.put(entry);

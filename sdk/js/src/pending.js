@@ -39,6 +39,13 @@ export class Pending {
     return [...sent, ...waiting];
   }
 
+  /** The conversations that have some, those that are gone or not loaded included. */
+  get conversations() {
+    const sent = [...this.#sent.values()].map(({ conversation }) => conversation);
+    const waiting = this.#outbox.entries.filter(({ id }) => !this.#seen.has(id)).map((entry) => postOf(entry)?.conversation ?? '');
+    return new Set([...sent, ...waiting].filter(Boolean));
+  }
+
   /**
    * @param {OutboxEntry} entry
    * @param {import('../types/index.js').Accepted} accepted

@@ -11,7 +11,7 @@ const LISTS_OR_NONE = new Set(['mentions']);
 const NUMBERS = new Set(['seq']);
 const NUMBERS_OR_NONE = new Set(['reply_to', 'max_members', 'before', 'limit']);
 const ROLES = new Set(['owner', 'moderator', 'member']);
-const FLAGS = new Set(['muted', 'active']);
+const FLAGS = new Set(['muted', 'active', 'invisible', 'roster']);
 const FLAGS_OR_NONE = new Set(['history_from_start']);
 
 /**

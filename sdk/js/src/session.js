@@ -18,6 +18,7 @@ import { Marks } from './marks.js';
 import { Outbox } from './outbox.js';
 import { OwnTexts } from './own-texts.js';
 import { Pending } from './pending.js';
+import { Presence } from './presence.js';
 import { Queries } from './queries.js';
 import { Renewal } from './renewal.js';
 import { unsendable } from './sendable.js';
@@ -105,7 +106,6 @@ export class Session {
       serverNow: () => this.serverNow(),
       calls: this.calls,
       faultOf: (request) => this.#faultOf(request),
-      isKept: (request) => !('post_message' in request && this.store.gone.has(request.post_message.conversation)),
       onChange: (entry) => this.#onOutbox(entry),
       onAccepted: (entry, accepted) => this.#onAccepted(entry, accepted),
       onError: report,
@@ -114,6 +114,7 @@ export class Session {
     this.texts = new OwnTexts(this.outbox);
     this.store.texts = this.texts;
     this.renewal = new Renewal(this.#clock, () => this.serverNow(), options.getToken, this.calls, report);
+    this.presence = new Presence(this.#clock, this.calls, report);
     this.fetching = new Fetching(this.store, this.queries, report);
     this.typing = new TypingOthers(this.#clock, (id) => this.changed(id, false));
     this.acks = new Acks(this.#clock, ({ position, index }) => this.calls.tell({ ack: { position, index } }));
@@ -124,7 +125,6 @@ export class Session {
     );
     this.store.onChange = (id, list) => {
       const state = this.store.conversations.get(id);
-      if (this.store.gone.has(id)) this.outbox.forget(id);
       if (state) this.marks.known(id, state.readSeq);
       this.changed(id, list);
     };
@@ -164,7 +164,7 @@ export class Session {
       }
     });
     this.#unhook();
-    this.#unhook = onForeground(() => this.connection.retryNow());
+    this.#unhook = onForeground({ back: () => this.connection.retryNow(), lost: () => this.connection.networkLost(), found: () => this.connection.networkFound() });
     this.connection.start();
     return started;
   }
@@ -186,6 +186,7 @@ export class Session {
   command(request) {
     const fault = this.#faultOf(request);
     if (fault) return refused(fault);
+    this.presence.acted();
     const { answer } = this.outbox.add(request);
     return answer;
   }
@@ -265,6 +266,7 @@ export class Session {
     if (frame.event) this.#onEvent(frame.event);
     else if (frame.reply) this.calls.onReply(frame.reply);
     else if (frame.typing) this.typing.set(frame.typing.conversation, frame.typing.user, frame.typing.active);
+    else if (frame.presence) this.emitter.emit('presence', this.presence.receive(frame.presence));
     else if (frame.reset) {
       const before = this.store.cursor;
       this.store.reset(frame.reset);
@@ -320,6 +322,7 @@ export class Session {
     this.queries.online();
     this.fetching.online();
     this.marks.online();
+    this.presence.online();
     void this.outbox.online(this.store.me);
   }
 
@@ -330,6 +333,7 @@ export class Session {
     this.outbox.offline();
     this.acks.drop();
     this.typing.clear();
+    this.presence.offline();
     this.renewal.stop();
   }
 

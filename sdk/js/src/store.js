@@ -34,6 +34,8 @@ export class Store {
   open = new Set();
   /** Conversations the server says there are none of, for this user. @type {Set<string>} */
   gone = new Set();
+  /** Whether others see this user as offline. */
+  invisible = false;
   /** Called with the conversation that changed (empty for none), and whether the list did. */
   onChange = (/** @type {string} */ _conversation, /** @type {boolean} */ _list) => {};
   /** Puts in texts that are known here where the server sends stubs. @type {Pick<import('./own-texts.js').OwnTexts, 'whole' | 'wholeView'>} */
@@ -72,6 +74,7 @@ export class Store {
     const gone = [...this.conversations.keys()];
     this.cursor = reset.cursor;
     this.blocked = new Set(reset.blocked ?? []);
+    this.invisible = reset.invisible ?? false;
     this.more = reset.more ?? false;
     this.gone.clear();
     this.conversations = new Map((reset.conversations ?? []).map((view) => [view.id, fromView(this.texts.wholeView(view), position)]));
@@ -114,6 +117,11 @@ export class Store {
       else blocked.delete(body.user);
       this.blocked = blocked;
       todo.fetchAll = true;
+      this.#changed('', true);
+      return todo;
+    }
+    if (name === 'visibility_changed') {
+      this.invisible = body.invisible ?? false;
       this.#changed('', true);
       return todo;
     }

@@ -86,5 +86,6 @@ export function kindOf(event) {
 export const EVENT_KINDS = new Set([
   'message_posted', 'message_edited', 'message_retracted', 'reaction_added', 'reaction_removed',
   'read_up_to', 'delivered_up_to', 'conversation_added', 'members_joined', 'member_left', 'role_changed',
-  'title_changed', 'muted_changed', 'user_blocked', 'user_unblocked',
+  'title_changed', 'muted_changed', 'user_blocked', 'user_unblocked', 'visibility_changed',
+  'contact_changed',
 ]);

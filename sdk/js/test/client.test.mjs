@@ -551,7 +551,7 @@ test('a token that the server does not take is reported, and another is shown be
   assert.deepEqual([renewals(), sockets.length], [3, 1]);
 });
 
-test('a conversation that a new log does not have is gone, and so is what it refused', async () => {
+test('a conversation that a new log does not have is gone; what was written there stays until it is discarded', async () => {
   const storage = new MemoryStorage();
   const session = await setUp({ conversations: [view({ last_seq: 1, last_message: message(1, 'bob') })], options: { storage } });
   const { client, last, clock } = session;
@@ -571,11 +571,77 @@ test('a conversation that a new log does not have is gone, and so is what it ref
   assert.deepEqual([conversation.gone, conversation.loaded], [true, false]);
   last().answer('post_message', refused('not_found'));
   await settled();
-  assert.deepEqual([conversation.pending.length, (await storage.load()).length], [0, 0]);
+  const kept = () => conversation.pending.map(({ text, state, error }) => [text, state, error?.code]);
+  assert.deepEqual(kept(), [['into the void', 'failed', 'not_found']]);
   assert.equal(session.errors.at(-1).code, 'not_found');
-  // It comes back, as after another backup.
+  assert.deepEqual((await storage.load()).map(({ error }) => error?.code), ['not_found']);
+  // It is found without its conversation's id, also by the next visit.
+  await client.close();
+  const next = await setUp({ conversations: [], welcome: { cursor }, reset: { cursor }, options: { storage } });
+  await settled();
+  const [{ conversation: where, message: text }] = next.client.pending;
+  assert.deepEqual([where.id, where.loaded, text.text, text.state], [C, false, 'into the void', 'failed']);
+  next.client.discard(text.commandId);
+  await settled();
+  assert.deepEqual([next.client.pending, await storage.load()], [[], []]);
+});
+
+test('a conversation that is gone comes back, as after another backup', async () => {
+  const session = await setUp({ conversations: [view({ last_seq: 1, last_message: message(1, 'bob') })] });
+  const { client, last, clock } = session;
+  const conversation = client.conversation(C);
+  conversation.open().catch(() => {});
+  last().end(1006);
+  await clock.advance(1000);
+  last().open();
+  const cursor = { epoch: D, position: 7, index: 4294967295 };
+  last().receive(welcome({ cursor }));
+  last().receive(reset({ reason: 'epoch', cursor }));
+  await settled();
+  last().answer('get_conversation', refused('not_found'));
+  await settled();
+  assert.equal(conversation.gone, true);
   last().receive(event(8, { conversation_added: view() }));
   assert.deepEqual([conversation.gone, conversation.loaded], [false, true]);
+});
+
+test('whom to watch and how one is are said anew in each session', async () => {
+  const session = await setUp({ listen: (client) => client.watchPresence(['bob'], { roster: true }) });
+  const { client, last, clock, errors } = session;
+  const seen = [];
+  client.on('presence', (told) => seen.push(told));
+  const said = (name) => last().requests(name).map(({ request }) => request[name]);
+  assert.deepEqual(said('watch_presence'), [{ users: ['bob'], roster: true }]);
+  client.setAway(true);
+  assert.deepEqual(said('set_presence'), [{ state: 'away' }]);
+  last().receive({ presence: { version: 1, snapshot: true, users: [{ user: 'bob', state: 'available' }, { user: 'carol', state: 'away' }] } });
+  last().receive({ presence: { version: 2, snapshot: false, users: [{ user: 'bob', state: 'offline', seen_ms: 5 }] } });
+  assert.deepEqual(seen.map(({ snapshot, users }) => [snapshot, users.length]), [[true, 2], [false, 1]]);
+  assert.deepEqual([...client.presence.values()], [{ user: 'bob', state: 'offline', seenMs: 5 }, { user: 'carol', state: 'away', seenMs: 0 }]);
+  await reconnect(session);
+  assert.deepEqual([said('watch_presence').length, said('set_presence').length, client.presence.size], [1, 1, 0]);
+  // For a moment only: it is said again. For good: it is told, and not said again.
+  last().answer('watch_presence', refused('rate_limited', { retry: true, retry_after_ms: 500 }));
+  await clock.advance(500);
+  assert.equal(said('watch_presence').length, 2);
+  last().answer('watch_presence', refused('invalid'));
+  assert.deepEqual(errors.map(({ code }) => code), ['invalid']);
+  last().end(1006);
+  await clock.advance(5_000);
+  last().open();
+  last().receive(welcome({ resumed: true }));
+  await settled();
+  assert.deepEqual([said('watch_presence').length, said('set_presence').length], [0, 1]);
+  client.conversation(C).send('back');
+  last().end(1006);
+  await clock.advance(30_000);
+  last().open();
+  last().receive(welcome({ resumed: true }));
+  await settled();
+  assert.deepEqual([said('hello').length, said('set_presence').length], [1, 0]);
+  for (const wrong of [() => client.watchPresence('bob'), () => client.watchPresence([1]), () => client.watchPresence([], 'roster'), () => client.watchPresence([], { roster: 'yes' })]) {
+    assert.throws(wrong, { code: 'invalid' });
+  }
 });
 
 /** Answers every ping that waits, as often as that makes another. */

@@ -330,6 +330,33 @@ test('coming back to the page does not wait, and checks what seems to be there',
   assert.equal(lost.length, 1);
 });
 
+test('a network that is gone is not waited for; when it is there again, nothing is', async () => {
+  const { clock, connection, last, sockets, connect, lost, names } = await setUp();
+  await connect();
+  connection.networkLost();
+  // At once, though the socket has noticed nothing.
+  assert.deepEqual([lost.length, names().at(-1)], [1, 'waiting']);
+  assert.ok(last().closed);
+  connection.networkFound();
+  await settled();
+  assert.deepEqual([sockets.length, names().at(-1)], [2, 'connecting']);
+  // An attempt begun on a network that is gone is begun anew.
+  connection.networkFound();
+  await settled();
+  assert.deepEqual([sockets.length, sockets[1].closed], [3, true]);
+  await connect({ heartbeat_ms: 60_000 });
+  // Nothing was said of a loss: it is checked.
+  connection.networkFound();
+  assert.equal(last().requests('ping').length, 1);
+  await clock.advance(5_000);
+  assert.equal(lost.length, 2);
+  connection.stop();
+  connection.networkLost();
+  connection.networkFound();
+  await settled();
+  assert.deepEqual([sockets.length, names().at(-1)], [3, 'idle']);
+});
+
 test('what is no frame ends the connection, a frame from the future does not', async () => {
   const { last, connect, states, frames } = await setUp();
   await connect();

@@ -165,6 +165,44 @@ test('typing is seen by others and ends with the message', { skip }, async () =>
   await until(() => theirs.typing.length === 0 && theirs.unread === 1, 'she has stopped');
 });
 
+test('who is here: watched, away, invisible, gone, and watched again after a lost connection', { skip }, async () => {
+  const [alice, bob] = strangers('alice', 'bob');
+  const [a, b] = await Promise.all([connect(alice), connect(bob)]);
+  const how = () => a.presence.get(bob)?.state;
+  // Contacts see one another; others have something in common.
+  await a.startDirect(bob);
+  await a.addContact(bob);
+  const states = async (client) => (await client.listContacts()).contacts.map(({ user, state }) => [user, state]);
+  assert.deepEqual(await states(a), [[bob, 'asked']]);
+  await until(async () => (await states(b)).some(([, state]) => state === 'asking'), 'bob is asked');
+  await b.addContact(alice);
+  await until(async () => (await states(a)).some(([, state]) => state === 'contact'), 'they are contacts');
+  a.watchPresence([bob]);
+  await until(() => how() === 'available', 'bob is there');
+  b.setAway(true);
+  await until(() => how() === 'away', 'bob is away');
+  await b.setInvisible(true);
+  await until(() => b.invisible && how() === 'offline', 'bob is not to be seen');
+  await b.setInvisible(false);
+  // Who does something is back.
+  await until(() => !b.invisible && how() === 'available', 'bob is to be seen again');
+  b.setAway(true);
+  await until(() => how() === 'away', 'bob is away again');
+  lines.get(a).terminate();
+  await until(() => a.presence.size === 0, 'nobody knows without a connection');
+  await until(() => how() === 'away', 'bob is watched again');
+  // Away is said anew, too.
+  lines.get(b).terminate();
+  await until(() => b.connection.state !== 'online', 'the connection is lost');
+  await until(() => b.connection.state === 'online', 'bob is back');
+  a.watchPresence([bob]);
+  await until(() => how() === 'away', 'and still away');
+  a.watchPresence([], { roster: true });
+  await until(() => how() === 'away', 'contacts are watched');
+  await b.removeContact(alice);
+  await until(async () => (await states(a)).length === 0, 'they are contacts no more');
+});
+
 test('muted conversations do not count in the total', { skip }, async () => {
   const { b, ours, theirs } = await pair();
   await theirs.setMuted(true);

@@ -412,17 +412,6 @@ for (const [what, disturb] of [
   });
 }
 
-test('a refusal nobody could see is not kept', async () => {
-  const { outbox, answer, storage, errors } = setUp({ isKept: () => false });
-  await outbox.online('alice');
-  outbox.add(post('a', 'a1'));
-  answer('a1', refused('not_found'));
-  await settled();
-  assert.deepEqual(outbox.entries, []);
-  assert.deepEqual(await storage.load(), []);
-  assert.equal(errors[0].code, 'not_found');
-});
-
 test('somebody else’s commands are not sent', async () => {
   const storage = new MemoryStorage();
   const alice = setUp({ storage });

@@ -100,6 +100,21 @@ export interface Member {
   readonly joinedMs: number;
 }
 
+/** What a user is to the signed-in one: both have added each other, asked by the latter, asking the latter, or none. */
+export interface Contact {
+  readonly user: string;
+  readonly state: 'contact' | 'asked' | 'asking' | 'none';
+  /** Since when, milliseconds since 1970; 0 for `none`. */
+  readonly atMs: number;
+}
+
+export interface UserPresence {
+  readonly user: string;
+  readonly state: 'available' | 'away' | 'offline';
+  /** Where offline: when they were here last; 0 where that is not known or not shown. */
+  readonly seenMs: number;
+}
+
 export interface Receipts {
   readonly read: number;
   readonly delivered: number;
@@ -169,6 +184,8 @@ export interface Events {
   /** A message was posted, by whomever: one's own too. */
   message: { readonly conversation: Conversation; readonly message: Message; readonly replayed: boolean };
   connection: ConnectionState;
+  /** How users are who are watched: all of them (`snapshot`), or those who changed. */
+  presence: { readonly snapshot: boolean; readonly users: readonly UserPresence[] };
   /** A command was refused (what it returned rejects as well), storage failed, or a token could not be renewed. */
   error: TidingsError;
 }
@@ -241,12 +258,36 @@ export class Tidings {
   unblock(user: string): Promise<Accepted>;
   listBlocked(): Promise<readonly string[]>;
 
+  /** Asks a user to be a contact, or accepts that they ask. `event` tells of every change (`contact_changed`). */
+  addContact(user: string): Promise<Accepted>;
+  /** Ends a contact, takes a request back or declines one. */
+  removeContact(user: string): Promise<Accepted>;
+  listContacts(page?: { after?: string; limit?: number }): Promise<{ contacts: readonly Contact[]; more: boolean }>;
+
+  /**
+   * Watches exactly these users (at most 500) from now on, and with `roster` one's contacts as well; said anew in each session.
+   * What the server refuses of it comes as `error`.
+   */
+  watchPresence(users: readonly string[], options?: { roster?: boolean }): void;
+  /** How those who are watched are, by user; empty without a connection. */
+  readonly presence: ReadonlyMap<string, UserPresence>;
+  /**
+   * Away from this device until something is done here, or back at it; said anew in each session. Without it the server goes by
+   * what is done.
+   */
+  setAway(away: boolean): void;
+  /** Whether others see this user as offline. */
+  readonly invisible: boolean;
+  setInvisible(invisible: boolean): Promise<Accepted>;
+
   /** Sends a refused message again, as a new command. */
   retry(commandId: string): Promise<Accepted>;
   /** Drops a message that was refused or not sent yet. */
   discard(commandId: string): void;
   /** Commands not answered yet. */
   readonly waiting: number;
+  /** One's own messages that are not in the history, of all conversations: also of those that are `gone` or not loaded. */
+  readonly pending: readonly { readonly conversation: Conversation; readonly message: PendingMessage }[];
 
   on<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): () => void;
   off<K extends keyof Events>(name: K, listener: (event: Events[K]) => void): void;
@@ -258,7 +299,10 @@ export class Conversation {
   readonly id: string;
   /** Whether anything is known of it yet. */
   readonly loaded: boolean;
-  /** The server says that there is no such conversation for this user, or not any more: close it. */
+  /**
+   * The server says that there is no such conversation for this user, or not any more: close it. What was written there and not
+   * recorded stays in `pending`, as `failed` once the server has refused it.
+   */
   readonly gone: boolean;
   /** Goes up with every change to what is shown of it. */
   readonly version: number;

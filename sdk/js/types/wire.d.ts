@@ -39,6 +39,12 @@ export interface Requests {
   block_user: { user: string };
   unblock_user: { user: string };
   list_blocked: Record<string, never>;
+  add_contact: { user: string };
+  remove_contact: { user: string };
+  list_contacts: { after: string; limit: number };
+  set_invisible: { invisible: boolean };
+  set_presence: { state: 'available' | 'away' };
+  watch_presence: { users: string[]; roster: boolean };
   list_conversations: { before: number; limit: number };
   get_conversation: { conversation: Uuid };
   list_messages: { conversation: Uuid; before: number; after?: number | null; limit: number };
@@ -117,6 +123,20 @@ export interface Member {
   joined_ms: number;
 }
 
+/** What a user is to the viewer: a contact, asked by the viewer, asking the viewer, or none of these. */
+export interface Contact {
+  user: string;
+  state: 'contact' | 'asked' | 'asking' | 'none';
+  at_ms: number;
+}
+
+export interface Presence {
+  user: string;
+  state: 'available' | 'away' | 'offline';
+  /** Where offline: when they were here last; left out where that is not known or not shown. */
+  seen_ms?: number;
+}
+
 /** What can have happened, by name. */
 export interface EventKinds {
   message_posted: Message;
@@ -135,6 +155,8 @@ export interface EventKinds {
   muted_changed: { muted: boolean };
   user_blocked: { user: string };
   user_unblocked: { user: string };
+  visibility_changed: { invisible: boolean };
+  contact_changed: Contact;
 }
 
 export interface Event {
@@ -177,6 +199,7 @@ export interface Reset {
   more: boolean;
   unread_total: number;
   blocked: string[];
+  invisible: boolean;
 }
 
 export interface Closing {
@@ -216,6 +239,7 @@ export interface Outcomes {
   blocked: { users: string[] };
   /** `total` holds events up to `as_of`. */
   unread: { total: number; as_of: number };
+  contacts: { contacts: Contact[]; more: boolean; position: number };
 }
 
 export interface Reply {
@@ -233,4 +257,5 @@ export type ServerFrame = {
   typing?: { conversation: Uuid; user: string; active: boolean };
   closing?: Closing;
   nodes?: { nodes: string[] };
+  presence?: { version: number; snapshot: boolean; users: Presence[] };
 } | null;

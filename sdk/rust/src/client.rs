@@ -104,6 +104,8 @@ enum Instruction {
     },
     /// Sent if connected, else forgotten.
     Volatile(Request),
+    /// Holds from now on: told each session anew, until another one of its kind takes its place.
+    Standing(Request),
     Close,
 }
 

@@ -10,10 +10,12 @@ use tidings_tests::{
     server::program,
     session::Raw,
     token::{self, now_ms},
+    wait,
 };
 use uuid::Uuid;
 
 on_both_logs! {
+    a_heartbeat_keeps_somebody_here_without_a_connection,
     a_message_posted_by_a_backend_reaches_its_reader,
     everything_in_a_conversation_can_be_done,
     users_are_served,
@@ -802,13 +804,16 @@ async fn what_one_server_wrote_another_reads_and_recognises() {
 }
 
 /// An endpoint of each sort that there is: method, path, scope.
-const ENDPOINTS: [(&str, &str, &str); 21] = [
+const ENDPOINTS: [(&str, &str, &str); 24] = [
     ("POST", "/v1/users/ann/tokens", "tokens"),
     ("GET", "/v1/users/ann/conversations", "users"),
     ("GET", "/v1/users/ann/unread", "users"),
     ("GET", "/v1/users/ann/blocks", "users"),
     ("PUT", "/v1/users/ann/blocks/ben", "users"),
     ("DELETE", "/v1/users/ann/blocks/ben", "users"),
+    ("GET", "/v1/users/ann/presence", "users"),
+    ("PUT", "/v1/users/ann/presence", "users"),
+    ("PUT", "/v1/users/ann/visibility", "users"),
     ("PUT", "/v1/conversations/direct", "conversations"),
     ("POST", "/v1/conversations/groups", "conversations"),
     ("GET", "/v1/conversations/{id}?as=ann", "conversations"),
@@ -1334,4 +1339,47 @@ async fn keys_that_cannot_work_are_refused_at_the_start() {
         let error = refused(lines).await;
         assert!(error.contains(says), "{lines}: {error}");
     }
+}
+
+async fn a_heartbeat_keeps_somebody_here_without_a_connection(world: World) {
+    let mut world = with_keys(world);
+    world.presence("grace_ms = 300\nheartbeat_ms = 1200\n");
+    let server = world.start().await;
+    let backend = backend(&server);
+    let path = "/v1/users/ben/presence";
+    let (status, beaten) = backend
+        .ask("PUT", path, Some(json!({"state": "available"})))
+        .await;
+    assert_eq!((status, beaten), (200, json!({"within_ms": 1200})));
+    let becomes = async |query: &str, state: &str| {
+        let path = format!("{path}{query}");
+        wait::becomes(&format!("ben is {state}"), &json!(state), async || {
+            backend.get(&path).await["state"].clone()
+        })
+        .await;
+    };
+    becomes("", "available").await;
+    becomes("?as=ann", "available").await;
+    backend
+        .ask("PUT", path, Some(json!({"state": "away"})))
+        .await;
+    becomes("", "away").await;
+    let hidden = Some(json!({"invisible": true}));
+    backend
+        .done("PUT", "/v1/users/ben/visibility", hidden)
+        .await;
+    becomes("?as=ann", "offline").await;
+    let seen = backend.get(path).await;
+    assert_eq!(seen["invisible"], json!(true));
+    assert_eq!(
+        backend.get(&format!("{path}?as=ann")).await["invisible"],
+        json!(false)
+    );
+    // Nothing more comes.
+    becomes("", "offline").await;
+    let (status, code, message) = backend
+        .refused("PUT", path, Some(json!({"state": "offline"})))
+        .await;
+    assert_eq!((status, &*code), (400, "invalid"));
+    assert!(message.contains("\"available\" or \"away\""), "{message}");
 }

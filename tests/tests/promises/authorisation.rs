@@ -318,6 +318,20 @@ const OWN: &[Own] = &[
     ("ack", |_| ask::ack(1, 0), "pong"),
     ("renew_token", |who| ask::renew(&token::of(who)), "pong"),
     ("list_blocked", |_| ask::blocked(), "blocked"),
+    ("list_contacts", |_| ask::contacts(), "contacts"),
+    (
+        "add_contact",
+        |_| ask::add_contact("somebody else"),
+        "accepted",
+    ),
+    (
+        "remove_contact",
+        |_| ask::remove_contact("somebody else"),
+        "accepted",
+    ),
+    ("set_invisible", |_| ask::invisible(false), "accepted"),
+    ("set_presence", |_| ask::presence("away"), "pong"),
+    ("watch_presence", |_| ask::watch(&["ann"], true), "pong"),
     (
         "list_conversations",
         |_| ask::conversations(),
@@ -352,6 +366,7 @@ fn name(outcome: &Outcome) -> &str {
         Outcome::Message(_) => "message",
         Outcome::Blocked(_) => "blocked",
         Outcome::Unread(_) => "unread",
+        Outcome::Contacts(_) => "contacts",
     }
 }
 
@@ -510,7 +525,7 @@ fn kind(request: Request) -> String {
 }
 
 /// One of each. A request that is added to the protocol fails the match below.
-fn every_request() -> [Request; 29] {
+fn every_request() -> [Request; 35] {
     let id = Uuid::nil();
     let all = [
         Request::Hello(ask::hello("")),
@@ -535,6 +550,12 @@ fn every_request() -> [Request; 29] {
         ask::block(""),
         ask::unblock(""),
         ask::blocked(),
+        ask::add_contact("somebody"),
+        ask::remove_contact("somebody"),
+        ask::contacts(),
+        ask::invisible(true),
+        ask::presence("away"),
+        ask::watch(&[], false),
         ask::conversations(),
         ask::conversation(id),
         ask::latest(id, 0),
@@ -566,6 +587,12 @@ fn every_request() -> [Request; 29] {
         | Request::BlockUser(_)
         | Request::UnblockUser(_)
         | Request::ListBlocked(_)
+        | Request::AddContact(_)
+        | Request::RemoveContact(_)
+        | Request::ListContacts(_)
+        | Request::SetInvisible(_)
+        | Request::SetPresence(_)
+        | Request::WatchPresence(_)
         | Request::ListConversations(_)
         | Request::GetConversation(_)
         | Request::ListMessages(_)

@@ -44,6 +44,7 @@ mod limits;
 mod node_rounds;
 mod operating;
 mod power_cut;
+mod presence;
 mod restored;
 mod secrets;
 mod stale_writer;

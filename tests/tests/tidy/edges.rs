@@ -37,8 +37,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "tidings-fuzz-properties",
-        &["tidings-core", "tidings-gateway", "tidings-protocol"],
+        &[
+            "tidings-core",
+            "tidings-gateway",
+            "tidings-protocol",
+            "tidings-search",
+        ],
     ),
+    ("tidings-search", &[]),
     ("xtask", &[]),
 ];
 

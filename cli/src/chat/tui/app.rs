@@ -16,7 +16,12 @@ use super::{
     thread::{Anchor, Seen},
     typing::Typing,
 };
-use crate::chat::{act::Done, command::Command, plain::in_words, text::one_line};
+use crate::chat::{
+    act::Done,
+    command::Command,
+    plain::in_words,
+    text::{by_flag, one_line},
+};
 
 /// After something could not be loaded it is tried again, not before this.
 const AGAIN: Duration = Duration::from_secs(3);
@@ -168,7 +173,7 @@ impl App {
             Update::Disconnected { reason, retry_in } => {
                 self.typing.disconnected();
                 self.link = Link::Offline {
-                    reason: one_line(&reason),
+                    reason: by_flag(&one_line(&reason)),
                     until: now + retry_in,
                 };
             }
@@ -195,7 +200,8 @@ impl App {
             Update::Reset(_) | Update::Lagged => {
                 self.talks.values_mut().for_each(|talk| talk.members = None);
             }
-            Update::Stopped(_) => {}
+            // The terminal shows nobody's presence.
+            Update::Stopped(_) | Update::Presence(_) => {}
         }
     }
 

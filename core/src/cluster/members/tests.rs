@@ -12,6 +12,7 @@ fn node(number: u128) -> Announcement {
         format: 1,
         url: format!("http://node-{number}:8080"),
         leaving: false,
+        presence: Uuid::nil(),
     }
 }
 

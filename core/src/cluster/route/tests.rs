@@ -33,6 +33,7 @@ fn announcement(number: u128) -> Announcement {
         format: wire::FORMAT,
         url: String::new(),
         leaving: false,
+        presence: Uuid::nil(),
     }
 }
 

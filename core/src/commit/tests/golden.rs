@@ -97,6 +97,14 @@ fn samples(kind: u16) -> Vec<Event> {
             .to_vec(),
         31 => vec![Event::UserBlocked { user: user("bób") }],
         32 => vec![Event::UserUnblocked { user: user("bób") }],
+        33 => [true, false]
+            .map(|invisible| Event::VisibilityChanged { invisible })
+            .to_vec(),
+        34 => vec![Event::Seen {
+            at_ms: 1_700_000_000_123,
+        }],
+        35 => vec![Event::ContactAdded { user: user("bób") }],
+        36 => vec![Event::ContactRemoved { user: user("bób") }],
         40 => vec![
             Event::AppEventRecorded {
                 kind: "profile.viewed".to_owned(),

@@ -60,6 +60,11 @@ impl Recent {
         }
     }
 
+    /// All that are held, in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = Record> {
+        self.records.iter().cloned()
+    }
+
     /// Position of the oldest record held.
     pub(super) fn first(&self) -> Option<u64> {
         self.records.front().map(|record| record.position.0)

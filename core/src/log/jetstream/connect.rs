@@ -1,5 +1,6 @@
 //! Connecting: which server is refused, and with which sentence.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::account::Account;
 use async_nats::jetstream::stream::Info;
-use async_nats::{Client, ConnectOptions, ServerInfo};
+use async_nats::{Client, ConnectOptions, ServerAddr, ServerInfo};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -79,7 +80,7 @@ pub(super) async fn api(config: &Config) -> Result<Api, ConnectError> {
 }
 
 async fn api_over(config: &Config, link: &Link) -> Result<Api, ConnectError> {
-    check_config(config)?;
+    config.check()?;
     let client = open(config, "tidings", link).await?;
     check_server(&client.server_info())?;
     let api = Api::new(client, config.domain.as_deref());
@@ -87,33 +88,84 @@ async fn api_over(config: &Config, link: &Link) -> Result<Api, ConnectError> {
     Ok(api)
 }
 
-fn check_config(config: &Config) -> Result<(), ConnectError> {
-    let fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if config.prefix.is_empty() || !config.prefix.chars().all(fine) {
-        return Err(ConnectError::Config(format!(
-            "the prefix {:?} must be made of letters, digits, - and _",
-            config.prefix
-        )));
+impl Config {
+    /// Refuses a configuration that cannot be right whatever NATS says, and files that cannot be opened.
+    /// Nobody is asked: neither NATS, nor whether the names of its servers can be resolved.
+    pub fn check(&self) -> Result<(), ConnectError> {
+        let fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if self.prefix.is_empty() || !self.prefix.chars().all(fine) {
+            return Err(ConnectError::Config(format!(
+                "the prefix {:?} must be made of letters, digits, - and _",
+                self.prefix
+            )));
+        }
+        if self.replicas != 1 && self.replicas != 3 {
+            return Err(ConnectError::Config(format!(
+                "replicas = {} is not supported: use 1 or 3",
+                self.replicas
+            )));
+        }
+        if let Some(domain) = &self.domain
+            && (domain.is_empty() || !domain.chars().all(fine))
+        {
+            return Err(ConnectError::Config(format!(
+                "the domain {domain:?} must be made of letters, digits, - and _"
+            )));
+        }
+        if self.shards == Some(0) {
+            return Err(ConnectError::Config(
+                "a log needs at least one shard".to_owned(),
+            ));
+        }
+        addresses(self)?;
+        for path in files(self) {
+            std::fs::File::open(path).map_err(|e| ConnectError::File {
+                path: path.clone(),
+                reason: e.to_string(),
+            })?;
+        }
+        Ok(())
     }
-    if config.replicas != 1 && config.replicas != 3 {
-        return Err(ConnectError::Config(format!(
-            "replicas = {} is not supported: use 1 or 3",
-            config.replicas
-        )));
-    }
-    if let Some(domain) = &config.domain
-        && (domain.is_empty() || !domain.chars().all(fine))
-    {
-        return Err(ConnectError::Config(format!(
-            "the domain {domain:?} must be made of letters, digits, - and _"
-        )));
-    }
-    if config.shards == Some(0) {
+}
+
+/// The files that connecting needs.
+fn files(config: &Config) -> impl Iterator<Item = &PathBuf> {
+    let credentials = match &config.auth {
+        Auth::Credentials(path) => Some(path),
+        Auth::None | Auth::Token(_) | Auth::User { .. } => None,
+    };
+    let tls = config.tls.iter().flat_map(|tls| {
+        let pair = tls.certificate.iter().flat_map(|(cert, key)| [cert, key]);
+        tls.roots.iter().chain(pair)
+    });
+    credentials.into_iter().chain(tls)
+}
+
+/// The servers' addresses.
+fn addresses(config: &Config) -> Result<Vec<ServerAddr>, ConnectError> {
+    if config.servers.is_empty() {
         return Err(ConnectError::Config(
-            "a log needs at least one shard".to_owned(),
+            "servers = [] names no server to connect to".to_owned(),
         ));
     }
-    Ok(())
+    let mut addresses = Vec::new();
+    for server in &config.servers {
+        let address = server.parse::<ServerAddr>();
+        let address = address.map_err(|e| {
+            // It may hold a password all the same.
+            let shown = server.rsplit('@').next().unwrap_or(server);
+            ConnectError::Config(format!("{shown:?} is not a server address: {e}"))
+        })?;
+        // Addresses are shown in messages.
+        if address.has_user_pass() || address.password().is_some() {
+            return Err(ConnectError::Config(format!(
+                "the address of {} holds a user or a token: configure it beside the address",
+                address.host()
+            )));
+        }
+        addresses.push(address);
+    }
+    Ok(addresses)
 }
 
 async fn open(config: &Config, name: &str, link: &Link) -> Result<Client, ConnectError> {
@@ -142,13 +194,6 @@ async fn open(config: &Config, name: &str, link: &Link) -> Result<Client, Connec
     let options = match &config.tls {
         None => options,
         Some(tls) => {
-            let pair = tls.certificate.iter().flat_map(|(cert, key)| [cert, key]);
-            for path in tls.roots.iter().chain(pair) {
-                std::fs::File::open(path).map_err(|e| ConnectError::File {
-                    path: path.clone(),
-                    reason: e.to_string(),
-                })?;
-            }
             let mut options = options.require_tls(true);
             if let Some(roots) = &tls.roots {
                 options = options.add_root_certificates(roots.clone());
@@ -160,24 +205,7 @@ async fn open(config: &Config, name: &str, link: &Link) -> Result<Client, Connec
         }
     };
     let servers = config.servers.join(", ");
-    let mut addresses = Vec::new();
-    for server in &config.servers {
-        let address = server.parse::<async_nats::ServerAddr>();
-        let address = address.map_err(|e| {
-            // It may hold a password all the same.
-            let shown = server.rsplit('@').next().unwrap_or(server);
-            ConnectError::Config(format!("{shown:?} is not a server address: {e}"))
-        })?;
-        // Addresses are shown in messages.
-        if address.has_user_pass() || address.password().is_some() {
-            return Err(ConnectError::Config(format!(
-                "the address of {} holds a user or a token: configure it beside the address",
-                address.host()
-            )));
-        }
-        addresses.push(address);
-    }
-    let client = options.connect(addresses).await;
+    let client = options.connect(addresses(config)?).await;
     client.map_err(|e| {
         let mut reason = e.to_string();
         let mut source = std::error::Error::source(&e);

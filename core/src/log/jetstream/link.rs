@@ -1,5 +1,6 @@
 //! What an operator is told of the connections to NATS: one line when it goes, one when it is back, and while it
-//! is away one a minute at most, however often it is tried again.
+//! is away one a minute at most, however often it is tried again. One that comes and goes all the time is told
+//! of once a minute, too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::clock::moment;
 
-/// Shortest time between two lines about errors of the client's own.
+/// Shortest time between two lines about errors of the client's own, and between two about a loss.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// What has been said of the connections of a log, which come and go together.
@@ -23,7 +24,11 @@ struct Said {
     lost: usize,
     /// When the last line of warning was written.
     last: Option<Instant>,
-    /// Errors since, of which nothing was said.
+    /// When the last one was written that says that it goes.
+    went: Option<Instant>,
+    /// Whether it has been said that it is away.
+    is_told: bool,
+    /// Errors and losses since the last line, of which nothing was said.
     untold: u64,
 }
 
@@ -62,35 +67,36 @@ impl Said {
         match event {
             Event::Connected if std::mem::take(is_lost) => {
                 self.lost -= 1;
-                match self.lost {
-                    0 => {
-                        self.last = None;
-                        Line::Again(std::mem::take(&mut self.untold))
-                    }
-                    _ => Line::Debug,
+                if self.lost == 0 && std::mem::take(&mut self.is_told) {
+                    return Line::Again(std::mem::take(&mut self.untold));
                 }
+                Line::Debug
             }
             Event::Connected | Event::Draining | Event::Closed => Line::Debug,
             Event::Disconnected => {
                 self.lost += usize::from(!std::mem::replace(is_lost, true));
-                match self.lost {
-                    1 => self.warn(now),
-                    _ => Line::Debug,
-                }
-            }
-            Event::ClientError(_) => {
-                if self.last.is_some_and(|last| now < last + PAUSE) {
-                    self.untold += 1;
+                if self.lost != 1 {
                     return Line::Debug;
                 }
-                self.warn(now)
+                // Of its own: an error just before hides no loss.
+                let line = self.warn(self.went, now);
+                if line != Line::Debug {
+                    self.went = Some(now);
+                }
+                line
             }
+            Event::ClientError(_) => self.warn(self.last, now),
             Event::LameDuckMode | Event::SlowConsumer(_) | Event::ServerError(_) => Line::Warn(0),
         }
     }
 
-    fn warn(&mut self, now: Instant) -> Line {
+    fn warn(&mut self, before: Option<Instant>, now: Instant) -> Line {
+        if before.is_some_and(|before| now < before + PAUSE) {
+            self.untold += 1;
+            return Line::Debug;
+        }
         self.last = Some(now);
+        self.is_told |= self.lost > 0;
         Line::Warn(std::mem::take(&mut self.untold))
     }
 }
@@ -145,6 +151,52 @@ mod tests {
         // The next outage is told of at once.
         let went = said.line(&Event::Disconnected, &mut readers, end);
         assert_eq!(went, Line::Warn(0));
+    }
+
+    #[test]
+    fn one_that_comes_and_goes_is_told_of_once_a_minute() {
+        let (mut said, start, mut lost) = (Said::default(), moment(), false);
+        let mut lines = Vec::new();
+        // Accepted and cut off at once, twice a second for ten minutes.
+        for half in 0..1_200 {
+            let now = start + Duration::from_millis(500) * half;
+            for event in [Event::Disconnected, refused(), Event::Connected] {
+                match said.line(&event, &mut lost, now) {
+                    Line::Debug => {}
+                    line => lines.push(line),
+                }
+            }
+        }
+        assert_eq!(lines.len(), 2 * 10, "{lines:?}");
+        // The loss, and that it is back, one after the other: the last word is how it stands.
+        for (n, line) in lines.iter().enumerate() {
+            assert_eq!(matches!(line, Line::Again(_)), n % 2 == 1, "{lines:?}");
+        }
+        // Nothing is passed over: each loss and each error is in one line's number, or a line.
+        let end = start + Duration::from_secs(600);
+        let went = said.line(&Event::Disconnected, &mut lost, end);
+        lines.push(went);
+        let told = lines.iter().map(|line| match line {
+            Line::Warn(untold) => untold + 1,
+            Line::Again(untold) => *untold,
+            Line::Debug => 0,
+        });
+        assert_eq!(told.sum::<u64>(), 2 * 1_200 + 1);
+    }
+
+    #[test]
+    fn a_loss_of_which_nothing_was_said_is_told_if_it_lasts() {
+        let (mut said, start, mut lost) = (Said::default(), moment(), false);
+        let mut line = |event, seconds| {
+            let now = start + Duration::from_secs(seconds);
+            said.line(&event, &mut lost, now)
+        };
+        assert_eq!(line(Event::Disconnected, 0), Line::Warn(0));
+        assert_eq!(line(Event::Connected, 1), Line::Again(0));
+        assert_eq!(line(Event::Disconnected, 2), Line::Debug);
+        assert_eq!(line(refused(), 59), Line::Debug);
+        assert_eq!(line(refused(), 60), Line::Warn(2));
+        assert_eq!(line(Event::Connected, 61), Line::Again(0));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use proptest::{prelude::*, strategy::ValueTree};
 
 use super::*;
 use crate::{
-    domain::{ConversationId, UserId},
+    domain::{ConversationId, UserId, user::Contact},
     history::{
         Play,
         act::{self, places, users},
@@ -123,6 +123,10 @@ fn by_id(views: Vec<ConversationView>) -> BTreeMap<ConversationId, ConversationV
     map
 }
 
+fn last_of(contacts: &[(UserId, Contact)]) -> &str {
+    contacts.last().map_or("", |(user, _)| user)
+}
+
 /// After one commit, everybody's everything.
 fn check(play: &Play, rows: &Snapshot<'_>, limit: usize) -> Result<(), TestCaseError> {
     for user in users() {
@@ -154,6 +158,23 @@ fn check(play: &Play, rows: &Snapshot<'_>, limit: usize) -> Result<(), TestCaseE
         let listed = reader.conversations(limit);
         prop_assert!(listed.is_sorted_by(|a, b| a.activity_position >= b.activity_position));
         prop_assert_eq!(by_id(listed), expected);
+        let mut contacts = Vec::new();
+        while let (found, more) =
+            read::contacts(rows, &reader.viewer, last_of(&contacts), limit).expect("read")
+            && !found.is_empty()
+        {
+            prop_assert!(found.len() == limit || !more);
+            contacts.extend(
+                found
+                    .into_iter()
+                    .map(|contact| (contact.user, contact.contact)),
+            );
+        }
+        let theirs = users().map(|other| (other.clone(), play.model.contact(&user, &other)));
+        let theirs = theirs.filter(|(other, contact)| {
+            *contact != Contact::default() && !play.model.blocks(&user, other)
+        });
+        prop_assert_eq!(contacts, Vec::from_iter(theirs));
     }
     for id in places() {
         let members = read::members(rows, id, "", 100).expect("read").0;
@@ -227,6 +248,8 @@ fn every_kind_of_event_happens_in_random_histories() {
     }
     assert_eq!(
         Vec::from_iter(kinds),
-        [1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 20, 21, 30, 31, 32]
+        [
+            1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 20, 21, 30, 31, 32, 33, 34, 35, 36
+        ]
     );
 }

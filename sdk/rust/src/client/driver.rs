@@ -46,6 +46,8 @@ pub(super) struct Driver {
     connector: Arc<Connector>,
     token: Token,
     hello: command::Hello,
+    /// What each session is told when it begins, one of a kind.
+    standing: Vec<Request>,
     connect_timeout: Duration,
     query_timeout: Duration,
     keep_messages: usize,
@@ -105,6 +107,7 @@ impl Driver {
                 client: options.client,
                 window: options.window,
             },
+            standing: Vec::new(),
             connect_timeout: options.connect_timeout,
             query_timeout: options.query_timeout,
             keep_messages: options.keep_messages,
@@ -138,9 +141,9 @@ impl Driver {
         if let Link::Open(session) = &mut self.link {
             self.receipts
                 .hurry(self.ends.updates.taken(), Instant::now());
-            let receipts = self
-                .receipts
-                .take_due(self.ends.updates.taken(), Instant::now());
+            let receipts =
+                self.receipts
+                    .take_due(self.ends.updates.taken(), &self.ends.state, Instant::now());
             session.close(receipts).await;
         }
         self.ends
@@ -250,6 +253,15 @@ impl Driver {
                     session.volatile(request);
                 }
             }
+            Instruction::Standing(request) => {
+                let kind = std::mem::discriminant(&request);
+                self.standing
+                    .retain(|earlier| std::mem::discriminant(earlier) != kind);
+                if let Link::Open(session) = &mut self.link {
+                    session.volatile(request.clone());
+                }
+                self.standing.push(request);
+            }
             Instruction::Close => return Err(super::closed()),
         }
         Ok(())
@@ -300,7 +312,10 @@ impl Driver {
             resumed: welcome.resumed,
         });
         let (now, resumed) = (Instant::now(), welcome.resumed);
-        let session = Session::new(connection, welcome, now);
+        let mut session = Session::new(connection, welcome, now);
+        for request in &self.standing {
+            session.volatile(request.clone());
+        }
         self.link = Link::Open(Box::new(session));
         self.caught_up();
         if resumed {
@@ -342,7 +357,8 @@ impl Driver {
             return Ok(());
         };
         let now = Instant::now();
-        for request in self.receipts.take_due(self.ends.updates.taken(), now) {
+        let taken = self.ends.updates.taken();
+        for request in self.receipts.take_due(taken, &self.ends.state, now) {
             session.volatile(request);
         }
         session.queue(self.commands.take_due(now, &mut self.next_id));

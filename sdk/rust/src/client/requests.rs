@@ -195,6 +195,54 @@ impl Client {
         self.instruct(Instruction::Volatile(request)).await
     }
 
+    /// Asks a user to be a contact, or accepts that they ask.
+    pub async fn add_contact(&self, user: &str) -> Result<Accepted, Error> {
+        self.execute(Request::AddContact(command::AddContact {
+            user: user.into(),
+        }))
+        .await
+    }
+
+    /// Ends a contact, takes a request back or declines one.
+    pub async fn remove_contact(&self, user: &str) -> Result<Accepted, Error> {
+        self.execute(Request::RemoveContact(command::RemoveContact {
+            user: user.into(),
+        }))
+        .await
+    }
+
+    /// A page of contacts, those asked and asking included: user ids after `after` (empty for the first
+    /// page), at most `limit` (0 for the server's choice).
+    pub async fn list_contacts(&self, after: &str, limit: u32) -> Result<query::Contacts, Error> {
+        let after = after.into();
+        let request = query::ListContacts { after, limit };
+        match self.query(Request::ListContacts(request)).await? {
+            Outcome::Contacts(page) => Ok(page),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Becomes invisible to others, or visible again.
+    pub async fn set_invisible(&self, invisible: bool) -> Result<Accepted, Error> {
+        self.execute(Request::SetInvisible(command::SetInvisible { invisible }))
+            .await
+    }
+
+    /// Says whether the user is away from this device, now and in each session that follows.
+    pub async fn set_away(&self, away: bool) -> Result<(), Error> {
+        let state = if away { "away" } else { "available" }.into();
+        let request = Request::SetPresence(command::SetPresence { state });
+        self.instruct(Instruction::Standing(request)).await
+    }
+
+    /// Watches exactly these users, and with `roster` one's contacts, now and in each session that follows:
+    /// [`Update::Presence`](super::Update::Presence) says how they are.
+    pub async fn watch_presence(&self, users: &[&str], roster: bool) -> Result<(), Error> {
+        let users = users.iter().map(|user| (*user).to_owned()).collect();
+        let request = Request::WatchPresence(command::WatchPresence { users, roster });
+        self.instruct(Instruction::Standing(request)).await
+    }
+
     /// The users one has blocked.
     pub async fn list_blocked(&self) -> Result<Vec<String>, Error> {
         match self

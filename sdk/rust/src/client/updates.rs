@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use prost::Message;
-use tidings_protocol::event::{Event, Typing};
+use tidings_protocol::event::{Event, Presence, Typing};
 use tidings_protocol::frame::{Request, Reset};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -33,6 +33,8 @@ pub enum Update {
     Event(Event),
     /// Somebody is typing.
     Typing(Typing),
+    /// How users are who are watched: all of them, or those who changed.
+    Presence(Presence),
     /// A command nobody waited for (it was in the outbox of an earlier run) has been answered.
     Settled {
         /// Its id.

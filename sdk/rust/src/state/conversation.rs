@@ -163,7 +163,11 @@ impl Conversation {
                 true
             }
             // Handled by the whole state.
-            Kind::ConversationAdded(_) | Kind::UserBlocked(_) | Kind::UserUnblocked(_) => true,
+            Kind::ConversationAdded(_)
+            | Kind::UserBlocked(_)
+            | Kind::UserUnblocked(_)
+            | Kind::VisibilityChanged(_)
+            | Kind::ContactChanged(_) => true,
         };
         self.as_of = at;
         exact

@@ -232,6 +232,7 @@ impl World {
             more: numbers.len() > window,
             unread_total: self.total(),
             blocked: self.blocked.iter().cloned().collect(),
+            invisible: false,
         }
     }
 

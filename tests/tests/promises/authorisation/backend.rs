@@ -107,6 +107,30 @@ const ROWS: &[Row] = &[
         ANYONE,
     ),
     Row(
+        "GET /v1/users/{user}/presence",
+        "users",
+        |who, _| (format!("/v1/users/{who}/presence"), Value::Null),
+        ANYONE,
+    ),
+    Row(
+        "PUT /v1/users/{user}/presence",
+        "users",
+        |who, _| {
+            let body = json!({ "state": "away" });
+            (format!("/v1/users/{who}/presence"), body)
+        },
+        ANYONE,
+    ),
+    Row(
+        "PUT /v1/users/{user}/visibility",
+        "users",
+        |who, _| {
+            let body = json!({ "invisible": false });
+            (format!("/v1/users/{who}/visibility"), body)
+        },
+        ANYONE,
+    ),
+    Row(
         "PUT /v1/conversations/direct",
         "conversations",
         |who, _| {

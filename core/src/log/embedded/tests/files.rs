@@ -304,9 +304,38 @@ fn the_presence_lane_keeps_its_newest_records() {
         incarnation: new_id(),
         ..options
     };
-    let log = Embedded::open(dir.path(), &other).unwrap();
-    assert_eq!(log.incarnation(Lane::Presence), other.incarnation);
-    assert_eq!(now(log.head(Lane::Presence)).unwrap(), Position::START);
+    let file = dir.path().join("presence.lane");
+    let reopened = || {
+        let log = Embedded::open(dir.path(), &other).unwrap();
+        let mut tail = now(log.tail(Lane::Presence, Position::START)).unwrap();
+        let head = now(log.head(Lane::Presence)).unwrap();
+        let kept = match head {
+            Position::START => Vec::new(),
+            _ => now(tail.next()).unwrap(),
+        };
+        (log.incarnation(Lane::Presence), head, kept)
+    };
+    // The process comes and goes, who is here stays, and positions go on.
+    assert_eq!(
+        reopened(),
+        (options.incarnation, Position(50), kept.clone())
+    );
+    // What a machine that lost its power left: up to there.
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+    let (incarnation, head, torn) = reopened();
+    assert_eq!((incarnation, head), (options.incarnation, Position(49)));
+    assert_eq!(torn, kept[..kept.len() - 1]);
+    // Of another log, or gone: another life.
+    let mut foreign = bytes.clone();
+    foreign[8] ^= 1;
+    for bytes in [Some(foreign), Some(bytes[..20].to_vec()), None] {
+        match bytes {
+            Some(bytes) => std::fs::write(&file, bytes).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
+        assert_eq!(reopened(), (other.incarnation, Position::START, Vec::new()));
+    }
 }
 
 #[test]

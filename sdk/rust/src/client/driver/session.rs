@@ -266,6 +266,9 @@ impl Driver {
             Some(Body::Event(event)) => self.event(event),
             Some(Body::Reset(reset)) => self.reset(reset),
             Some(Body::Typing(typing)) => self.ends.updates.push(Update::Typing(typing)),
+            Some(Body::Presence(presence)) => {
+                self.ends.updates.push(Update::Presence(presence));
+            }
             Some(Body::Closing(closing)) => session.closing = Some(closing),
             Some(Body::Nodes(nodes)) => self.policy.nodes(&nodes.nodes),
             Some(Body::Welcome(_)) | None => {}

@@ -1,0 +1,478 @@
+//! Who is here, and who is told of it.
+//!
+//! Every node says in the presence lane how its own users are ([`local`]), and folds what all nodes say
+//! ([`roll`]). A user's state is the best of theirs at any node. What others see of it is decided where it
+//! is read, from the journal: whoever has chosen to be invisible, and whoever blocks or is blocked, reads as
+//! offline. So that nobody is shown before that is known, a record of the lane names the journal's position
+//! that it rests on, and is folded after it.
+//!
+//! A node that is silent for the grace is declared gone by those who notice, and its users with it; should
+//! it live, it finds that in the lane, takes a new name and says again who is there.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::{sync::Notify, time::Instant};
+use uuid::Uuid;
+
+use crate::{
+    clock::SharedClock,
+    commit::Commit,
+    domain::{Command, Event, Stream, UserCommand, UserId},
+    handler::{Handler, Submission},
+    projections::{Projections, ReadError, Snapshot, Table, read, rows},
+};
+
+pub mod local;
+pub mod record;
+pub mod roll;
+mod run;
+pub mod watch;
+
+use local::{Local, SessionId};
+use record::{Record, Said, State};
+use roll::Roll;
+use watch::{Diff, Seen, WatchId, Watching, Why};
+
+/// Most users of one explicit watch list.
+pub const LISTED: usize = 500;
+
+/// How presence is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How long somebody whose last session has ended goes on being shown, in milliseconds: a reload or a
+    /// tunnel is no news. A node that is silent for so long is declared gone, too.
+    pub grace_ms: u64,
+    /// How long a session asks for nothing but heartbeats before its user counts as away, in milliseconds.
+    pub away_ms: u64,
+    /// How long a heartbeat without a connection holds, in milliseconds.
+    pub heartbeat_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            grace_ms: 15_000,
+            away_ms: 300_000,
+            heartbeat_ms: 60_000,
+        }
+    }
+}
+
+/// Where a watch's news goes.
+pub trait Watcher: Send + Sync {
+    /// Whether it takes something at present.
+    fn takes_presence(&self) -> bool;
+
+    /// Tells it.
+    fn presence(&self, diff: Diff);
+}
+
+type Random = Arc<dyn ring::rand::SecureRandom + Send + Sync>;
+
+/// Who is told of everybody, such as a search: the user and how they look to those who may see them.
+type Listener = Box<dyn Fn(&UserId, State) + Send + Sync>;
+
+/// Presence on one node.
+pub struct Presence {
+    config: Config,
+    inner: Mutex<Inner>,
+    /// There is something to say in the lane.
+    news: Notify,
+    /// There is something to tell watches.
+    due: Notify,
+    next_session: AtomicU64,
+    projections: Arc<Projections>,
+    handler: Handler,
+    clock: SharedClock,
+    random: Random,
+    began: Instant,
+    listener: std::sync::OnceLock<Listener>,
+}
+
+struct Inner {
+    /// This node's name in the lane.
+    incarnation: Uuid,
+    roll: Roll,
+    /// What the roll said before the lane was lost, and until when it counts beside the new one.
+    before: Option<(Roll, Instant)>,
+    local: Local,
+    watching: Watching<Arc<dyn Watcher>>,
+}
+
+impl Inner {
+    fn state(&self, user: &str) -> State {
+        let before = self.before.as_ref();
+        let before = before.map_or(State::Offline, |(roll, _)| roll.state(user));
+        self.roll.state(user).max(before)
+    }
+}
+
+/// A session's part in it: ends with it.
+pub struct Attendance {
+    presence: Arc<Presence>,
+    user: UserId,
+    session: SessionId,
+    watch: Option<WatchId>,
+}
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        let now = self.presence.elapsed_ms();
+        let mut inner = self.presence.inner.lock();
+        inner.local.close(&self.user, self.session, now);
+        if let Some(watch) = self.watch {
+            inner.watching.close(watch);
+        }
+        drop(inner);
+        self.presence.news.notify_one();
+    }
+}
+
+impl Attendance {
+    /// How the user is by this session from now on.
+    pub fn set(&self, state: State) {
+        let mut inner = self.presence.inner.lock();
+        inner.local.set(&self.user, self.session, state);
+        drop(inner);
+        self.presence.news.notify_one();
+    }
+
+    /// Watches exactly these users, and with `roster` one's contacts, from now on. `to` is told how all of
+    /// them are, before anything that changes later.
+    pub fn watch(
+        &mut self,
+        to: Arc<dyn Watcher>,
+        users: &[UserId],
+        roster: bool,
+    ) -> Result<(), ReadError> {
+        let presence = self.presence.clone();
+        let contacts = if roster {
+            presence.contacts(&self.user)?
+        } else {
+            Vec::new()
+        };
+        let mut inner = presence.inner.lock();
+        let inner = &mut *inner;
+        let user = &self.user;
+        let id = *self
+            .watch
+            .get_or_insert_with(|| inner.watching.open(user.clone(), to.clone()));
+        let rows = presence.projections.read();
+        let states = (&inner.roll, &inner.before);
+        let see = |viewer: &UserId, user: &UserId| presence.see(&rows, states, viewer, user);
+        let roster = roster.then_some(&contacts[..]);
+        if let Some(diff) = inner.watching.set(id, users, roster, see) {
+            to.presence(diff);
+        }
+        Ok(())
+    }
+}
+
+impl Presence {
+    /// Nobody is here yet.
+    pub(crate) fn new(
+        config: Config,
+        projections: Arc<Projections>,
+        handler: Handler,
+        clock: SharedClock,
+        random: Random,
+    ) -> Presence {
+        let inner = Inner {
+            incarnation: fresh_id(&*random),
+            roll: Roll::default(),
+            before: None,
+            local: Local::new(config.grace_ms),
+            watching: Watching::default(),
+        };
+        Presence {
+            config,
+            inner: Mutex::new(inner),
+            news: Notify::new(),
+            due: Notify::new(),
+            next_session: AtomicU64::new(0),
+            projections,
+            handler,
+            clock,
+            random,
+            began: crate::clock::moment(),
+            listener: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// From now on somebody else is told how everybody looks to those who may see them; first of all those
+    /// who are here. Once.
+    pub fn listen(&self, listener: impl Fn(&UserId, State) + Send + Sync + 'static) {
+        let inner = self.inner.lock();
+        for (user, _) in inner.roll.users() {
+            listener(user, self.shown(user, inner.state(user)));
+        }
+        if self.listener.set(Box::new(listener)).is_err() {
+            tracing::error!("presence has a listener already");
+        }
+    }
+
+    /// A session of a user begins.
+    pub fn attend(self: &Arc<Presence>, user: &UserId, state: State) -> Attendance {
+        let session = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
+        self.inner.lock().local.set(user, session, state);
+        self.news.notify_one();
+        Attendance {
+            presence: self.clone(),
+            user: user.clone(),
+            session,
+            watch: None,
+        }
+    }
+
+    /// Somebody is here who holds no connection. It holds for [`Config::heartbeat_ms`].
+    pub fn beat(&self, user: &UserId, state: State) {
+        let now = self.elapsed_ms();
+        let mut inner = self.inner.lock();
+        inner.local.beat(user, state, now, self.config.heartbeat_ms);
+        drop(inner);
+        self.news.notify_one();
+    }
+
+    /// How somebody is, as a viewer sees it; as they are for the backend, which is no viewer.
+    pub fn seen(&self, viewer: Option<&UserId>, user: &UserId) -> Result<Seen, ReadError> {
+        let inner = self.inner.lock();
+        let rows = self.projections.read();
+        match viewer {
+            Some(viewer) => Ok(self.see(&rows, (&inner.roll, &inner.before), viewer, user)),
+            None => Ok(Seen {
+                user: user.clone(),
+                state: inner.state(user),
+                seen_ms: read::seen_ms(&rows, user)?,
+            }),
+        }
+    }
+
+    /// How presence is kept.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How many users are here, on all nodes, the invisible included.
+    pub fn online(&self) -> usize {
+        self.inner.lock().roll.len()
+    }
+
+    /// How many watches this node has.
+    pub fn watches(&self) -> usize {
+        self.inner.lock().watching.len()
+    }
+
+    /// Follows what the journal says of visibility, blocks and contacts, after it is folded.
+    pub(crate) fn folded(&self, commit: &Commit) {
+        for (_, batch, event) in commit.events() {
+            let Stream::User(actor) = &batch.stream else {
+                continue;
+            };
+            match event {
+                Event::VisibilityChanged { .. } => self.look_again(&[actor]),
+                Event::UserBlocked { user } | Event::UserUnblocked { user } => {
+                    self.look_again(&[actor, user]);
+                }
+                Event::ContactAdded { user } | Event::ContactRemoved { user } => {
+                    self.contact_changed(actor, user);
+                    self.contact_changed(user, actor);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn look_again(&self, users: &[&UserId]) {
+        let mut inner = self.inner.lock();
+        for user in users {
+            inner.watching.changed(user);
+            if let Some(listener) = self.listener.get() {
+                listener(user, self.shown(user, inner.state(user)));
+            }
+        }
+        drop(inner);
+        self.due.notify_one();
+    }
+
+    fn contact_changed(&self, user: &UserId, other: &UserId) {
+        let row = rows::get(
+            &self.projections.read(),
+            Table::Users,
+            &rows::contact(user, other),
+        );
+        let row: rows::Contact = match row {
+            Ok(row) => row.unwrap_or_default(),
+            Err(error) => {
+                tracing::error!(%error, "a contact could not be read for presence");
+                return;
+            }
+        };
+        let mut inner = self.inner.lock();
+        for id in inner.watching.rosters_of(user) {
+            if row.added && row.adds {
+                inner.watching.add(id, Why::Roster, other);
+            } else {
+                inner.watching.remove(id, Why::Roster, other);
+            }
+        }
+        drop(inner);
+        self.due.notify_one();
+    }
+
+    /// Both have added each other, and neither blocks the other.
+    fn contacts(&self, user: &UserId) -> Result<Vec<UserId>, ReadError> {
+        let rows = self.projections.read();
+        let viewer = read::Viewer::load(&rows, user)?;
+        let (contacts, _) = read::contacts(&rows, &viewer, "", usize::MAX)?;
+        let both = contacts
+            .into_iter()
+            .filter(|with| with.contact.added && with.contact.adds);
+        Ok(both.map(|with| with.user).collect())
+    }
+
+    /// How somebody looks to those who may see them.
+    fn shown(&self, user: &UserId, state: State) -> State {
+        if self.projections.is_invisible(user) {
+            State::Offline
+        } else {
+            state
+        }
+    }
+
+    fn see(
+        &self,
+        rows: &Snapshot<'_>,
+        (roll, before): (&Roll, &Option<(Roll, Instant)>),
+        viewer: &UserId,
+        user: &UserId,
+    ) -> Seen {
+        let before = before.as_ref();
+        let before = before.map_or(State::Offline, |(roll, _)| roll.state(user));
+        let is = roll.state(user).max(before);
+        let blocks = |one: &UserId, other: &UserId| {
+            let row = rows::Rows::get(rows, Table::Users, &rows::blocks(one, other));
+            // What cannot be read is not shown.
+            row.map_or(true, |row| row.is_some())
+        };
+        let unseen = viewer != user && (blocks(user, viewer) || blocks(viewer, user));
+        let state = match viewer == user {
+            true => is,
+            false if unseen => State::Offline,
+            false => self.shown(user, is),
+        };
+        let seen_ms = match state {
+            State::Offline if !unseen => read::seen_ms(rows, user).unwrap_or_default(),
+            _ => 0,
+        };
+        Seen {
+            user: user.clone(),
+            state,
+            seen_ms,
+        }
+    }
+
+    /// Folds a record of the lane, whose `as_of` is folded.
+    fn fold(&self, record: &Record) {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        let changes = inner.roll.apply(record);
+        let is_own = record.node == inner.incarnation;
+        for change in &changes {
+            let before = inner.before.as_ref();
+            if before.is_some_and(|(roll, _)| roll.state(&change.user) > change.state) {
+                // Not until what was known before the lane was lost is out of date.
+                continue;
+            }
+            inner.watching.changed(&change.user);
+            if let Some(listener) = self.listener.get() {
+                listener(&change.user, self.shown(&change.user, change.state));
+            }
+            if is_own && change.state == State::Offline {
+                self.record_seen(
+                    &change.user,
+                    record.at_ms.saturating_sub(self.config.grace_ms),
+                );
+            }
+        }
+        let lost = record.said.contains(&Said::Lost(inner.incarnation));
+        if lost {
+            // Somebody had not heard of this node for long: what it had said counts no more.
+            tracing::warn!("this node was taken for gone: it says again who is here");
+            inner.incarnation = fresh_id(&*self.random);
+            inner.local.say_all();
+            self.news.notify_one();
+        }
+        if !changes.is_empty() {
+            self.due.notify_one();
+        }
+    }
+
+    /// The lane has lost what it held: everybody is said again. Until the grace is over those whom it held
+    /// count as here.
+    fn lane_lost(&self) {
+        let mut inner = self.inner.lock();
+        let grace = Duration::from_millis(self.config.grace_ms);
+        let roll = std::mem::take(&mut inner.roll);
+        inner.before = Some((roll, crate::clock::moment() + grace));
+        inner.local.say_all();
+        drop(inner);
+        self.news.notify_one();
+    }
+
+    /// Lets go of what was known before the lane was lost, once its time is up.
+    fn let_go(&self) {
+        let mut inner = self.inner.lock();
+        let now = crate::clock::moment();
+        if inner.before.as_ref().is_none_or(|(_, until)| now < *until) {
+            return;
+        }
+        let Some((before, _)) = inner.before.take() else {
+            return;
+        };
+        for (user, was) in before.users() {
+            let is = inner.roll.state(user);
+            if is < was {
+                inner.watching.changed(user);
+                if let Some(listener) = self.listener.get() {
+                    listener(user, self.shown(user, is));
+                }
+            }
+        }
+        drop(inner);
+        self.due.notify_one();
+    }
+
+    /// Records when somebody was here last, unless they are invisible.
+    pub fn record_seen(&self, user: &UserId, at_ms: u64) {
+        self.handler.submit(Submission {
+            actor: user.clone(),
+            command: Command::User(UserCommand::RecordSeen { at_ms }),
+            id: None,
+            happened_ms: None,
+            known: 0,
+            chain: None,
+            reply: Box::new(|_| {}),
+        });
+    }
+
+    /// Milliseconds of a clock that only goes forward.
+    fn elapsed_ms(&self) -> u64 {
+        let elapsed = crate::clock::moment() - self.began;
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn fresh_id(random: &dyn ring::rand::SecureRandom) -> Uuid {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes).expect("the system has randomness");
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}

@@ -1,0 +1,302 @@
+//! The presence of a node, running: it follows the lane, says who is here, and tells those who watch.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use hashbrown::HashMap;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{
+    Presence,
+    record::{Record, Said, State},
+    watch::Seen,
+};
+use crate::{
+    cluster::Cluster,
+    domain::UserId,
+    log::{Append, AppendError, EventLog, Lane, Position, ReadError, Shard},
+};
+
+/// What comes together is said together.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// Watches are told at most so often.
+const TELL_EVERY: Duration = Duration::from_millis(15);
+
+/// Whoever could not be told is tried again after so long.
+const TRY_AGAIN: Duration = Duration::from_millis(50);
+
+/// Pause after a failure.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// How often it is looked who has fallen silent.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Users said in one record at most.
+const SAID: usize = 2_000;
+
+impl Presence {
+    /// Runs until told to stop.
+    pub(crate) async fn run(
+        &self,
+        log: &dyn EventLog,
+        cluster: Option<&Cluster>,
+        stopping: &AtomicBool,
+    ) {
+        let running = async {
+            tokio::join!(
+                self.follow(log),
+                self.speak(log),
+                self.tell(),
+                self.look_after(log, cluster)
+            );
+        };
+        tokio::select! {
+            () = running => {}
+            () = stopped(stopping) => {}
+        }
+    }
+
+    /// Folds the lane.
+    async fn follow(&self, log: &dyn EventLog) {
+        // Nobody is shown before everything is folded that was recorded when this began.
+        self.journal_folded(log).await;
+        let mut at = Position::START;
+        loop {
+            let mut tail = match log.tail(Lane::Presence, at).await {
+                Ok(tail) => tail,
+                Err(ReadError::Lost) => {
+                    self.lane_lost();
+                    at = Position::START;
+                    tokio::time::sleep(GATHER).await;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the presence lane cannot be followed, trying again");
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+            };
+            loop {
+                let records = match tail.next().await {
+                    Ok(records) => records,
+                    Err(ReadError::Lost) => {
+                        tracing::warn!(
+                            "the presence lane was lost: all nodes say again who is here"
+                        );
+                        self.lane_lost();
+                        at = Position::START;
+                        break;
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "the presence lane cannot be read, trying again");
+                        tokio::time::sleep(RETRY).await;
+                        break;
+                    }
+                };
+                for record in records {
+                    at = record.position;
+                    match Record::decode(&record.payload) {
+                        Ok(said) => {
+                            self.projections.reached(said.as_of).await;
+                            self.fold(&said);
+                        }
+                        Err(error) => {
+                            tracing::error!(position = %record.position, %error, "a record of the presence lane is passed over");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until everything is folded that the journal holds now, and says which position that is.
+    async fn journal_folded(&self, log: &dyn EventLog) -> u64 {
+        loop {
+            match log.head(Lane::Journal).await {
+                Ok(Position(head)) => {
+                    self.projections.reached(head).await;
+                    return head;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the journal does not say where it ends, trying again");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    /// Says who is here.
+    async fn speak(&self, log: &dyn EventLog) {
+        let shard = self.shard(log);
+        let mut last = Position::START;
+        loop {
+            let next = self.inner.lock().local.next_look();
+            let wait = next.map_or(LOOK, |at| {
+                Duration::from_millis(at.saturating_sub(self.elapsed_ms())).min(LOOK)
+            });
+            tokio::select! {
+                () = self.news.notified() => tokio::time::sleep(GATHER).await,
+                () = tokio::time::sleep(wait) => {}
+            }
+            let now = self.elapsed_ms();
+            let said = self.inner.lock().local.take(now);
+            let mut said = said.into_iter().peekable();
+            while said.peek().is_some() {
+                let some: Vec<(UserId, State)> = said.by_ref().take(SAID).collect();
+                // Whether they are invisible is in the journal, perhaps since a moment.
+                let as_of = if some.iter().any(|(_, state)| *state != State::Offline) {
+                    self.journal_folded(log).await
+                } else {
+                    self.projections.cursor()
+                };
+                let words = some
+                    .iter()
+                    .map(|(user, state)| Said::Is(user.clone(), *state));
+                let incarnation = self.inner.lock().incarnation;
+                let record = self.record(incarnation, as_of, words.collect());
+                if !self.append(log, shard, &mut last, &record).await {
+                    self.unsaid(some.into_iter().chain(said).collect());
+                    self.news.notify_one();
+                    tokio::time::sleep(RETRY).await;
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Declares nodes gone that nobody has heard of for the grace.
+    async fn look_after(&self, log: &dyn EventLog, cluster: Option<&Cluster>) {
+        let shard = self.shard(log);
+        let grace = Duration::from_millis(self.config.grace_ms);
+        let mut last = Position::START;
+        let mut heard: HashMap<Uuid, Instant> = HashMap::new();
+        let mut tick = tokio::time::interval(LOOK);
+        loop {
+            tick.tick().await;
+            self.let_go();
+            let now = crate::clock::moment();
+            let own = {
+                let inner = self.inner.lock();
+                // Who has no users here any more need not be declared gone.
+                heard.retain(|node, _| inner.roll.nodes().any(|(known, _)| known == *node));
+                for (node, _) in inner.roll.nodes() {
+                    heard.entry(node).or_insert(now);
+                }
+                inner.incarnation
+            };
+            if let Some(cluster) = cluster {
+                cluster.announce_presence(own);
+                match cluster.presences() {
+                    Some(here) => heard
+                        .iter_mut()
+                        .filter(|(node, _)| here.contains(*node))
+                        .for_each(|(_, at)| *at = now),
+                    // Who hears nobody knows of nobody's silence.
+                    None => heard.values_mut().for_each(|at| *at = now),
+                }
+            }
+            let gone = heard
+                .iter()
+                .filter(|(node, at)| **node != own && now - **at >= grace);
+            let gone: Vec<Uuid> = gone.map(|(node, _)| *node).collect();
+            for node in gone {
+                tracing::info!(%node, "a node has gone, and with it its users");
+                let record = self.record(own, self.projections.cursor(), vec![Said::Lost(node)]);
+                if self.append(log, shard, &mut last, &record).await {
+                    heard.remove(&node);
+                }
+            }
+        }
+    }
+
+    /// Tells those who watch.
+    async fn tell(&self) {
+        loop {
+            self.due.notified().await;
+            loop {
+                if !self.tell_once() {
+                    break;
+                }
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+            tokio::time::sleep(TELL_EVERY).await;
+        }
+    }
+
+    /// These are still to be said, perhaps under another name.
+    fn unsaid(&self, said: Vec<(UserId, State)>) {
+        self.inner.lock().local.unsaid(said);
+    }
+
+    /// True when some could not be told.
+    fn tell_once(&self) -> bool {
+        let mut inner = self.inner.lock();
+        let inner = &mut *inner;
+        let rows = self.projections.read();
+        let states = (&inner.roll, &inner.before);
+        let see =
+            |viewer: &UserId, user: &UserId| -> Seen { self.see(&rows, states, viewer, user) };
+        inner
+            .watching
+            .tell(|to| to.takes_presence(), see, |to, diff| to.presence(diff));
+        inner.watching.is_due()
+    }
+
+    fn record(&self, node: Uuid, as_of: u64, said: Vec<Said>) -> Record {
+        Record {
+            node,
+            as_of,
+            at_ms: self.clock.now_ms(),
+            said,
+        }
+    }
+
+    /// Where this node writes. Several nodes write to one shard now and then: then one of them tries again.
+    fn shard(&self, log: &dyn EventLog) -> Shard {
+        let hash = self.inner.lock().incarnation.as_u128() as u64;
+        log.identity().shard_of(hash)
+    }
+
+    /// Appends a record, behind whatever others have appended. False when it cannot be done at present; then
+    /// it may have been done all the same, which does no harm.
+    async fn append(
+        &self,
+        log: &dyn EventLog,
+        shard: Shard,
+        last: &mut Position,
+        record: &Record,
+    ) -> bool {
+        let payload: bytes::Bytes = record.encode().into();
+        let id = super::fresh_id(&*self.random);
+        loop {
+            let append = Append {
+                lane: Lane::Presence,
+                shard,
+                expected: *last,
+                id,
+                payload: payload.clone(),
+            };
+            match log.append(append).await {
+                Ok(position) => {
+                    *last = position;
+                    return true;
+                }
+                Err(AppendError::Conflict { last: now }) => *last = now,
+                Err(error) => {
+                    tracing::debug!(%error, "the presence lane cannot be written, trying again");
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+async fn stopped(stopping: &AtomicBool) {
+    while !stopping.load(Ordering::Relaxed) {
+        tokio::time::sleep(RETRY).await;
+    }
+}

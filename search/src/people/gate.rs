@@ -1,0 +1,64 @@
+//! Who must not be found, whatever fits: deleted documents, hidden people, who the viewer excludes.
+
+use tantivy::DocId;
+use tantivy::fastfield::AliveBitSet;
+
+/// Asked for one document after the other, ascending.
+pub(super) struct Gate<'a> {
+    alive: Option<&'a AliveBitSet>,
+    barred: [Cursor<'a>; 2],
+}
+
+impl<'a> Gate<'a> {
+    pub(super) fn new(
+        alive: Option<&'a AliveBitSet>,
+        hidden: &'a [DocId],
+        excluded: &'a [DocId],
+    ) -> Gate<'a> {
+        Gate {
+            alive,
+            barred: [Cursor { docs: hidden }, Cursor { docs: excluded }],
+        }
+    }
+
+    #[inline]
+    pub(super) fn lets_through(&mut self, doc: DocId) -> bool {
+        self.alive.is_none_or(|alive| alive.is_alive(doc))
+            && !self.barred.iter_mut().any(|cursor| cursor.contains(doc))
+    }
+}
+
+/// What is left of an ascending list.
+struct Cursor<'a> {
+    docs: &'a [DocId],
+}
+
+impl Cursor<'_> {
+    #[inline]
+    fn contains(&mut self, doc: DocId) -> bool {
+        match self.docs.first() {
+            None => false,
+            Some(first) if *first >= doc => *first == doc,
+            Some(_) => {
+                self.docs = &self.docs[self.docs.partition_point(|barred| *barred < doc)..];
+                self.docs.first() == Some(&doc)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_on_a_list_gets_through() {
+        let hidden: Vec<DocId> = (0..1_000).filter(|doc| doc % 7 == 0).collect();
+        let excluded = [3, 4, 14, 999];
+        let mut gate = Gate::new(None, &hidden, &excluded);
+        for doc in (0..1_000).filter(|doc| doc % 3 != 1) {
+            let wanted = doc % 7 != 0 && !excluded.contains(&doc);
+            assert_eq!(gate.lets_through(doc), wanted, "{doc}");
+        }
+    }
+}

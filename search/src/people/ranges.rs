@@ -1,0 +1,290 @@
+//! Documents found by ranges of terms: the beginning of a word, the cells around a place. All of them are
+//! put into a bitset first; a place is measured only when a query looks at its document.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tantivy::columnar::Column;
+use tantivy::query::{ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight};
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{DocId, DocSet, Score, SeekDangerResult, SegmentReader, TERMINATED, TantivyError};
+
+use super::geo::{self, Origin};
+use crate::profile::GeoPoint;
+
+/// Most words that one beginning stands for, in each segment; beyond, the first in the alphabet.
+pub const MAX_EXPANSIONS: usize = 4_096;
+
+/// Measures the place of a document.
+#[derive(Clone)]
+struct Within {
+    column: String,
+    origin: Origin,
+    haversine: f64,
+}
+
+/// Finds whoever has a term in one of several ranges.
+#[derive(Clone)]
+pub(super) struct RangesQuery {
+    field: Field,
+    /// From, included, to, excluded; no end means that it goes on to the last.
+    ranges: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    within: Option<Within>,
+    score: Score,
+    /// Set when there were more terms than are looked at.
+    cut: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for RangesQuery {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Ranges({:?}, {})", self.field, self.ranges.len())
+    }
+}
+
+impl RangesQuery {
+    /// Words that begin so; each scores `score`.
+    pub(super) fn prefix(
+        field: Field,
+        begin: &str,
+        score: Score,
+        cut: &Arc<AtomicBool>,
+    ) -> RangesQuery {
+        let from = begin.as_bytes().to_vec();
+        // The first that does not begin so any more. Bytes of UTF-8 are never 0xFF.
+        let to = from
+            .split_last()
+            .map(|(last, front)| [front, &[last + 1]].concat());
+        RangesQuery {
+            field,
+            ranges: vec![(from, to)],
+            within: None,
+            score,
+            cut: Arc::clone(cut),
+        }
+    }
+
+    /// Places within a distance.
+    pub(super) fn near(field: Field, column: &str, at: GeoPoint, within_m: f64) -> RangesQuery {
+        let ranges = geo::cover(at, within_m)
+            .into_iter()
+            .map(|(from, to)| {
+                (
+                    from.to_be_bytes().to_vec(),
+                    Some((to + 1).to_be_bytes().to_vec()),
+                )
+            })
+            .collect();
+        RangesQuery {
+            field,
+            ranges,
+            within: Some(Within {
+                column: column.to_owned(),
+                origin: Origin::new(at),
+                haversine: geo::haversine_of(within_m),
+            }),
+            score: 0.0,
+            cut: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    fn documents(&self, reader: &SegmentReader) -> tantivy::Result<(Documents, u32)> {
+        let mut documents = Documents::new(reader.max_doc());
+        let inverted = reader.inverted_index(self.field)?;
+        // Cells are bounded by their cover, words are not.
+        let mut left = if self.within.is_some() {
+            usize::MAX
+        } else {
+            MAX_EXPANSIONS
+        };
+        let mut count = 0;
+        for (from, to) in &self.ranges {
+            let mut range = inverted.terms().range().ge(from);
+            if let Some(to) = to {
+                range = range.lt(to);
+            }
+            let mut terms = range.into_stream()?;
+            while terms.advance() {
+                if left == 0 {
+                    self.cut.store(true, Ordering::Relaxed);
+                    break;
+                }
+                left -= 1;
+                let mut postings = inverted
+                    .read_block_postings_from_terminfo(terms.value(), IndexRecordOption::Basic)?;
+                while !postings.docs().is_empty() {
+                    for doc in postings.docs() {
+                        count += u32::from(documents.insert(*doc));
+                    }
+                    postings.advance();
+                }
+            }
+        }
+        Ok((documents, count))
+    }
+}
+
+impl Query for RangesQuery {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(RangesWeight(self.clone())))
+    }
+}
+
+struct RangesWeight(RangesQuery);
+
+impl Weight for RangesWeight {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let (documents, count) = self.0.documents(reader)?;
+        let measure = match &self.0.within {
+            None => None,
+            Some(within) => Some(Measure {
+                places: reader.fast_fields().u64(&within.column)?,
+                origin: within.origin,
+                haversine: within.haversine,
+            }),
+        };
+        let docset = Checked::new(documents, count, measure);
+        Ok(Box::new(ConstScorer::new(docset, boost * self.0.score)))
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        let mut scorer = self.scorer(reader, 1.0)?;
+        if scorer.seek(doc) != doc {
+            return Err(TantivyError::InvalidArgument(format!(
+                "document {doc} does not match"
+            )));
+        }
+        Ok(Explanation::new("ranges of terms", scorer.score()))
+    }
+}
+
+/// A set of documents.
+struct Documents {
+    words: Vec<u64>,
+}
+
+impl Documents {
+    fn new(documents: u32) -> Documents {
+        Documents {
+            words: vec![0; documents.div_ceil(64) as usize],
+        }
+    }
+
+    /// Returns whether it is new.
+    fn insert(&mut self, doc: DocId) -> bool {
+        let word = &mut self.words[(doc / 64) as usize];
+        let before = *word;
+        *word |= 1 << (doc % 64);
+        *word != before
+    }
+
+    fn contains(&self, doc: DocId) -> bool {
+        self.words
+            .get((doc / 64) as usize)
+            .is_some_and(|word| word & (1 << (doc % 64)) != 0)
+    }
+
+    /// The first from `doc` on.
+    fn next(&self, doc: DocId) -> DocId {
+        let index = (doc / 64) as usize;
+        let Some(first) = self.words.get(index) else {
+            return TERMINATED;
+        };
+        let first = first & (u64::MAX << (doc % 64));
+        if first != 0 {
+            return index as u32 * 64 + first.trailing_zeros();
+        }
+        let rest = &self.words[index + 1..];
+        match rest.iter().position(|word| *word != 0) {
+            Some(gap) => (index + 1 + gap) as u32 * 64 + rest[gap].trailing_zeros(),
+            None => TERMINATED,
+        }
+    }
+}
+
+struct Measure {
+    places: Column<u64>,
+    origin: Origin,
+    haversine: f64,
+}
+
+/// A bitset of which each document is checked when somebody stands on it.
+struct Checked {
+    documents: Documents,
+    count: u32,
+    measure: Option<Measure>,
+    doc: DocId,
+}
+
+impl Checked {
+    fn new(documents: Documents, count: u32, measure: Option<Measure>) -> Checked {
+        let mut checked = Checked {
+            documents,
+            count,
+            measure,
+            doc: 0,
+        };
+        checked.doc = checked.from(0);
+        checked
+    }
+
+    fn fits(&self, doc: DocId) -> bool {
+        self.measure.as_ref().is_none_or(|measure| {
+            measure
+                .places
+                .values_for_doc(doc)
+                .any(|place| measure.origin.is_within(place, measure.haversine))
+        })
+    }
+
+    /// The first from `doc` on that fits.
+    fn from(&self, doc: DocId) -> DocId {
+        let mut doc = self.documents.next(doc);
+        while doc != TERMINATED && !self.fits(doc) {
+            doc = self.documents.next(doc + 1);
+        }
+        doc
+    }
+}
+
+impl DocSet for Checked {
+    fn advance(&mut self) -> DocId {
+        if self.doc != TERMINATED {
+            self.doc = self.from(self.doc + 1);
+        }
+        self.doc
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        if target > self.doc {
+            self.doc = self.from(target);
+        }
+        self.doc
+    }
+
+    /// Looks at `target` alone: nobody is measured whom no other condition has found.
+    fn seek_danger(&mut self, target: DocId) -> SeekDangerResult {
+        if target >= TERMINATED {
+            return SeekDangerResult::SeekLowerBound(TERMINATED);
+        }
+        if self.documents.contains(target) && self.fits(target) {
+            self.doc = target;
+            SeekDangerResult::Found
+        } else {
+            SeekDangerResult::SeekLowerBound(target + 1)
+        }
+    }
+
+    fn doc(&self) -> DocId {
+        self.doc
+    }
+
+    fn size_hint(&self) -> u32 {
+        self.count
+    }
+
+    fn cost(&self) -> u64 {
+        // Measuring costs more than reading a posting.
+        u64::from(self.count) * if self.measure.is_some() { 2 } else { 1 }
+    }
+}

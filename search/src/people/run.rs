@@ -1,0 +1,244 @@
+//! The way of one search through the segments.
+
+use std::sync::Arc;
+
+use tantivy::query::{EmptyScorer, Scorer, Weight, intersect_scorers};
+use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet as _, Score, SegmentReader, TERMINATED};
+
+use super::bits::{AtomicBits, OnlineScorer};
+use super::facets::{Facets, SegmentFacets};
+use super::gate::Gate;
+use super::sort::Order;
+use super::top::{After, Found, Key, Top, score_below, value_of_score};
+use super::view::{SegmentView, View};
+use crate::query::Online;
+
+/// A search on its way through the segments.
+pub(super) struct Run<'a> {
+    pub(super) view: &'a View,
+    pub(super) excluded: &'a [Vec<DocId>],
+    pub(super) private: bool,
+    pub(super) away: bool,
+    pub(super) online: Online,
+    pub(super) order: &'a Order,
+    pub(super) weight: &'a dyn Weight,
+    pub(super) scores: bool,
+    pub(super) facet_columns: &'a [String],
+    pub(super) facets: Facets,
+    pub(super) top: Top,
+    pub(super) count: u64,
+    pub(super) exact: bool,
+    /// Whether ties have to be in order although the query is pruned.
+    pub(super) ordered: bool,
+}
+
+impl<'a> Run<'a> {
+    fn segments(
+        &self,
+    ) -> impl Iterator<Item = (usize, &'a SegmentReader, &'a SegmentView)> + use<'a> {
+        let readers = self.view.searcher.segment_readers().iter();
+        let views = self.view.segments.iter();
+        readers
+            .zip(views)
+            .enumerate()
+            .map(|(at, (reader, view))| (at, reader, view.as_ref()))
+    }
+
+    fn gate(&self, at: usize, reader: &'a SegmentReader, segment: &'a SegmentView) -> Gate<'a> {
+        let hidden: &[DocId] = if self.private { &[] } else { &segment.hidden };
+        let excluded = self.excluded.get(at).map_or(&[][..], Vec::as_slice);
+        Gate::new(reader.alive_bitset(), hidden, excluded)
+    }
+
+    fn bits<'b>(&self, segment: &'b SegmentView) -> &'b Arc<AtomicBits> {
+        if self.away {
+            &segment.online.reachable
+        } else {
+            &segment.online.available
+        }
+    }
+
+    pub(super) fn online_count(&self) -> u64 {
+        let segments = self.view.segments.iter();
+        segments
+            .map(|segment| u64::from(self.bits(segment).count()))
+            .sum()
+    }
+
+    /// The query, asked only about who is online.
+    fn led(
+        &self,
+        reader: &SegmentReader,
+        segment: &SegmentView,
+    ) -> tantivy::Result<Box<dyn Scorer>> {
+        let online = self.bits(segment);
+        if online.count() == 0 {
+            return Ok(Box::new(EmptyScorer));
+        }
+        let scorer = self.weight.scorer(reader, 1.0)?;
+        let online: Box<dyn Scorer> = Box::new(OnlineScorer::new(Arc::clone(online)));
+        Ok(intersect_scorers(vec![scorer, online], reader.num_docs()))
+    }
+
+    /// Everyone who fits.
+    pub(super) fn all(&mut self) -> tantivy::Result<()> {
+        for (at, reader, segment) in self.segments() {
+            let mut scorer = match self.online {
+                Online::Only => self.led(reader, segment)?,
+                Online::First | Online::Any => self.weight.scorer(reader, 1.0)?,
+            };
+            if scorer.doc() == TERMINATED {
+                continue;
+            }
+            let mut gate = self.gate(at, reader, segment);
+            let first = (self.online == Online::First).then(|| Arc::clone(self.bits(segment)));
+            let mut facets = SegmentFacets::new(reader, self.facet_columns)?;
+            let order = self.order.of_segment(reader)?;
+            let (top, count) = (&mut self.top, &mut self.count);
+            let mut take = |doc: DocId, score: Option<Score>| {
+                if !gate.lets_through(doc) {
+                    return;
+                }
+                *count += 1;
+                facets.count(doc);
+                let online = first.as_ref().is_some_and(|bits| bits.contains(doc));
+                let value = match score {
+                    Some(score) => {
+                        Some(value_of_score(score)).filter(|value| top.wants(online, *value))
+                    }
+                    None => order.value(doc, online, top),
+                };
+                if let Some(value) = value {
+                    let tie = segment.keys[doc as usize];
+                    top.add(Found {
+                        key: Key { online, value, tie },
+                        segment: at,
+                        doc,
+                    });
+                }
+            };
+            if self.scores {
+                while scorer.doc() != TERMINATED {
+                    let score = scorer.score();
+                    take(scorer.doc(), Some(score));
+                    scorer.advance();
+                }
+            } else {
+                let mut buffer = [0; COLLECT_BLOCK_BUFFER_LEN];
+                loop {
+                    let filled = scorer.fill_buffer(&mut buffer);
+                    for doc in &buffer[..filled] {
+                        take(*doc, None);
+                    }
+                    if filled < buffer.len() {
+                        break;
+                    }
+                }
+            }
+            self.facets.add(facets)?;
+        }
+        Ok(())
+    }
+
+    /// The best, by words alone.
+    pub(super) fn pruned(&mut self, lead: bool, after: Option<&After>) -> tantivy::Result<()> {
+        self.ordered = after.is_some_and(After::is_ordered);
+        match self.online {
+            Online::Any => self.pruned_pass(None, false, false),
+            Online::Only if lead => self.led_pass(false),
+            Online::Only => self.pruned_pass(Some(true), false, false),
+            Online::First => {
+                // An earlier page may have come to those who are not online.
+                if after.is_none_or(|after| after.key.online) {
+                    if lead {
+                        self.led_pass(true)?
+                    } else {
+                        self.pruned_pass(Some(true), true, false)?
+                    }
+                } else {
+                    self.exact = false;
+                }
+                if self.top.worst().is_some() {
+                    self.exact = false;
+                    return Ok(());
+                }
+                self.pruned_pass(Some(false), false, after.is_some())
+            }
+        }
+    }
+
+    fn led_pass(&mut self, online: bool) -> tantivy::Result<()> {
+        for (at, reader, segment) in self.segments() {
+            let mut scorer = self.led(reader, segment)?;
+            let mut gate = self.gate(at, reader, segment);
+            while scorer.doc() != TERMINATED {
+                let doc = scorer.doc();
+                if gate.lets_through(doc) {
+                    self.count += 1;
+                    let value = value_of_score(scorer.score());
+                    if self.top.wants(online, value) {
+                        let tie = segment.keys[doc as usize];
+                        self.top.add(Found {
+                            key: Key { online, value, tie },
+                            segment: at,
+                            doc,
+                        });
+                    }
+                }
+                scorer.advance();
+            }
+        }
+        Ok(())
+    }
+
+    /// `only` lets just those through who are online, or just those who were not found by a pass for who
+    /// is; that pass found everybody unless this goes on from an earlier page, where it was made `again`.
+    fn pruned_pass(
+        &mut self,
+        only: Option<bool>,
+        online: bool,
+        again: bool,
+    ) -> tantivy::Result<()> {
+        self.exact = false;
+        for (at, reader, segment) in self.segments() {
+            let bits = self.bits(segment);
+            let mut gate = self.gate(at, reader, segment);
+            let ordered = self.ordered;
+            let (top, count) = (&mut self.top, &mut self.count);
+            let bound = |top: &Top| match top.worst() {
+                // Who ties with the worst is looked at only when ties have to be in order.
+                Some(worst) if worst.online == online && ordered => score_below(worst.value),
+                Some(worst) if worst.online == online => score_below(worst.value + 1),
+                // All places are taken by better ones.
+                Some(worst) if worst.online => Score::MAX,
+                _ => Score::MIN,
+            };
+            let mut threshold = bound(top);
+            self.weight
+                .for_each_pruning(threshold, reader, &mut |doc, score| {
+                    let wanted = match only {
+                        None => true,
+                        Some(true) => bits.contains(doc),
+                        // Who changed since the pass before is neither repeated nor left out.
+                        Some(false) => (!again || !bits.contains(doc)) && !top.contains(at, doc),
+                    };
+                    if !wanted || !gate.lets_through(doc) {
+                        return threshold;
+                    }
+                    *count += 1;
+                    let value = value_of_score(score);
+                    if top.wants(online, value) {
+                        let tie = segment.keys[doc as usize];
+                        top.add(Found {
+                            key: Key { online, value, tie },
+                            segment: at,
+                            doc,
+                        });
+                        threshold = bound(top);
+                    }
+                    threshold
+                })?;
+        }
+        Ok(())
+    }
+}
