@@ -9,7 +9,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::Arc,
 };
 
@@ -237,6 +237,15 @@ impl Drop for Arrival {
     }
 }
 
+/// What connections of an address are counted under: an IPv4 address is one customer's, and of IPv6 the first 64
+/// bits are, all of which one machine may use.
+pub(crate) fn counted(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address => address,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -245,6 +254,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn of_ipv6_the_network_is_counted() {
+        let of = |text: &str| counted(text.parse().expect("an address")).to_string();
+        assert_eq!(of("192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("2001:db8:1:3::1"), "2001:db8:1:3::");
+    }
 
     #[test]
     fn places_are_counted_in_all_and_by_address_and_given_back() {

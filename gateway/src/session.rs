@@ -35,7 +35,7 @@ use tidings_protocol::{
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
-    arrivals::{Arrival, Arrivals},
+    arrivals::{Arrival, Arrivals, counted},
     auth::{Authenticator, Identity},
     config::Limits,
     metrics::Metrics,
@@ -154,8 +154,7 @@ impl Gateway {
     /// Takes a place for a connection that has just arrived, to be kept as long as it is there. `None`:
     /// it is to be dropped.
     pub(crate) fn arrive(&self, address: IpAddr) -> Option<Arrival> {
-        let address = address.to_canonical();
-        let arrival = self.arrivals.arrive(address);
+        let arrival = self.arrivals.arrive(counted(address));
         if arrival.is_none() {
             tracing::debug!(%address, "a connection too many");
             self.metrics.close(CloseCode::TooManyConnections);
@@ -165,7 +164,7 @@ impl Gateway {
 
     /// Whether a connection is to show that it comes from where it says before it gets a place.
     pub(crate) fn doubts(&self, address: IpAddr) -> bool {
-        self.connections() > 1_000 || self.arrivals.is_doubtful(address.to_canonical())
+        self.connections() > 1_000 || self.arrivals.is_doubtful(counted(address))
     }
 
     /// Takes on a connection that carries frames. `Err`: it is to be closed at once, with this code and last frame.
@@ -185,7 +184,7 @@ impl Gateway {
             let after = self.jitter_ms(self.limits.drain_ms);
             return refuse(CloseCode::Draining, "the server is stopping", after);
         }
-        let from_address = open.by_address.get(&address).copied().unwrap_or(0);
+        let from_address = open.by_address.get(&counted(address)).copied().unwrap_or(0);
         if open.connections.len() >= self.limits.connections {
             let after = 1_000 + self.jitter_ms(4_000);
             return refuse(
@@ -213,7 +212,7 @@ impl Gateway {
             session: std::sync::OnceLock::new(),
         });
         open.connections.insert(id, shared.clone());
-        *open.by_address.entry(address).or_default() += 1;
+        *open.by_address.entry(counted(address)).or_default() += 1;
         self.metrics.connections[transport as usize].fetch_add(1, Ordering::Relaxed);
         self.metrics.opened[transport as usize].fetch_add(1, Ordering::Relaxed);
         let accepted = Instant::now();
@@ -324,7 +323,7 @@ impl Drop for Session {
         let gateway = &self.shared.gateway;
         let mut open = gateway.open.lock();
         open.connections.remove(&self.id);
-        decrement(&mut open.by_address, &self.address);
+        decrement(&mut open.by_address, &counted(self.address));
         let at = self.transport as usize;
         if let Some(user) = self.shared.user.get() {
             decrement(&mut open.by_user, user);

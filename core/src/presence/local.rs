@@ -137,6 +137,15 @@ impl Local {
         said
     }
 
+    /// Everybody who has been said to be here, as they were said to be.
+    pub fn said(&self) -> Vec<(UserId, State)> {
+        let here = self
+            .users
+            .iter()
+            .filter(|(_, own)| own.said != State::Offline);
+        here.map(|(user, own)| (user.clone(), own.said)).collect()
+    }
+
     /// These could not be said: they are still to be.
     pub fn unsaid(&mut self, said: Vec<(UserId, State)>) {
         for (user, state) in said {

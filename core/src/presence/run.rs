@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -34,6 +34,10 @@ const RETRY: Duration = Duration::from_millis(200);
 
 /// How often it is looked who has fallen silent.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How often everybody is said again: the lane keeps only its newest records, and whoever begins to follow it
+/// is to find all who are here.
+const SAY_AGAIN: Duration = Duration::from_secs(300);
 
 /// Users said in one record at most.
 const SAID: usize = 2_000;
@@ -133,6 +137,7 @@ impl Presence {
     async fn speak(&self, log: &dyn EventLog) {
         let shard = self.shard(log);
         let mut last = Position::START;
+        let mut said_all = crate::clock::moment();
         loop {
             let next = self.inner.lock().local.next_look();
             let wait = next.map_or(LOOK, |at| {
@@ -143,7 +148,13 @@ impl Presence {
                 () = tokio::time::sleep(wait) => {}
             }
             let now = self.elapsed_ms();
-            let said = self.inner.lock().local.take(now);
+            let mut said = self.inner.lock().local.take(now);
+            if said_all.elapsed() >= SAY_AGAIN {
+                said_all = crate::clock::moment();
+                let known: HashSet<UserId> = said.iter().map(|(user, _)| user.clone()).collect();
+                let again = self.inner.lock().local.said().into_iter();
+                said.extend(again.filter(|(user, _)| !known.contains(user)));
+            }
             let mut said = said.into_iter().peekable();
             while said.peek().is_some() {
                 let some: Vec<(UserId, State)> = said.by_ref().take(SAID).collect();

@@ -1,3 +1,5 @@
+//! The index of people against a naive evaluator.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;

@@ -24,6 +24,7 @@ fn a_reload_is_no_news_and_leaving_is_after_the_grace() {
     assert_eq!(told(&local.take(0)), [("ann", Available)]);
     local.close(&ann, SessionId(1), 1_000);
     assert_eq!(told(&local.take(1_000)), []);
+    assert_eq!(told(&local.said()), [("ann", Available)], "still");
     local.set(&ann, SessionId(2), Available);
     assert_eq!(told(&local.take(15_999)), []);
     assert_eq!(told(&local.take(16_000)), []);
@@ -31,7 +32,7 @@ fn a_reload_is_no_news_and_leaving_is_after_the_grace() {
     assert_eq!(local.next_look(), Some(35_000));
     assert_eq!(told(&local.take(34_999)), []);
     assert_eq!(told(&local.take(35_000)), [("ann", Offline)]);
-    assert!(local.is_empty());
+    assert!(local.is_empty() && local.said().is_empty());
 }
 
 #[test]
