@@ -26,7 +26,7 @@ use crate::{
     clock::SharedClock,
     commit::Commit,
     domain::{Command, Event, Stream, UserCommand, UserId},
-    handler::{Handler, Submission},
+    handler::{Answer, Handler, Submission},
     projections::{Projections, ReadError, Snapshot, Table, read, rows},
 };
 
@@ -385,7 +385,6 @@ impl Presence {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         let changes = inner.roll.apply(record);
-        let is_own = record.node == inner.incarnation;
         for change in &changes {
             let before = inner.before.as_ref();
             if before.is_some_and(|(roll, _)| roll.state(&change.user) > change.state) {
@@ -395,12 +394,6 @@ impl Presence {
             inner.watching.changed(&change.user);
             if let Some(listener) = self.listener.get() {
                 listener(&change.user, self.shown(&change.user, change.state));
-            }
-            if is_own && change.state == State::Offline {
-                self.record_seen(
-                    &change.user,
-                    record.at_ms.saturating_sub(self.config.grace_ms),
-                );
             }
         }
         let lost = record.said.contains(&Said::Lost(inner.incarnation));
@@ -451,8 +444,15 @@ impl Presence {
         self.due.notify_one();
     }
 
+    /// To be called before somebody becomes invisible: as far as others can see they leave, and who leaves
+    /// is shown to have done so a grace ago.
+    pub fn hides(&self, user: &UserId) {
+        let now_ms = self.clock.now_ms();
+        self.record_seen(user, now_ms.saturating_sub(self.config.grace_ms), |_| {});
+    }
+
     /// Records when somebody was here last, unless they are invisible.
-    pub fn record_seen(&self, user: &UserId, at_ms: u64) {
+    fn record_seen(&self, user: &UserId, at_ms: u64, reply: impl FnOnce(Answer) + Send + 'static) {
         self.handler.submit(Submission {
             actor: user.clone(),
             command: Command::User(UserCommand::RecordSeen { at_ms }),
@@ -460,7 +460,7 @@ impl Presence {
             happened_ms: None,
             known: 0,
             chain: None,
-            reply: Box::new(|_| {}),
+            reply: Box::new(reply),
         });
     }
 

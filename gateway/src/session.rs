@@ -540,7 +540,7 @@ impl Session {
                             Command::User(UserCommand::SetInvisible { invisible: true })
                         ) {
                             // As far as others can see they leave now.
-                            node.presence.record_seen(user, node.clock.now_ms());
+                            node.presence.hides(user);
                         }
                         let reply_to = shared.clone();
                         node.handler.submit(Submission {

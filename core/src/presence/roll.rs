@@ -49,6 +49,12 @@ impl Roll {
         if self.lost.contains(&record.node) {
             return changes;
         }
+        // Also where it says nothing but that it lives.
+        if let Some(number) = self.numbers.get(&record.node)
+            && let Some(node) = &mut self.nodes[*number as usize]
+        {
+            node.said_ms = node.said_ms.max(record.at_ms);
+        }
         for said in &record.said {
             match said {
                 Said::Is(user, state) => {
@@ -66,6 +72,30 @@ impl Roll {
     /// How somebody is: the best of where they are.
     pub fn state(&self, user: &str) -> State {
         self.users.get(user).map_or(State::Offline, Places::best)
+    }
+
+    /// How somebody is at other nodes than this one.
+    pub fn elsewhere(&self, user: &str, incarnation: Uuid) -> State {
+        let number = self.numbers.get(&incarnation).copied();
+        let is_other = |at: &u32| Some(*at) != number;
+        match self.users.get(user) {
+            None => State::Offline,
+            Some(Places::One(at, state)) if is_other(at) => *state,
+            Some(Places::One(..)) => State::Offline,
+            Some(Places::Several(places)) => {
+                let others = places.iter().filter(|(at, _)| is_other(at));
+                others.map(|(_, state)| *state).max().unwrap_or_default()
+            }
+        }
+    }
+
+    /// Who is here by an incarnation alone.
+    pub fn only_at(&self, incarnation: Uuid) -> Vec<UserId> {
+        let number = self.numbers.get(&incarnation);
+        let node = number.and_then(|number| self.nodes[*number as usize].as_ref());
+        let users = node.into_iter().flat_map(|node| &node.users);
+        let only = users.filter(|user| self.elsewhere(user, incarnation) == State::Offline);
+        only.cloned().collect()
     }
 
     /// Incarnations that have users here, and when each last said something, in milliseconds since 1970.
@@ -98,9 +128,6 @@ impl Roll {
 
     fn number(&mut self, incarnation: Uuid, at_ms: u64) -> u32 {
         if let Some(number) = self.numbers.get(&incarnation) {
-            if let Some(node) = &mut self.nodes[*number as usize] {
-                node.said_ms = node.said_ms.max(at_ms);
-            }
             return *number;
         }
         let node = Some(Node {

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     cluster::Cluster,
     domain::UserId,
+    handler::Answer,
     log::{Append, AppendError, EventLog, Lane, Position, ReadError, Shard},
 };
 
@@ -35,9 +36,18 @@ const RETRY: Duration = Duration::from_millis(200);
 /// How often it is looked who has fallen silent.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How often a node that has users here says that it lives, for those who find what it said after it is gone.
+const LIVES: Duration = Duration::from_secs(5);
+
+/// How much the clocks of nodes may differ.
+const SKEW: Duration = Duration::from_secs(60);
+
 /// How often everybody is said again: the lane keeps only its newest records, and whoever begins to follow it
 /// is to find all who are here.
 const SAY_AGAIN: Duration = Duration::from_secs(300);
+
+/// How long an edge waits until it is recorded when somebody was here last.
+const SEEN: Duration = Duration::from_secs(3);
 
 /// Users said in one record at most.
 const SAID: usize = 2_000;
@@ -138,6 +148,7 @@ impl Presence {
         let shard = self.shard(log);
         let mut last = Position::START;
         let mut said_all = crate::clock::moment();
+        let mut lived = said_all;
         loop {
             let next = self.inner.lock().local.next_look();
             let wait = next.map_or(LOOK, |at| {
@@ -155,15 +166,24 @@ impl Presence {
                 let again = self.inner.lock().local.said().into_iter();
                 said.extend(again.filter(|(user, _)| !known.contains(user)));
             }
+            if said.is_empty() && lived.elapsed() >= LIVES && !self.inner.lock().local.is_empty() {
+                lived = crate::clock::moment();
+                let incarnation = self.inner.lock().incarnation;
+                let record = self.record(incarnation, 0, Vec::new());
+                self.append(log, shard, &mut last, &record).await;
+            }
             let mut said = said.into_iter().peekable();
             while said.peek().is_some() {
                 let some: Vec<(UserId, State)> = said.by_ref().take(SAID).collect();
                 // Whether they are invisible is in the journal, perhaps since a moment.
-                let as_of = if some.iter().any(|(_, state)| *state != State::Offline) {
+                let mut as_of = if some.iter().any(|(_, state)| *state != State::Offline) {
                     self.journal_folded(log).await
                 } else {
                     self.projections.cursor()
                 };
+                let gone = self.gone(&some);
+                let left_ms = self.clock.now_ms().saturating_sub(self.config.grace_ms);
+                as_of = as_of.max(self.seen_until(gone, left_ms).await);
                 let words = some
                     .iter()
                     .map(|(user, state)| Said::Is(user.clone(), *state));
@@ -179,23 +199,58 @@ impl Presence {
         }
     }
 
+    /// Of those who are said to be offline here, those who are nowhere else either.
+    fn gone(&self, said: &[(UserId, State)]) -> Vec<UserId> {
+        let inner = self.inner.lock();
+        let offline = said.iter().filter(|(_, state)| *state == State::Offline);
+        let gone = offline
+            .filter(|(user, _)| inner.roll.elsewhere(user, inner.incarnation) == State::Offline);
+        gone.map(|(user, _)| user.clone()).collect()
+    }
+
+    /// Records when these were here last, and returns the position that holds it, so that who is told that
+    /// they have gone is told since when. Without an answer soon they are told without.
+    async fn seen_until(&self, users: Vec<UserId>, at_ms: u64) -> u64 {
+        let answers = users.into_iter().map(|user| {
+            let (reply, answer) = tokio::sync::oneshot::channel();
+            self.record_seen(&user, at_ms, move |answer| drop(reply.send(answer)));
+            answer
+        });
+        let answers = futures_util::future::join_all(answers);
+        let answers = tokio::time::timeout(SEEN, answers)
+            .await
+            .unwrap_or_default();
+        let positions = answers.into_iter().map(|answer| match answer {
+            Ok(Answer::Accepted(accepted)) => accepted.position,
+            _ => 0,
+        });
+        positions.max().unwrap_or(0)
+    }
+
     /// Declares nodes gone that nobody has heard of for the grace.
     async fn look_after(&self, log: &dyn EventLog, cluster: Option<&Cluster>) {
         let shard = self.shard(log);
         let grace = Duration::from_millis(self.config.grace_ms);
+        // The clocks of several nodes may differ by so much and nobody is taken for gone.
+        let believed = LIVES + cluster.map_or(Duration::ZERO, |_| SKEW);
         let mut last = Position::START;
         let mut heard: HashMap<Uuid, Instant> = HashMap::new();
         let mut tick = tokio::time::interval(LOOK);
         loop {
             tick.tick().await;
             self.let_go();
-            let now = crate::clock::moment();
+            let (now, now_ms) = (crate::clock::moment(), self.clock.now_ms());
             let own = {
                 let inner = self.inner.lock();
                 // Who has no users here any more need not be declared gone.
                 heard.retain(|node, _| inner.roll.nodes().any(|(known, _)| known == *node));
-                for (node, _) in inner.roll.nodes() {
-                    heard.entry(node).or_insert(now);
+                for (node, said_ms) in inner.roll.nodes() {
+                    // Who has said nothing for long was gone before this one came.
+                    let silent = Duration::from_millis(now_ms.saturating_sub(said_ms));
+                    let silent = silent.saturating_sub(believed);
+                    heard
+                        .entry(node)
+                        .or_insert_with(|| now.checked_sub(silent).unwrap_or(now));
                 }
                 inner.incarnation
             };
@@ -213,10 +268,14 @@ impl Presence {
             let gone = heard
                 .iter()
                 .filter(|(node, at)| **node != own && now - **at >= grace);
-            let gone: Vec<Uuid> = gone.map(|(node, _)| *node).collect();
-            for node in gone {
+            let gone: Vec<(Uuid, Instant)> = gone.map(|(node, at)| (*node, *at)).collect();
+            for (node, at) in gone {
                 tracing::info!(%node, "a node has gone, and with it its users");
-                let record = self.record(own, self.projections.cursor(), vec![Said::Lost(node)]);
+                let users = self.inner.lock().roll.only_at(node);
+                let silent = u64::try_from((now - at).as_millis()).unwrap_or(u64::MAX);
+                let as_of = self.seen_until(users, now_ms.saturating_sub(silent)).await;
+                let as_of = as_of.max(self.projections.cursor());
+                let record = self.record(own, as_of, vec![Said::Lost(node)]);
                 if self.append(log, shard, &mut last, &record).await {
                     heard.remove(&node);
                 }

@@ -190,7 +190,7 @@ impl<S> Watching<S> {
         note(watch, user, id, &mut self.due);
     }
 
-    /// Watches one less for a reason.
+    /// Watches one less for a reason. Who is not watched any more is told of as offline, once.
     pub fn remove(&mut self, id: WatchId, why: Why, user: &UserId) {
         let Some(watch) = self.watches.get_mut(&id) else {
             return;
@@ -200,9 +200,7 @@ impl<S> Watching<S> {
         };
         watched.why &= !why.bit();
         if watched.why == 0 {
-            watch.users.remove(user);
-            watch.changed.remove(user);
-            forget(&mut self.by_user, user, id);
+            note(watch, user, id, &mut self.due);
         }
     }
 
@@ -251,9 +249,21 @@ impl<S> Watching<S> {
                 let Some(watched) = watch.users.get_mut(&user) else {
                     continue;
                 };
-                let seen = see(&watch.viewer, &user);
-                if seen.state != watched.told {
-                    watched.told = seen.state;
+                let seen = match watched.why {
+                    0 => Seen {
+                        user: user.clone(),
+                        state: State::Offline,
+                        seen_ms: 0,
+                    },
+                    _ => see(&watch.viewer, &user),
+                };
+                let is_news = seen.state != watched.told;
+                watched.told = seen.state;
+                if watched.why == 0 {
+                    watch.users.remove(&user);
+                    forget(&mut self.by_user, &user, id);
+                }
+                if is_news {
                     users.push(seen);
                 }
             }

@@ -62,7 +62,7 @@ struct Presence {
     /// `available`, `away` or `offline`.
     state: &'static str,
     /// When they were here last, as far as others could see it, milliseconds since 1970; 0 where that is not
-    /// known or not shown, or they are here.
+    /// known or not shown.
     seen_ms: u64,
     /// Whether they have chosen to be invisible; false to a user who looks.
     invisible: bool,
@@ -139,6 +139,9 @@ async fn visibility(
     Body(Visibility { invisible }): Body<Visibility>,
 ) -> Result<Json<Changed>, Refused> {
     let user = call.acting(&user)?;
+    if invisible {
+        call.gateway.node.presence.hides(&user);
+    }
     let request = Request::SetInvisible(command::SetInvisible { invisible });
     call.change(&user, request).await.map(Json)
 }

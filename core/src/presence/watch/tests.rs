@@ -81,8 +81,16 @@ fn a_snapshot_comes_first_and_then_only_what_changed() {
     states.insert(user("bob"), Offline);
     watching.changed(&user("bob"));
     let last = tell(&mut watching, &states, true);
-    assert_eq!(told(&last[0]), [("bob", Offline)]);
+    assert_eq!(told(&last[0]), [("ann", Offline), ("bob", Offline)]);
+    states.insert(user("bob"), Available);
+    watching.changed(&user("bob"));
+    assert_eq!(tell(&mut watching, &states, true).len(), 1);
+    // Who is watched no more is told of as offline, and not again.
     watching.remove(id, Why::Roster, &user("bob"));
+    let gone = tell(&mut watching, &states, true);
+    assert_eq!(told(&gone[0]), [("bob", Offline)]);
+    watching.changed(&user("bob"));
+    assert_eq!(tell(&mut watching, &states, true), []);
     assert!(watching.by_user.is_empty());
     assert!(!watching.by_viewer.is_empty());
     watching.close(id);
@@ -162,11 +170,6 @@ proptest! {
                     } else {
                         wanted.1.remove(&name(who));
                         watching.remove(*id, Why::Roster, &name(who));
-                        if !wanted.0.contains(&name(who))
-                            && let Some(view) = views.borrow_mut().get_mut(&watch)
-                        {
-                            view.1.remove(&name(who));
-                        }
                     }
                 }
                 Step::Tell(takes) => {
