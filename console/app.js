@@ -48,7 +48,7 @@ async function start() {
     const asked = query.get(side);
     const user = people.find(({ id }) => id === asked)?.id ?? people[Math.min(i, people.length - 1)].id;
     if (asked && asked !== user) unknown.push(`There is nobody called “${asked.length > 60 ? `${asked.slice(0, 60)}…` : asked}” here. On the ${side} you see ${nameOf(user)} instead.`);
-    const pane = new Pane({ side, people, user, conversation: query.get('conversation') ?? '' });
+    const pane = new Pane({ side, people, user, conversation: query.get('conversation') ?? '', view: query.get(`${side}-view`) });
     const tab = h('button', { type: 'button', 'data-side': side, onclick: () => show(side) });
     pane.onTitle = (name, unread) => {
       tab.replaceChildren(name, unread > 0 ? h('span.badge', { 'aria-label': `${unread} unread` }, badge(unread)) : '');
@@ -70,6 +70,13 @@ async function start() {
   panes[0].onSettled = rest;
   setTimeout(rest, FIRST_ALONE_MS);
   panes[0].signIn();
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    const { target } = event;
+    if (!(target instanceof HTMLElement) || target.isContentEditable || target.matches('input, textarea, select') || document.querySelector('dialog[open]')) return;
+    event.preventDefault();
+    (panes.find(({ element }) => element.contains(target)) ?? panes.find(({ side }) => side === main.dataset.shown))?.find();
+  });
   // While the connections are made.
   void prepare();
 
@@ -98,6 +105,7 @@ function remember(panes) {
   if (!panes) return;
   const parameters = new URLSearchParams();
   for (const pane of panes) parameters.set(pane.side, pane.user);
+  for (const pane of panes) if (pane.view !== 'conversations') parameters.set(`${pane.side}-view`, pane.view);
   // What is to be opened once there is a connection is still wanted after a reload.
   const open = panes.map(({ openId }) => openId).find(Boolean) ?? panes.map(({ wanted }) => wanted).find(Boolean);
   if (open) parameters.set('conversation', open);

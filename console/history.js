@@ -39,6 +39,8 @@ export class History {
    * @type {'opening' | 'placing' | 'reading'}
    */
   #stage = 'opening';
+  /** Where reading is to begin; 0 for where one left off. */
+  #at = 0;
   #loading = false;
   /** Unread messages the button to the newest shows. */
   #jumped = -1;
@@ -82,6 +84,7 @@ export class History {
     this.#to = Infinity;
     this.#following = true;
     this.#stage = 'opening';
+    this.#at = 0;
     this.#newAfter = conversation && conversation.unread > 0 ? conversation.readSeq : -1;
     this.#rows.clear();
     this.rows.replaceChildren();
@@ -120,10 +123,14 @@ export class History {
   }
 
   /**
-   * Shows a message, loaded or not.
+   * Shows a message, loaded or not; in a conversation that is just being opened as soon as that is.
    * @param {number} seq
    */
   async toMessage(seq) {
+    if (this.#stage === 'opening') {
+      this.#at = seq;
+      return;
+    }
     const row = await this.#bring(seq);
     if (!row) return;
     row.scrollIntoView({ block: 'center' });
@@ -131,6 +138,9 @@ export class History {
     // Restarts the animation.
     void row.offsetWidth;
     row.classList.add('flash');
+    // What led here may not be seen any more, on a narrow screen.
+    const { activeElement } = document;
+    if (!activeElement || activeElement === document.body || !activeElement.checkVisibility()) row.focus({ preventScroll: true });
   }
 
   /**
@@ -288,6 +298,12 @@ export class History {
   /** Where reading begins: at the oldest new message, or else at the newest one. */
   async #place() {
     const { conversation } = this;
+    if (this.#at) {
+      await this.toMessage(this.#at);
+      if (conversation !== this.conversation) return;
+      this.#stage = 'reading';
+      return this.look();
+    }
     let row = this.#rows.get('new')?.element;
     if (!row && this.#newAfter >= 0) {
       // More is new than is loaded.

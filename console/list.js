@@ -6,7 +6,7 @@ import { avatar, fullName, nameOf, shortName } from './people.js';
 import { badge, shortTime } from './text.js';
 
 export class List {
-  /** @type {Map<string, { element: HTMLElement, version: number, selected: boolean, day: string }>} */
+  /** @type {Map<string, { element: HTMLElement, version: number, selected: boolean, day: string, title: string }>} */
   #rows = new Map();
   #selected = '';
   #loading = false;
@@ -15,6 +15,8 @@ export class List {
   #lookedAt = new Set();
   /** @type {import('../sdk/js/src/index.js').Tidings | null} */
   #client = null;
+  /** @type {import('./live.js').Live | null} */
+  #live = null;
 
   /** @param {{ open: (id: string) => void, more: () => Promise<boolean> | undefined }} actions */
   constructor({ open, more }) {
@@ -31,10 +33,12 @@ export class List {
 
   /**
    * @param {import('../sdk/js/src/index.js').Tidings} client
+   * @param {import('./live.js').Live} live
    * @param {string} name of whose conversations they are
    */
-  setClient(client, name) {
+  setClient(client, live, name) {
     this.#client = client;
+    this.#live = live;
     this.element.setAttribute('aria-label', `Conversations of ${name}`);
     this.#rows.clear();
     this.#lookedAt.clear();
@@ -99,18 +103,19 @@ export class List {
     // Times are told by the day, so rows change at midnight too.
     const day = new Date().toDateString();
     const known = this.#rows.get(id);
-    if (known && known.version === version && known.selected === selected && known.day === day) return known.element;
+    const title = titleOf(conversation);
+    if (known && known.version === version && known.selected === selected && known.day === day && known.title === title) return known.element;
     // The button stays whatever it shows: a click that has begun, and the focus, are not lost.
     const element = known?.element ?? h('li', null, h('button.conversation', { type: 'button', 'data-id': id, onclick: () => this.open(id) }));
     const button = /** @type {HTMLElement} */ (element.firstElementChild);
     const { unread, muted, typing } = conversation;
-    const title = titleOf(conversation);
+    const peer = conversation.kind === 'direct' ? conversation.peer : '';
     button.setAttribute('aria-current', String(selected));
     // In full what the row shows in short; the parts of the row are no target of the pointer.
     const from = conversation.kind === 'group' && conversation.lastMessage?.author;
     button.title = (conversation.kind === 'direct' ? fullName(conversation.peer) : title) + (from && from !== me ? `\nLast: ${fullName(from)}` : '');
     button.replaceChildren(
-      avatar(title, conversation.kind === 'direct' ? conversation.peer : id),
+      h('span.portrait', null, avatar(title, peer || id), peer ? this.#live?.dot(peer) : ''),
       h(
         'span.lines',
         null,
@@ -131,7 +136,7 @@ export class List {
         ),
       ),
     );
-    this.#rows.set(id, { element, version, selected, day });
+    this.#rows.set(id, { element, version, selected, day, title });
     return element;
   }
 

@@ -2,15 +2,32 @@
 
 import { IndexedDbStorage, Tidings } from '../sdk/js/src/index.js';
 import { Banner } from './banner.js';
+import { Contacts } from './contacts.js';
 import { startConversation } from './dialogs.js';
-import { eachFrame, h, iconButton } from './dom.js';
+import { eachFrame, h, icon, iconButton } from './dom.js';
+import { Finder } from './finder.js';
 import { List } from './list.js';
+import { Live } from './live.js';
 import { Notices } from './notices.js';
-import { avatar, fullName, nameOf, shortName, tokenFor } from './people.js';
-import { explain } from './text.js';
+import { avatar, fullName, learnNames, nameOf, shortName, tokenFor } from './people.js';
+import { Roster } from './roster.js';
+import { MessageSearch } from './search.js';
+import { badge, explain } from './text.js';
 import { Thread } from './thread.js';
 
 const TOAST_MS = 8_000;
+/** Of the people one talks to in twos, so many are watched: those at the top of the list. */
+const PEERS = 200;
+/** In larger conversations nobody is told who looks. */
+const SEEN_BY = 32;
+
+/** What a side can show. */
+const VIEWS = /** @type {const} */ ({ conversations: ['message', 'Conversations'], people: ['search', 'People'], contacts: ['people', 'Contacts'] });
+
+/** @typedef {keyof typeof VIEWS} View */
+
+/** @param {unknown} name @returns {name is View} */
+const isView = (name) => typeof name === 'string' && Object.hasOwn(VIEWS, name);
 
 export class Pane {
   /** @type {Tidings | null} */
@@ -29,11 +46,24 @@ export class Pane {
   #kept = 0;
   /** Whether no conversation has been shown since signing in. */
   #blank = true;
+  /** @type {Live | null} */
+  #live = null;
+  /** @type {Contacts | null} */
+  #contacts = null;
+  /** Made when it is first looked at. @type {Finder | null} */
+  #finder = null;
+  /** @type {Roster | null} */
+  #roster = null;
+  /** Ends the watching of the people one talks to. */
+  #unwatch = () => {};
+  #peers = '';
 
-  /** @param {{ side: string, people: { id: string, name: string }[], user: string, conversation: string }} options */
-  constructor({ side, people, user, conversation }) {
+  /** @param {{ side: string, people: { id: string, name: string }[], user: string, conversation: string, view: string | null }} options */
+  constructor({ side, people, user, conversation, view }) {
     this.side = side;
     this.user = user;
+    /** @type {View} */
+    this.view = isView(view) ? view : 'conversations';
     /** To be opened once it is there. */
     this.wanted = conversation;
     this.picker = h(
@@ -44,8 +74,14 @@ export class Pane {
     );
     this.face = h('span');
     this.status = h('span.status', { role: 'status' });
+    this.invisible = h('button.icon-button.invisible', { type: 'button', role: 'switch', 'aria-checked': 'false', 'aria-label': 'Invisible', onclick: () => this.#hide() });
+    this.requests = h('span.badge', { hidden: true });
+    this.views = h('nav.views', { 'aria-label': `What is shown on the ${side}` }, ...Object.entries(VIEWS).map(([view, [name, label]]) =>
+      h('button', { type: 'button', 'data-view': view, onclick: () => this.look(/** @type {View} */ (view)) }, icon(name), h('span', null, label), view === 'contacts' ? this.requests : ''),
+    ));
     this.banner = new Banner(() => this.client?.retryNow(), () => this.signIn());
     this.list = new List({ open: (id) => this.open(id), more: () => this.client?.loadConversations() });
+    this.search = new MessageSearch({ side, list: this.list.element, open: (id, seq) => this.open(id, false, seq), opened: () => this.openId });
     this.thread = new Thread({ back: () => this.open(''), toast: (error) => this.toast(error), isShown: () => this.isShown, notices: this.#notices });
     this.toasts = h('div.toasts', { role: 'alert' });
     this.element = h(
@@ -56,12 +92,16 @@ export class Pane {
         null,
         this.face,
         h('div.who', null, this.picker, this.status),
+        this.views,
+        this.invisible,
         iconButton('plus', 'New conversation', () => this.#start(), { className: 'icon-button start' }),
       ),
       this.banner.element,
-      h('div.pane-body', null, this.list.element, this.thread.element),
+      (this.body = h('div.pane-body', null, this.search.element, this.thread.element)),
       this.toasts,
     );
+    this.#showInvisible();
+    this.#showView();
     this.update = eachFrame(() => this.#update());
     document.addEventListener('visibilitychange', () => this.shown());
   }
@@ -70,14 +110,43 @@ export class Pane {
     return this.thread.conversation?.id ?? '';
   }
 
-  /** Whether somebody may be looking: not in a background tab, not the hidden side of a narrow screen. */
+  /** Whether somebody may be looking at a conversation: not in a background tab, not the hidden side of a narrow screen, nothing else is shown. */
   get isShown() {
-    return document.visibilityState === 'visible' && this.element.offsetParent !== null;
+    return document.visibilityState === 'visible' && this.body.offsetParent !== null;
   }
 
-  /** It may have come into sight. */
+  /**
+   * Shows conversations, people or contacts.
+   * @param {View} view
+   */
+  look(view) {
+    if (view === this.view) return;
+    this.view = view;
+    this.#showView();
+    this.onSelect();
+    this.shown();
+  }
+
+  /** It may have come into sight, or gone out of it. */
   shown() {
     this.thread.look();
+    this.#tellWhere();
+  }
+
+  /** Goes to where one types what is looked for. */
+  find() {
+    if (this.view === 'people' && this.#finder) return this.#finder.field.focus();
+    this.look('conversations');
+    // A narrow screen shows the open conversation only.
+    if (!this.search.field.checkVisibility()) this.open('');
+    this.search.field.focus();
+  }
+
+  /** Others may see which conversation is looked at. */
+  #tellWhere() {
+    const { conversation } = this.thread;
+    const seen = conversation?.loaded && conversation.role !== '' && conversation.memberCount <= SEEN_BY && this.isShown;
+    this.client?.look(seen ? conversation.id : null);
   }
 
   /** Connects as the person chosen. */
@@ -95,6 +164,9 @@ export class Pane {
     this.client = client;
     this.#kept = 0;
     this.#blank = true;
+    this.#live = new Live(this.element, client);
+    this.thread.presence = this.#live;
+    this.#contacts = new Contacts(client, (users) => this.#contactsChanged(users));
     const offs = [
       client.on('change', ({ conversations, list }) => {
         for (const id of conversations) this.#changed.add(id);
@@ -118,7 +190,11 @@ export class Pane {
     ];
     this.#off = () => offs.forEach((off) => off());
     this.face.replaceChildren(avatar(nameOf(user), user));
-    this.list.setClient(client, nameOf(user));
+    this.list.setClient(client, this.#live, nameOf(user));
+    this.search.setClient(client);
+    this.#showInvisible();
+    this.#contactsChanged(null);
+    this.#showView();
     this.listChanged = true;
     this.#update();
     // The banner shows how it goes.
@@ -128,14 +204,18 @@ export class Pane {
   /**
    * @param {string} id conversation; empty for the list only
    * @param {boolean} [focus] whether to begin writing
+   * @param {number} [seq] a message to begin at
    */
-  open(id, focus = true) {
+  open(id, focus = true, seq = 0) {
     this.wanted = '';
+    if (id) this.look('conversations');
     const conversation = id && this.client ? this.client.conversation(id) : null;
     // The thread comes last: it measures itself, and what changes after that is measured once more.
     this.list.select(id);
     this.element.classList.toggle('has-thread', conversation !== null);
     this.thread.show(conversation, this.client, focus);
+    if (seq) void this.thread.history.toMessage(seq);
+    this.search.render();
     this.onSelect();
     this.update();
   }
@@ -174,9 +254,84 @@ export class Pane {
   #signOut() {
     this.#off();
     this.thread.show(null, null);
+    this.search.setClient(null);
     this.element.classList.remove('has-thread');
+    for (const part of [this.#live, this.#contacts, this.#finder, this.#roster]) part?.close();
+    for (const part of [this.#finder, this.#roster]) part?.element.remove();
+    this.#live = this.#contacts = this.#finder = this.#roster = null;
+    this.#unwatch();
+    this.#peers = '';
     this.client?.close();
     this.client = null;
+  }
+
+  #showView() {
+    for (const button of this.views.children) button.setAttribute('aria-current', button.dataset.view === this.view ? 'page' : 'false');
+    this.element.dataset.view = this.view;
+    this.body.hidden = this.view !== 'conversations';
+    const { client } = this;
+    if (client && this.#live && this.#contacts) {
+      const common = { client, live: this.#live, contacts: this.#contacts, message: (/** @type {string} */ user) => this.#talk(user) };
+      if (this.view === 'people' && !this.#finder) {
+        this.#finder = new Finder({ ...common, add: (user) => client.addContact(user), side: this.side });
+        this.body.after(this.#finder.element);
+      }
+      if (this.view === 'contacts' && !this.#roster) {
+        this.#roster = new Roster({ ...common, find: () => this.look('people') });
+        this.body.after(this.#roster.element);
+      }
+    }
+    this.#finder?.show(this.view === 'people');
+    this.#roster?.show(this.view === 'contacts');
+  }
+
+  /** @param {readonly string[] | null} users */
+  #contactsChanged(users) {
+    const asking = this.#contacts?.all('asking').length ?? 0;
+    this.requests.hidden = asking === 0;
+    this.requests.textContent = badge(asking);
+    this.requests.setAttribute('aria-label', `${asking} waiting`);
+    this.#finder?.contactsChanged(users);
+    this.#roster?.render();
+  }
+
+  /** @param {string} user to write to */
+  async #talk(user) {
+    const { client } = this;
+    if (!client) return;
+    const conversation = await client.startDirect(user);
+    if (client === this.client) this.open(conversation.id);
+  }
+
+  async #hide() {
+    // A refusal is shown by the client's error event.
+    await this.client?.setInvisible(!this.client.invisible).catch(() => {});
+  }
+
+  #showInvisible() {
+    const invisible = this.client?.invisible ?? false;
+    if (this.invisible.getAttribute('aria-checked') === String(invisible) && this.invisible.firstChild) return;
+    this.invisible.setAttribute('aria-checked', String(invisible));
+    this.invisible.title = invisible ? 'Others see you as not here. Show yourself again' : 'Be invisible: others see you as not here';
+    this.invisible.replaceChildren(icon(invisible ? 'hidden' : 'eye'));
+  }
+
+  /** Watches whom one talks to, and learns their names. */
+  #watchPeers() {
+    const { client } = this;
+    if (client?.connection.state !== 'online') return;
+    const users = client.conversations.filter(({ kind }) => kind === 'direct').map(({ peer }) => peer).slice(0, PEERS);
+    const peers = users.toSorted().join('\n');
+    if (peers === this.#peers) return;
+    this.#peers = peers;
+    const before = this.#unwatch;
+    this.#unwatch = client.watchUsers(users);
+    before();
+    void learnNames(client, users).then((learnt) => {
+      if (!learnt || client !== this.client) return;
+      this.listChanged = true;
+      this.update();
+    });
   }
 
   async #start() {
@@ -201,10 +356,13 @@ export class Pane {
     const before = client.user !== '';
     this.banner.show(connection, before, before ? 0 : this.#kept);
     const signedOut = 'error' in connection && SIGN_IN.has(connection.error.code);
-    this.status.textContent = signedOut ? 'Not signed in' : STATUS[connection.state];
+    this.status.textContent = signedOut ? 'Not signed in' : connection.state === 'online' && client.invisible ? 'Invisible' : STATUS[connection.state];
     this.status.dataset.state = connection.state;
+    this.status.classList.toggle('hides', client.invisible);
     if (this.listChanged) {
       this.#blank &&= client.conversations.length === 0;
+      this.#showInvisible();
+      this.#watchPeers();
       this.list.render();
       this.thread.offer(client.conversations.length > 0);
     }
@@ -218,6 +376,7 @@ export class Pane {
     }
     if (!opens && this.openId && (this.#changed.has(this.openId) || this.listChanged)) this.thread.render();
     if (this.#changed.has(this.thread.lostId)) this.thread.renderLost();
+    this.#tellWhere();
     this.#changed.clear();
     this.listChanged = false;
     if (!this.#blank || ['online', 'waiting', 'closed'].includes(connection.state)) this.#settle();

@@ -77,6 +77,47 @@ async function askForToken(user) {
  */
 export const nameOf = (user) => names.get(user) ?? withoutSource(user);
 
+/**
+ * What somebody says they are called; whom the page knows already keeps the name.
+ * @param {string} user
+ * @param {unknown} name
+ */
+export function introduce(user, name) {
+  if (!names.has(user) && typeof name === 'string' && name.trim() !== '') names.set(user, name);
+}
+
+/** Profiles asked for at a time, the most there is. */
+const PROFILES = 100;
+/** By whom whose name was asked for. @type {Set<string>} */
+const asked = new Set();
+
+/**
+ * Asks what those are called whom the page does not know, once.
+ * @param {import('../sdk/js/src/index.js').Tidings} client
+ * @param {readonly string[]} users
+ * @returns {Promise<boolean>} whether something was learnt
+ */
+export async function learnNames(client, users) {
+  const key = (/** @type {string} */ user) => `${client.user} ${user}`;
+  const unknown = users.filter((user) => !names.has(user) && !asked.has(key(user)));
+  let learnt = false;
+  for (const user of unknown) asked.add(key(user));
+  for (let from = 0; from < unknown.length; from += PROFILES) {
+    const some = unknown.slice(from, from + PROFILES);
+    try {
+      for (const { user, attributes } of await client.profiles(some)) {
+        introduce(user, attributes.name);
+        learnt ||= names.has(user);
+      }
+    } catch {
+      // Another time, perhaps: until then the id is shown.
+      for (const user of some) asked.delete(key(user));
+      return learnt;
+    }
+  }
+  return learnt;
+}
+
 /** @param {string} user what somebody is called, and their id where that says more */
 export const fullName = (user) => (nameOf(user) === user ? user : `${nameOf(user)} (${user})`);
 

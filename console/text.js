@@ -17,7 +17,7 @@ function formatted(options) {
 const weekday = formatted({ weekday: 'long' });
 const weekdayShort = formatted({ weekday: 'short' });
 const date = formatted({ day: 'numeric', month: 'long' });
-const dateYear = formatted({ day: 'numeric', month: 'long', year: 'numeric' });
+export const dateYear = formatted({ day: 'numeric', month: 'long', year: 'numeric' });
 const dateShort = formatted({ day: 'numeric', month: 'short' });
 const monthYear = formatted({ month: 'short', year: 'numeric' });
 
@@ -55,6 +55,18 @@ export function shortTime(ms) {
   return isThisYear(ms) ? dateShort(ms) : monthYear(ms);
 }
 
+/** @param {number} ms how long ago, roughly: as one would say it */
+export function agoWords(ms) {
+  const minutes = Math.floor((Date.now() - ms) / 60_000);
+  if (minutes < 1) return 'just now';
+  if (minutes < 60) return `${plural(minutes, 'minute')} ago`;
+  const ago = day(Date.now()) - day(ms);
+  if (minutes < 6 * 60 || ago === 0) return `${plural(Math.floor(minutes / 60), 'hour')} ago`;
+  if (ago === 1) return `yesterday at ${clock(ms)}`;
+  if (ago < 7) return `on ${weekday(ms)}`;
+  return `on ${isThisYear(ms) ? date(ms) : dateYear(ms)}`;
+}
+
 /** @param {number} ms */
 const isThisYear = (ms) => new Date(ms).getFullYear() === new Date().getFullYear();
 
@@ -67,6 +79,13 @@ export const badge = (count) => (count > 999 ? '999+' : String(count));
  * @param {string} [many]
  */
 export const plural = (count, one, many = `${one}s`) => `${count.toLocaleString()} ${count === 1 ? one : many}`;
+
+/** @param {number} metres as one would say it */
+export function distance(metres) {
+  if (metres < 950) return `${Math.max(50, Math.round(metres / 50) * 50)} m`;
+  const km = metres / 1000;
+  return `${km < 10 ? Math.round(km * 10) / 10 : Math.round(km).toLocaleString()} km`;
+}
 
 /** @param {readonly string[]} names */
 export function listed(names) {

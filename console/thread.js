@@ -16,6 +16,8 @@ export class Thread {
   conversation = null;
   /** @type {import('../sdk/js/src/index.js').Tidings | null} */
   #client = null;
+  /** Who is here, as the signed-in person sees it. @type {import('./live.js').Live | null} */
+  presence = null;
   /** The one that was shown until it was no more. @type {import('../sdk/js/src/index.js').Conversation | null} */
   #lost = null;
   /** What the title was made from. */
@@ -31,6 +33,8 @@ export class Thread {
     this.toast = toast;
     this.leave = back;
     this.head = h('header.thread-head');
+    /** Who else is looking at it. */
+    this.lookers = h('span.lookers');
     this.back = iconButton('back', 'Back to the conversations', back, { className: 'icon-button back' });
     /** Reads out what comes in, and only that. */
     this.live = h('div.unseen', { 'aria-live': 'polite' });
@@ -129,9 +133,10 @@ export class Thread {
     const { conversation } = this;
     if (!conversation) return;
     this.#renderHead(conversation);
-    const { typing } = conversation;
-    const names = typing.length > 3 ? 'Several people' : listed(typing.map(shortName));
-    this.typingLine.textContent = typing.length === 0 ? '' : `${names} ${typing.length === 1 ? 'is' : 'are'} typing…`;
+    const { typing, looking } = conversation;
+    const watching = looking.length === 0 ? '' : `${named(looking)} ${looking.length === 1 ? 'is' : 'are'} looking at this`;
+    if (this.lookers.textContent !== watching) this.lookers.textContent = watching;
+    this.typingLine.textContent = typing.length === 0 ? '' : `${named(typing)} ${typing.length === 1 ? 'is' : 'are'} typing…`;
     this.composer.render();
     this.history.render();
     this.#announce(conversation);
@@ -158,7 +163,12 @@ export class Thread {
     this.head.replaceChildren(
       this.back,
       avatar(title, kind === 'direct' ? conversation.peer : id),
-      h('div.thread-title', null, h('h2', { title: kind === 'direct' ? fullName(conversation.peer) : title }, title), under ? h('p', null, under) : ''),
+      h(
+        'div.thread-title',
+        null,
+        h('h2', { title: kind === 'direct' ? fullName(conversation.peer) : title }, title),
+        h('p', null, kind === 'direct' ? this.presence?.dot(conversation.peer) : '', kind === 'direct' ? this.presence?.words(conversation.peer) : '', under ? h('span.under', null, under) : '', this.lookers),
+      ),
       iconButton('more', 'Details and settings', () => {
         if (this.#client) details(conversation, this.#client, this.toast);
       }),
@@ -188,3 +198,6 @@ export class Thread {
     }, SAID_MS);
   }
 }
+
+/** @param {readonly string[]} users */
+const named = (users) => (users.length > 3 ? 'Several people' : listed(users.map(shortName)));

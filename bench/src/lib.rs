@@ -22,6 +22,7 @@ mod ledger;
 mod metrics;
 mod options;
 mod plan;
+pub mod presence;
 mod process;
 mod receipts;
 pub mod relay;
@@ -29,6 +30,7 @@ mod report;
 pub mod resume;
 mod run;
 mod scan;
+pub mod search;
 mod transport;
 
 pub use baseline::Baseline;

@@ -109,9 +109,15 @@ fn see(frame: &ServerFrame) -> Seen<'_> {
         Some(Body::Closing(closing)) => Seen::Closing {
             code: &closing.code,
         },
-        Some(Body::Reset(_) | Body::Typing(_) | Body::Nodes(_) | Body::Presence(_)) | None => {
-            Seen::Other
-        }
+        Some(
+            Body::Reset(_)
+            | Body::Typing(_)
+            | Body::Nodes(_)
+            | Body::Presence(_)
+            | Body::PeopleOnline(_)
+            | Body::Looking(_),
+        )
+        | None => Seen::Other,
     }
 }
 

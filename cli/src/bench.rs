@@ -4,8 +4,10 @@ mod failover;
 mod idle;
 mod import;
 mod messages;
+mod presence;
 mod relay;
 mod resume;
+mod search;
 mod server;
 
 use std::{
@@ -30,6 +32,12 @@ pub(crate) enum Bench {
     Idle(idle::Idle),
     /// Coming back after having missed something, with a long log: what that costs the server.
     Resume(resume::Resume),
+    /// Who is here: how soon those who watch are told, what that costs the server, and what a storm of logins does
+    /// to messages.
+    Presence(presence::Presence),
+    /// Search of people, without a server: what it costs to know who is online when a query is asked, against
+    /// the ways it is done elsewhere. And search of messages: what a page costs.
+    Search(search::Search),
     /// The bare relay that `messages --baseline` measures; ends when its input does.
     #[command(hide = true)]
     Relay,
@@ -44,6 +52,8 @@ impl Bench {
             Bench::Failover(failover) => failover.run(),
             Bench::Idle(idle) => idle.run(),
             Bench::Resume(resume) => resume.run(),
+            Bench::Presence(presence) => presence.run(),
+            Bench::Search(search) => search.run(),
             Bench::Relay => relay::run().map(|()| true),
         }
     }

@@ -6,7 +6,7 @@ mod command;
 mod people;
 mod plain;
 mod target;
-mod text;
+pub(crate) mod text;
 mod tui;
 
 use std::io::{self, IsTerminal as _};

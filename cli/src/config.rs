@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use tidings_core::presence;
-use tidings_gateway::{Limits, auth::AuthConfig, forwarded::Networks, tls::TlsConfig};
+use tidings_gateway::{Limits, auth::AuthConfig, forwarded::Networks, search, tls::TlsConfig};
 
 use crate::secrets::SecretsConfig;
 
@@ -59,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) messages: MessagesConfig,
     /// Who counts as here.
     pub(crate) presence: presence::Config,
+    /// Search of people.
+    pub(crate) search: search::Config,
     /// The secrets that all servers of a log share.
     pub(crate) secrets: SecretsConfig,
     /// The file that said so.
@@ -85,6 +87,7 @@ impl Default for Config {
             limits: Limits::default(),
             messages: MessagesConfig::default(),
             presence: presence::Config::default(),
+            search: search::Config::default(),
             secrets: SecretsConfig::default(),
             file: None,
             origins: Origins::default(),

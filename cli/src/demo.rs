@@ -1,5 +1,7 @@
 //! The demo's people and what they have said so far.
 
+pub(crate) mod people;
+
 use std::net::SocketAddr;
 
 use anyhow::bail;

@@ -1,19 +1,26 @@
-//! `tidings import irc FILE...`: real chat logs become groups, in a folder or on a running server.
+//! `tidings import irc FILE...`: real chat logs become groups, in a folder or on a running server. And
+//! `tidings import profiles FILE...` ([`profiles`]).
 
 mod deed;
 mod destination;
 mod irc;
+mod profiles;
 
 use std::{fs::File, io::BufReader, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use tidings_core::domain::UserId;
-use tidings_gateway::auth::{IMPORT_SCOPE, TokenSigner};
+use tidings_gateway::auth::IMPORT_SCOPE;
 use uuid::Uuid;
 
-use crate::{config::Place, say::say, secrets, server};
-use deed::{Answered, BLANK, Deed, Outcome, Summary};
-use destination::{Destination, Local, Pass, Remote};
+use crate::{
+    backend::{Access, Endpoint},
+    config::Place,
+    say::say,
+    server,
+};
+use deed::{Answered, BLANK, Deed, IMPORTER, Outcome, Summary};
+use destination::{Destination, Local, Remote};
 use irc::plan::{Plan, PlannedFile};
 
 /// Warnings printed for each file; all are counted.
@@ -24,6 +31,10 @@ pub(crate) enum Import {
     /// IRC logs: channels become groups, nicks users, with their original times. Importing a file
     /// again adds nothing. Without --server no server may be running on the folder.
     Irc(Irc),
+    /// Profiles, by which people are found, from .jsonl and .csv files. All of it is checked first; if a line
+    /// is wrong nothing is written. Importing a file again writes nothing. Without --server no server may be
+    /// running on the folder.
+    Profiles(profiles::Profiles),
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,18 +65,23 @@ struct Server {
     /// used.
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     server: Option<String>,
-    /// File with a token whose `scope` has `tidings:import`.
-    #[arg(long, value_name = "FILE", requires = "server", conflicts_with_all = ["secret", "dev"])]
-    token_file: Option<PathBuf>,
-    /// File with the server's HS256 secret, to make such tokens with.
-    #[arg(long, value_name = "FILE", requires = "server", conflicts_with = "dev")]
-    secret: Option<PathBuf>,
-    /// The server is a demo or accepts development tokens.
-    #[arg(long, requires = "server")]
-    dev: bool,
-    /// File with the certificates (PEM) to trust instead of the public authorities.
-    #[arg(long, value_name = "FILE", requires = "server")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    access: Access,
+}
+
+impl Server {
+    /// The server that is to be asked, if one is named: as `who`, for a scope such as `tidings:import`.
+    fn endpoint(
+        &self,
+        who: &'static str,
+        scope: &'static str,
+        place: &Place,
+    ) -> anyhow::Result<Option<Endpoint>> {
+        match &self.server {
+            Some(url) => self.access.endpoint(url, who, scope, place).map(Some),
+            None => self.access.unused().map(|()| None),
+        }
+    }
 }
 
 impl Import {
@@ -73,6 +89,7 @@ impl Import {
     pub(crate) async fn run(self) -> anyhow::Result<bool> {
         match self {
             Import::Irc(irc) => irc.run().await,
+            Import::Profiles(profiles) => profiles.run().await,
         }
     }
 }
@@ -126,49 +143,16 @@ impl Irc {
     }
 
     async fn destination(&self) -> anyhow::Result<Destination> {
-        let Some(url) = &self.remote.server else {
+        let Some(endpoint) = self.remote.endpoint(IMPORTER, IMPORT_SCOPE, &self.place)? else {
             let config = self.place.load()?;
             return Ok(Destination::Local(
                 Local::start(config, self.max_members).await?,
             ));
         };
-        let pass = self.pass()?;
-        let (url, ca) = (url.clone(), self.remote.ca.clone());
-        let connect = move || Remote::connect(&url, pass, ca.as_deref());
+        let connect = move || Remote::connect(endpoint);
         Ok(Destination::Remote(
             tokio::task::spawn_blocking(connect).await??,
         ))
-    }
-
-    fn pass(&self) -> anyhow::Result<Pass> {
-        let signer = |signer: TokenSigner| Pass::Signer(Box::new(signer.with_scope(IMPORT_SCOPE)));
-        let Server {
-            token_file,
-            secret,
-            dev,
-            ..
-        } = &self.remote;
-        if let Some(path) = token_file {
-            secrets::warn_if_exposed(path);
-            return Ok(Pass::File(path.clone()));
-        }
-        if let Some(path) = secret {
-            return Ok(signer(secrets::signer_of(path)?));
-        }
-        if *dev {
-            return Ok(Pass::Development);
-        }
-        if self.place.config.is_some() {
-            let auth = self.place.load()?.auth;
-            secrets::check_auth(&auth)?;
-            return match TokenSigner::of(&auth)? {
-                Some(own) => Ok(signer(own)),
-                None => {
-                    bail!("the configuration has no secret to make a token with: use --token-file")
-                }
-            };
-        }
-        bail!("an import needs leave: give --token-file, --secret or --config, or --dev for a demo")
     }
 
     async fn import(&self, destination: &Destination, plan: &Plan) -> anyhow::Result<Summary> {

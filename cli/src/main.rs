@@ -1,5 +1,6 @@
 //! `tidings`: the server and its tools.
 
+mod backend;
 mod bench;
 mod chat;
 mod config;
@@ -8,6 +9,7 @@ mod import;
 mod log;
 mod projections;
 mod say;
+mod search;
 mod secrets;
 mod serve;
 mod server;
@@ -34,6 +36,9 @@ enum Cli {
     /// Brings data in from elsewhere.
     #[command(subcommand)]
     Import(import::Import),
+    /// Searches people, and looks after their index.
+    #[command(subcommand)]
+    Search(search::Search),
     /// Measures a server.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -111,6 +116,9 @@ fn main() -> ExitCode {
     log_from_now_on(cli.filter(), config.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // What other threads wake (an answer of the writer, a frame of the projector) waits in the global queue:
+        // while thousands log in, workers that look there rarely would let messages wait for a second.
+        .global_queue_interval(1)
         .build()
     {
         Ok(runtime) => runtime,
@@ -126,6 +134,7 @@ fn main() -> ExitCode {
             Cli::Chat(chat) => chat.run().await,
             Cli::Config(show) => show.run(),
             Cli::Import(import) => import.run().await,
+            Cli::Search(search) => search.run().await,
             Cli::Bench(bench) => tokio::task::spawn_blocking(move || bench.run()).await?,
             Cli::Log(log) => log.run().await,
             Cli::Secrets(secrets) => secrets.run(),

@@ -189,8 +189,12 @@ impl Demo {
         let development = Development {
             users: demo::users(),
         };
+        if config.search.attributes.is_empty() {
+            config.search.attributes = demo::people::attributes()?;
+        }
         let server = server::start(&config, Some(development)).await?;
         demo::fill(&server.node).await?;
+        demo::people::fill(&server.node, server.gateway.search.attributes()).await?;
         announce(&server);
         tell(format_args!(
             "{}",

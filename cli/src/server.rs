@@ -1,6 +1,6 @@
 //! The composition root: which parts a server is made of, and in which order they start and stop.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -24,6 +24,7 @@ use tidings_core::{
 use tidings_gateway::{
     assets::Asset,
     http::Development,
+    search::Search,
     server::{Builder, Server},
     tls::ServerCertificate,
 };
@@ -45,6 +46,10 @@ pub(crate) type Random = Arc<dyn ring::rand::SecureRandom + Send + Sync>;
 
 /// Positions that a rebuild may leave to be folded at the next start.
 const SMALL_GAP: u64 = 1_000;
+
+/// How long a server waits before it listens until people can be searched. Where they are many it listens
+/// before the index is built.
+const SEARCH_READY: Duration = Duration::from_secs(2);
 
 /// The log and its keys, opened.
 pub(crate) struct Storage {
@@ -366,8 +371,11 @@ pub(crate) async fn start(
     let auth = tokio::task::spawn_blocking(move || check::authenticator(&auth)).await??;
     let certificate = ServerCertificate::load(&config.tls, &config.data, SystemClock.now_ms())?;
     let (node, random) = node(config).await?;
+    let search = Search::start(config.search.clone(), &config.data, node.clone())?;
+    search.ready(SEARCH_READY).await;
     let server = Builder {
         node,
+        search,
         auth,
         limits: config.limits.clone(),
         random,

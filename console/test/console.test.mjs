@@ -786,6 +786,7 @@ test('what a screen reader is told has names, and no two places the same', { ski
     const places = seen.filter(({ role }) => role === 'navigation' || role === 'region').map(({ name }) => name);
     assert.deepEqual(places.toSorted(), [
       'Conversations of Alice', 'Conversations of Bob', 'Left person', 'Messages: Saturday hike, as Alice sees them', 'Messages: Saturday hike, as Bob sees them', 'Right person',
+      'What is shown on the left', 'What is shown on the right',
     ]);
     const told = seen.filter(({ role }) => role === 'separator').map(({ name }) => name);
     assert.ok(told.includes('Today'), told.join(', '));

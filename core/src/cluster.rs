@@ -2,7 +2,7 @@
 //!
 //! Every node follows the whole log and delivers to the sessions it holds, so most of a cluster is the
 //! log. What is left is said over NATS, and kept by nobody: which nodes are here ([`members`]), commands
-//! to the node that writes their shard ([`route`]), and who is typing. Losing any of it costs time and
+//! to the node that writes their shard ([`route`]), and who is typing or looking. Losing any of it costs time and
 //! never a message: the fence keeps two writers apart, and a command that is not answered is sent again.
 
 use std::{
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{ConversationId, UserId},
-    fanout::Fanout,
+    fanout::{Doing, Fanout},
     handler::{Answer, Queue, Submission},
     log::Shard,
 };
@@ -58,8 +58,9 @@ pub struct Cluster {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Typing {
+struct Signalled {
     node: Uuid,
+    doing: Doing,
     conversation: ConversationId,
     user: UserId,
     active: bool,
@@ -70,7 +71,7 @@ struct Ears {
     announcements: Subscriber,
     commands: Subscriber,
     answers: Subscriber,
-    typing: Subscriber,
+    signals: Subscriber,
 }
 
 impl Cluster {
@@ -121,19 +122,26 @@ impl Cluster {
         shards.filter(|shard| members.writer(*shard) == me).count()
     }
 
-    /// Tells the other nodes' sessions that somebody is typing.
-    pub(crate) fn typing(&self, conversation: ConversationId, user: &UserId, active: bool) {
+    /// Tells the other nodes' sessions what somebody does.
+    pub(crate) fn signal(
+        &self,
+        doing: Doing,
+        conversation: ConversationId,
+        user: &UserId,
+        active: bool,
+    ) {
         if self.others() == 0 {
             return;
         }
-        let typing = Typing {
+        let signalled = Signalled {
             node: self.config.node,
+            doing,
             conversation,
             user: user.clone(),
             active,
         };
-        let said = postcard::to_allocvec(&typing).expect("what nodes say encodes");
-        let (client, subject) = (self.config.client.clone(), self.subject("typing"));
+        let said = postcard::to_allocvec(&signalled).expect("what nodes say encodes");
+        let (client, subject) = (self.config.client.clone(), self.subject("signal"));
         // Shed where the connection does not take it at once: it is worth nothing later.
         let publish = client.publish(subject, said.into());
         let _ = futures_util::FutureExt::now_or_never(publish);
@@ -194,7 +202,7 @@ impl Cluster {
                 Some(message) = ears.announcements.next() => self.heard(&message).await,
                 Some(message) = ears.commands.next() => self.asked(&message),
                 Some(message) = ears.answers.next() => self.told(&message),
-                Some(message) = ears.typing.next() => self.typed(&message, fanout),
+                Some(message) = ears.signals.next() => self.signalled(&message, fanout),
                 () = self.router.commands.arrived.notified() => self.send_commands().await,
                 () = self.answers.arrived.notified() => self.send_answers().await,
             }
@@ -229,7 +237,7 @@ impl Cluster {
             answers: client
                 .subscribe(self.subject(&format!("node.{me}.answers.*")))
                 .await?,
-            typing: client.subscribe(self.subject("typing")).await?,
+            signals: client.subscribe(self.subject("signal")).await?,
         };
         // Nobody is to be told of this node before it listens.
         client.flush().await?;
@@ -327,17 +335,22 @@ impl Cluster {
         }
     }
 
-    fn typed(&self, message: &Message, fanout: &Fanout) {
-        let typing: Typing = match postcard::from_bytes(&message.payload) {
-            Ok(typing) => typing,
+    fn signalled(&self, message: &Message, fanout: &Fanout) {
+        let Signalled {
+            node,
+            doing,
+            conversation,
+            user,
+            active,
+        } = match postcard::from_bytes(&message.payload) {
+            Ok(signalled) => signalled,
             Err(_) => return,
         };
-        if typing.node == self.config.node {
+        if node == self.config.node {
             return;
         }
-        let told = fanout.typing(typing.conversation, &typing.user, typing.active);
-        if let Err(error) = told {
-            tracing::debug!(%error, "sessions could not be told who is typing");
+        if let Err(error) = fanout.signal(doing, conversation, &user, active) {
+            tracing::debug!(%error, "sessions could not be told what somebody does");
         }
     }
 

@@ -260,6 +260,7 @@ pub fn encoded_size(events: &[Event]) -> usize {
                     + 48
             }
             Event::AppEventRecorded { kind, payload } => content_size(payload) + kind.len() + 16,
+            Event::ProfileSet { attributes } => content_size(attributes) + 16,
             Event::ConversationStarted { title, .. } | Event::TitleChanged { title } => {
                 title.len() + 448
             }
@@ -300,7 +301,11 @@ pub fn schema_of(event: &Event) -> Schema {
         Event::Seen { .. } => (34, 1),
         Event::ContactAdded { .. } => (35, 1),
         Event::ContactRemoved { .. } => (36, 1),
+        Event::ProfileSet { .. } => (37, 1),
+        Event::ProfileRemoved => (38, 1),
+        Event::HiddenChanged { .. } => (39, 1),
         Event::AppEventRecorded { .. } => (40, 1),
+        Event::UserErased => (41, 1),
     };
     Schema { kind, schema }
 }
@@ -320,6 +325,9 @@ pub fn encode_payload(event: &Event) -> Vec<u8> {
         | Event::ContactAdded { user }
         | Event::ContactRemoved { user } => put(user),
         Event::VisibilityChanged { invisible } => put(invisible),
+        Event::ProfileSet { attributes } => put(serde_bytes::Bytes::new(sealed(attributes))),
+        Event::ProfileRemoved | Event::UserErased => Vec::new(),
+        Event::HiddenChanged { hidden } => put(hidden),
         Event::Seen { at_ms } => put(at_ms),
         Event::TitleChanged { title } => put(title),
         Event::MessagePosted {
@@ -499,6 +507,23 @@ pub fn decode_event(schema: Schema, payload: &[u8], record: &Bytes) -> Result<Ev
         (36, 1) => Event::ContactRemoved {
             user: whole(payload)?,
         },
+        (37, 1) => {
+            let sealed: &serde_bytes::Bytes = whole(payload)?;
+            Event::ProfileSet {
+                attributes: share(sealed),
+            }
+        }
+        (38, 1) => {
+            let () = whole(payload)?;
+            Event::ProfileRemoved
+        }
+        (39, 1) => Event::HiddenChanged {
+            hidden: whole(payload)?,
+        },
+        (41, 1) => {
+            let () = whole(payload)?;
+            Event::UserErased
+        }
         (40, 1) => {
             let AppEventRecorded { kind, sealed } = whole(payload)?;
             Event::AppEventRecorded {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     keys::{KeyError, KeyId, KeyState, KeyStore, seal},
     projections::{
-        read::{ConversationView, MessageView, Text},
+        read::{ConversationView, MessageView, ProfileView, Text},
         resume::{Change, What},
     },
 };
@@ -60,6 +60,19 @@ pub async fn open_conversations(
     open(keys, messages.map(of_message).collect()).await
 }
 
+/// Opens every profile in `profiles`. Those whose key was destroyed become [`Text::Erased`].
+pub async fn open_profiles(
+    keys: &dyn KeyStore,
+    profiles: &mut [ProfileView],
+) -> Result<(), KeyError> {
+    let slots = profiles.iter_mut().filter_map(|profile| {
+        let key = KeyId::User(profile.user.shared());
+        let text = &mut profile.set.as_mut()?.text;
+        Some(Slot { text, key })
+    });
+    open(keys, slots.collect()).await
+}
+
 fn of_message(message: &mut MessageView) -> Slot<'_> {
     let key = message.key();
     Slot {
@@ -103,19 +116,19 @@ fn open_one(slot: Slot<'_>, state: &KeyState) {
     };
     *slot.text = match state {
         KeyState::Present(key) => {
-            let KeyId::Content {
-                conversation,
-                author,
-            } = &slot.key
-            else {
-                unreachable!("texts are sealed with their author's key");
+            let command = by.map(|id| id.0);
+            let aad = match &slot.key {
+                KeyId::Content {
+                    conversation,
+                    author,
+                } => seal::content_aad(*conversation, author, command),
+                KeyId::User(user) => seal::profile_aad(user, command),
             };
-            let aad = seal::content_aad(*conversation, author, by.map(|id| id.0));
             match key.open(&aad, sealed).map(String::from_utf8) {
                 Ok(Ok(text)) => Text::Open(text),
                 // Damaged content is shown as gone rather than failing a whole page; an audit names it.
                 Ok(Err(_)) | Err(_) => {
-                    tracing::error!(%conversation, %author, "sealed content does not open");
+                    tracing::error!(key = ?slot.key, "sealed content does not open");
                     Text::Erased
                 }
             }

@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::{
@@ -39,9 +40,20 @@ pub struct Notice {
     pub frames: [OnceLock<Bytes>; 2],
 }
 
+/// What somebody does at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Doing {
+    /// They type.
+    Typing,
+    /// They look at the conversation.
+    Looking,
+}
+
 /// A volatile signal: shed first, never stored.
 #[derive(Debug)]
-pub struct Typing {
+pub struct Signal {
+    /// What they do.
+    pub doing: Doing,
     /// Where.
     pub conversation: ConversationId,
     /// Who.
@@ -65,8 +77,8 @@ pub struct Nodes {
 pub trait Session: Send + Sync {
     /// A recorded change.
     fn notify(&self, notice: &Arc<Notice>);
-    /// Somebody is typing.
-    fn typing(&self, typing: &Arc<Typing>);
+    /// Somebody is typing, or looking.
+    fn signal(&self, signal: &Arc<Signal>);
     /// Other nodes have come or gone.
     fn nodes(&self, nodes: &Arc<Nodes>);
     /// Something may have been missed: the session is to be closed so that its client resumes.
@@ -268,13 +280,18 @@ impl Fanout {
         self.sessions.read().get(user).map_or(0, Vec::len)
     }
 
-    /// Tells the other members' sessions that somebody is typing. Nobody learns of it across a block.
-    pub fn typing(
+    /// Tells the other members' sessions what somebody does. Nobody learns of it across a block.
+    pub fn signal(
         &self,
+        doing: Doing,
         conversation: ConversationId,
         user: &UserId,
         active: bool,
     ) -> Result<(), ReadError> {
+        // The node that tells may be behind this one.
+        if active && self.projections.is_invisible(user) {
+            return Ok(());
+        }
         let kept = self.audiences.lock().get(&conversation).cloned();
         let rows = self.projections.read();
         let members = match &kept {
@@ -282,7 +299,7 @@ impl Fanout {
             None => read::row(&rows, conversation)?.map_or(0, |row| row.member_count as usize),
         };
         if members > TICKS_MEMBERS as usize {
-            // In a crowd somebody always types.
+            // In a crowd somebody always does.
             return Ok(());
         }
         let audience = match kept {
@@ -293,7 +310,8 @@ impl Fanout {
         let blocked = Viewer::load(&rows, user)?;
         drop(rows);
         let frames = [OnceLock::new(), OnceLock::new()];
-        let typing = Arc::new(Typing {
+        let signal = Arc::new(Signal {
+            doing,
             conversation,
             user: user.clone(),
             active,
@@ -306,7 +324,7 @@ impl Fanout {
                 && !(audience.direct && blocked.blocks(member))
             {
                 for (_, session) in sessions.get(member).into_iter().flatten() {
-                    session.typing(&typing);
+                    session.signal(&signal);
                 }
             }
         }
@@ -759,6 +777,10 @@ impl Fanout {
             | Event::Seen { .. }
             | Event::ContactAdded { .. }
             | Event::ContactRemoved { .. }
+            | Event::ProfileSet { .. }
+            | Event::ProfileRemoved
+            | Event::HiddenChanged { .. }
+            | Event::UserErased
             | Event::AppEventRecorded { .. } => {}
         }
         Ok(())

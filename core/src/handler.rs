@@ -336,7 +336,13 @@ fn text_bytes(command: &Command) -> usize {
             | C::Retract { .. }
             | C::MoveCursors { .. },
         )
-        | Command::User(_) => 0,
+        | Command::User(_) => match command {
+            Command::User(crate::domain::UserCommand::SetProfile {
+                attributes: Some(attributes),
+                ..
+            }) => attributes.len(),
+            _ => 0,
+        },
         Command::AppEvent { kind, payload, .. } => kind.len() + payload.len(),
     };
     own + 256

@@ -13,6 +13,7 @@ pub mod log;
 pub mod clock;
 pub mod cluster;
 pub mod embedded;
+pub mod erase;
 pub mod fanout;
 pub mod handler;
 pub mod metrics;

@@ -42,7 +42,7 @@ pub struct Metrics {
 const FAILURE_COUNTS_MS: u64 = 60_000;
 
 /// Names of commands.
-pub const KINDS: [&str; 22] = [
+pub const KINDS: [&str; 25] = [
     "start_direct",
     "create_group",
     "add_members",
@@ -65,6 +65,9 @@ pub const KINDS: [&str; 22] = [
     "record_seen",
     "add_contact",
     "remove_contact",
+    "set_profile",
+    "remove_profile",
+    "erase_user",
 ];
 
 /// The index of a command's name.
@@ -95,6 +98,9 @@ fn kind_of(command: &Command) -> usize {
         Command::User(UserCommand::RecordSeen { .. }) => 19,
         Command::User(UserCommand::AddContact { .. }) => 20,
         Command::User(UserCommand::RemoveContact { .. }) => 21,
+        Command::User(UserCommand::SetProfile { .. }) => 22,
+        Command::User(UserCommand::RemoveProfile) => 23,
+        Command::User(UserCommand::Erase) => 24,
     }
 }
 

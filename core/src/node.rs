@@ -15,7 +15,7 @@ use crate::{
     cluster,
     commit::Commit,
     domain::{ConversationId, UserId},
-    fanout::Fanout,
+    fanout::{Doing, Fanout},
     handler::{self, Handler, Parts, cursors::Cursors, ids::Ids, writer},
     keys::KeyStore,
     log::{EventLog, Lane, Position, SharedLog},
@@ -224,20 +224,22 @@ impl Node {
         })
     }
 
-    /// Tells the other members' sessions, on whichever node, that somebody is typing.
-    pub fn typing(
+    /// Tells the other members' sessions, on whichever node, what somebody does. Of the invisible they are
+    /// told only that what they were told of before is over.
+    pub fn signal(
         &self,
+        doing: Doing,
         conversation: ConversationId,
         user: &UserId,
         active: bool,
     ) -> Result<(), ReadError> {
-        if self.projections.is_invisible(user) {
+        if active && self.projections.is_invisible(user) {
             return Ok(());
         }
         if let Some(cluster) = self.handler.cluster() {
-            cluster.typing(conversation, user, active);
+            cluster.signal(doing, conversation, user, active);
         }
-        self.fanout.typing(conversation, user, active)
+        self.fanout.signal(doing, conversation, user, active)
     }
 
     /// Says where clients reach this node, for the clients of others: `http://host:port`.
@@ -391,6 +393,7 @@ async fn follow(
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         fanout.prepare(&commits)?;
+        presence.before(&commits);
         let parked = projections.apply(&commits)?;
         if !parked.is_empty() {
             // Sessions are told nothing of these streams, not even of what was folded just now.

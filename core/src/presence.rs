@@ -10,6 +10,7 @@
 //! it live, it finds that in the lane, takes a new name and says again who is there.
 
 use std::{
+    ops::ControlFlow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use hashbrown::HashSet;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Notify, time::Instant};
@@ -27,7 +29,7 @@ use crate::{
     commit::Commit,
     domain::{Command, Event, Stream, UserCommand, UserId},
     handler::{Answer, Handler, Submission},
-    projections::{Projections, ReadError, Snapshot, Table, read, rows},
+    projections::{Projections, ReadError, Table, read, rows},
 };
 
 pub mod local;
@@ -96,6 +98,8 @@ pub struct Presence {
     random: Random,
     began: Instant,
     listener: std::sync::OnceLock<Listener>,
+    /// Who is about to be invisible: from before the rows say so until that is folded, too.
+    hiding: Mutex<hashbrown::HashSet<UserId>>,
 }
 
 struct Inner {
@@ -106,6 +110,17 @@ struct Inner {
     before: Option<(Roll, Instant)>,
     local: Local,
     watching: Watching<Arc<dyn Watcher>>,
+    /// Counts what the journal says of contacts and blocks, as it is followed: what was read before may be out
+    /// of date when this is another one.
+    relations: u64,
+}
+
+/// What a user is to others, for a watch.
+struct Relations {
+    /// Both have added each other.
+    contacts: Vec<UserId>,
+    /// Whom the user blocks, and who blocks the user.
+    unseen: HashSet<UserId>,
 }
 
 impl Inner {
@@ -155,22 +170,24 @@ impl Attendance {
         roster: bool,
     ) -> Result<(), ReadError> {
         let presence = self.presence.clone();
-        let contacts = if roster {
-            presence.contacts(&self.user)?
-        } else {
-            Vec::new()
-        };
-        let mut inner = presence.inner.lock();
-        let inner = &mut *inner;
         let user = &self.user;
+        let relations = presence.inner.lock().relations;
+        let mut known = presence.relations(user, roster)?;
+        let mut inner = presence.inner.lock();
+        if inner.relations != relations {
+            // Something has changed since, perhaps for this user. It does not while it is read here.
+            known = presence.relations(user, roster)?;
+        }
+        let inner = &mut *inner;
         let id = *self
             .watch
             .get_or_insert_with(|| inner.watching.open(user.clone(), to.clone()));
-        let rows = presence.projections.read();
         let states = (&inner.roll, &inner.before);
-        let see = |viewer: &UserId, user: &UserId| presence.see(&rows, states, viewer, user);
-        let roster = roster.then_some(&contacts[..]);
-        if let Some(diff) = inner.watching.set(id, users, roster, see) {
+        let see = |viewer: &UserId, user: &UserId, unseen: bool| {
+            presence.see(states, viewer, user, unseen)
+        };
+        let roster = roster.then_some(&known.contacts[..]);
+        if let Some(diff) = inner.watching.set(id, users, roster, known.unseen, see) {
             to.presence(diff);
         }
         Ok(())
@@ -192,6 +209,7 @@ impl Presence {
             before: None,
             local: Local::new(config.grace_ms),
             watching: Watching::default(),
+            relations: 0,
         };
         Presence {
             config,
@@ -205,6 +223,7 @@ impl Presence {
             random,
             began: crate::clock::moment(),
             listener: std::sync::OnceLock::new(),
+            hiding: Mutex::default(),
         }
     }
 
@@ -213,10 +232,20 @@ impl Presence {
     pub fn listen(&self, listener: impl Fn(&UserId, State) + Send + Sync + 'static) {
         let inner = self.inner.lock();
         for (user, _) in inner.roll.users() {
-            listener(user, self.shown(user, inner.state(user)));
+            listener(user, self.joined(user, inner.state(user)));
         }
         if self.listener.set(Box::new(listener)).is_err() {
             tracing::error!("presence has a listener already");
+        }
+    }
+
+    /// Tells how everybody who is here looks to those who may see them, before anything that the listener
+    /// is told of later.
+    pub fn everybody(&self, mut tell: impl FnMut(&UserId, State)) {
+        let inner = self.inner.lock();
+        let before = inner.before.iter().flat_map(|(roll, _)| roll.users());
+        for (user, _) in inner.roll.users().chain(before) {
+            tell(user, self.joined(user, inner.state(user)));
         }
     }
 
@@ -244,14 +273,17 @@ impl Presence {
 
     /// How somebody is, as a viewer sees it; as they are for the backend, which is no viewer.
     pub fn seen(&self, viewer: Option<&UserId>, user: &UserId) -> Result<Seen, ReadError> {
+        let unseen = match viewer {
+            Some(viewer) => self.blocks(viewer, user)?,
+            None => false,
+        };
         let inner = self.inner.lock();
-        let rows = self.projections.read();
         match viewer {
-            Some(viewer) => Ok(self.see(&rows, (&inner.roll, &inner.before), viewer, user)),
+            Some(viewer) => Ok(self.see((&inner.roll, &inner.before), viewer, user, unseen)),
             None => Ok(Seen {
                 user: user.clone(),
                 state: inner.state(user),
-                seen_ms: read::seen_ms(&rows, user)?,
+                seen_ms: read::seen_ms(&self.projections.read(), user)?,
             }),
         }
     }
@@ -271,6 +303,23 @@ impl Presence {
         self.inner.lock().watching.len()
     }
 
+    /// Before commits are folded: the listener is told of whoever becomes invisible by them, so that who reads
+    /// the rows afterwards, and then searches, does not count them. Watches are told once the rows say when
+    /// they were here last.
+    pub(crate) fn before(&self, commits: &[Commit]) {
+        for (_, batch, event) in commits.iter().flat_map(Commit::events) {
+            if let (Stream::User(user), Event::VisibilityChanged { invisible: true }) =
+                (&batch.stream, event)
+            {
+                let _inner = self.inner.lock();
+                self.hiding.lock().insert(user.clone());
+                if let Some(listener) = self.listener.get() {
+                    listener(user, State::Offline);
+                }
+            }
+        }
+    }
+
     /// Follows what the journal says of visibility, blocks and contacts, after it is folded.
     pub(crate) fn folded(&self, commit: &Commit) {
         for (_, batch, event) in commit.events() {
@@ -278,9 +327,12 @@ impl Presence {
                 continue;
             };
             match event {
-                Event::VisibilityChanged { .. } => self.look_again(&[actor]),
+                Event::VisibilityChanged { .. } => {
+                    self.hiding.lock().remove(actor);
+                    self.look_again(actor);
+                }
                 Event::UserBlocked { user } | Event::UserUnblocked { user } => {
-                    self.look_again(&[actor, user]);
+                    self.block_changed(actor, user);
                 }
                 Event::ContactAdded { user } | Event::ContactRemoved { user } => {
                     self.contact_changed(actor, user);
@@ -291,16 +343,34 @@ impl Presence {
         }
     }
 
-    fn look_again(&self, users: &[&UserId]) {
+    fn look_again(&self, user: &UserId) {
         let mut inner = self.inner.lock();
-        for user in users {
-            inner.watching.changed(user);
-            if let Some(listener) = self.listener.get() {
-                listener(user, self.shown(user, inner.state(user)));
-            }
+        inner.watching.changed(user);
+        if let Some(listener) = self.listener.get() {
+            listener(user, self.joined(user, inner.state(user)));
         }
         drop(inner);
         self.due.notify_one();
+    }
+
+    fn block_changed(&self, one: &UserId, other: &UserId) {
+        let unseen = self.blocks(one, other).unwrap_or_else(|error| {
+            tracing::error!(%error, "a block could not be read for presence");
+            // What cannot be read is not shown.
+            true
+        });
+        let mut inner = self.inner.lock();
+        inner.relations += 1;
+        inner.watching.blocked(one, other, unseen);
+        drop(inner);
+        self.due.notify_one();
+    }
+
+    /// Whether one of two blocks the other.
+    fn blocks(&self, one: &UserId, other: &UserId) -> Result<bool, ReadError> {
+        let rows = self.projections.read();
+        let row = |one, other| rows::Rows::get(&rows, Table::Users, &rows::blocks(one, other));
+        Ok(row(one, other)?.is_some() || row(other, one)?.is_some())
     }
 
     fn contact_changed(&self, user: &UserId, other: &UserId) {
@@ -317,6 +387,7 @@ impl Presence {
             }
         };
         let mut inner = self.inner.lock();
+        inner.relations += 1;
         for id in inner.watching.rosters_of(user) {
             if row.added && row.adds {
                 inner.watching.add(id, Why::Roster, other);
@@ -328,15 +399,27 @@ impl Presence {
         self.due.notify_one();
     }
 
-    /// Both have added each other, and neither blocks the other.
-    fn contacts(&self, user: &UserId) -> Result<Vec<UserId>, ReadError> {
+    /// Reads what a user is to others.
+    fn relations(&self, user: &UserId, roster: bool) -> Result<Relations, ReadError> {
         let rows = self.projections.read();
-        let viewer = read::Viewer::load(&rows, user)?;
-        let (contacts, _) = read::contacts(&rows, &viewer, "", usize::MAX)?;
+        let mut viewer = read::Viewer::load(&rows, user)?;
+        let blocked = std::mem::take(&mut viewer.blocked);
+        // Those whom the user blocks, too: they are not seen, and are again once they are not blocked.
+        let contacts = match roster {
+            true => read::contacts(&rows, &viewer, "", usize::MAX)?.0,
+            false => Vec::new(),
+        };
         let both = contacts
             .into_iter()
             .filter(|with| with.contact.added && with.contact.adds);
-        Ok(both.map(|with| with.user).collect())
+        let contacts = both.map(|with| with.user).collect();
+        let mut unseen: HashSet<UserId> = blocked.into_iter().collect();
+        let (from, to) = rows::blocked_by_range(user);
+        rows::Rows::scan(&rows, Table::Users, &from, &to, false, &mut |key, _| {
+            unseen.insert(rows::other_user(user, key));
+            ControlFlow::Continue(())
+        })?;
+        Ok(Relations { contacts, unseen })
     }
 
     /// How somebody looks to those who may see them.
@@ -348,29 +431,35 @@ impl Presence {
         }
     }
 
+    /// The same as the listener is told: who is about to be invisible is so already.
+    fn joined(&self, user: &UserId, state: State) -> State {
+        match self.hiding.lock().contains(user) {
+            true => State::Offline,
+            false => self.shown(user, state),
+        }
+    }
+
     fn see(
         &self,
-        rows: &Snapshot<'_>,
         (roll, before): (&Roll, &Option<(Roll, Instant)>),
         viewer: &UserId,
         user: &UserId,
+        unseen: bool,
     ) -> Seen {
         let before = before.as_ref();
         let before = before.map_or(State::Offline, |(roll, _)| roll.state(user));
         let is = roll.state(user).max(before);
-        let blocks = |one: &UserId, other: &UserId| {
-            let row = rows::Rows::get(rows, Table::Users, &rows::blocks(one, other));
-            // What cannot be read is not shown.
-            row.map_or(true, |row| row.is_some())
-        };
-        let unseen = viewer != user && (blocks(user, viewer) || blocks(viewer, user));
+        let unseen = unseen && viewer != user;
         let state = match viewer == user {
             true => is,
             false if unseen => State::Offline,
             false => self.shown(user, is),
         };
         let seen_ms = match state {
-            State::Offline if !unseen => read::seen_ms(rows, user).unwrap_or_default(),
+            // Read for a moment only: what is folded waits for whoever reads.
+            State::Offline if !unseen => {
+                read::seen_ms(&self.projections.read(), user).unwrap_or_default()
+            }
             _ => 0,
         };
         Seen {
@@ -393,7 +482,7 @@ impl Presence {
             }
             inner.watching.changed(&change.user);
             if let Some(listener) = self.listener.get() {
-                listener(&change.user, self.shown(&change.user, change.state));
+                listener(&change.user, self.joined(&change.user, change.state));
             }
         }
         let lost = record.said.contains(&Said::Lost(inner.incarnation));
@@ -436,7 +525,7 @@ impl Presence {
             if is < was {
                 inner.watching.changed(user);
                 if let Some(listener) = self.listener.get() {
-                    listener(user, self.shown(user, is));
+                    listener(user, self.joined(user, is));
                 }
             }
         }
@@ -476,3 +565,6 @@ fn fresh_id(random: &dyn ring::rand::SecureRandom) -> Uuid {
     random.fill(&mut bytes).expect("the system has randomness");
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
+
+#[cfg(test)]
+mod tests;

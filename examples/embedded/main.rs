@@ -29,6 +29,7 @@ use tidings_core::{
 use tidings_gateway::{
     Limits,
     auth::{AuthConfig, Authenticator},
+    search::{self, Search},
     server::{Builder, Server},
     tls::{ServerCertificate, TlsConfig},
 };
@@ -87,8 +88,11 @@ async fn start(port: u16, data: &std::path::Path) -> Result<Server, Box<dyn Erro
             Err(why) => format!("not greeted: {why}\n"),
         }
     });
+    // What profiles may hold is declared here; with nothing declared there are no profiles.
+    let search = Search::start(search::Config::default(), data, node.clone())?;
     let server = Builder {
         node,
+        search,
         auth,
         limits: Limits::default(),
         random,

@@ -16,6 +16,7 @@ use tidings_core::{
 use tidings_gateway::{
     Limits,
     auth::{AuthConfig, Authenticator},
+    search::{self, Search},
     server::{Builder, Server},
     tls::{ServerCertificate, TlsConfig},
     transport::websocket::conformance,
@@ -56,14 +57,13 @@ async fn start(data: &std::path::Path) -> Result<Server, Box<dyn Error>> {
         development: true,
         ..AuthConfig::default()
     };
+    let presence = tidings_core::presence::Config::default();
+    // Nobody writes anything, so no id is ever derived.
+    let node = Arc::new(Node::start(parts, Ids::new(&[0; 32]), presence, None)?);
+    let search = Search::start(search::Config::default(), data, node.clone())?;
     let server = Builder {
-        // Nobody writes anything, so no id is ever derived.
-        node: Arc::new(Node::start(
-            parts,
-            Ids::new(&[0; 32]),
-            tidings_core::presence::Config::default(),
-            None,
-        )?),
+        node,
+        search,
         auth: Authenticator::new(&auth)?,
         routes: conformance::routes(&limits),
         limits,

@@ -28,7 +28,9 @@ mod events;
 mod messages;
 pub mod openapi;
 mod presence;
+mod profiles;
 mod request;
+mod search;
 mod shape;
 mod users;
 
@@ -111,6 +113,8 @@ impl Endpoint {
 fn endpoints() -> Vec<Endpoint> {
     let mut all = users::endpoints();
     all.extend(presence::endpoints());
+    all.extend(profiles::endpoints());
+    all.extend(search::endpoints());
     all.extend(conversations::endpoints());
     all.extend(messages::endpoints());
     all.extend(events::endpoints());

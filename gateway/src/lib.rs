@@ -3,6 +3,7 @@
 //! The modules stand in reading order.
 
 pub mod arrivals;
+mod looking;
 pub mod outgoing;
 pub mod query;
 mod rate;
@@ -19,6 +20,7 @@ pub mod health;
 pub mod http;
 mod import;
 pub mod metrics;
+pub mod search;
 pub mod server;
 pub mod tls;
 

@@ -225,6 +225,7 @@ fn log(page: &mut Page, gateway: &Gateway, lag: Option<Lag>) {
     let name = "tidings_presence_watches";
     page.gauge(name, "Sessions that watch who is here.");
     page.sample(name, &[], node.presence.watches() as u64);
+    search(page, gateway);
     let name = "tidings_other_nodes";
     page.gauge(name, "Other nodes that are heard on this log.");
     page.sample(name, &[], node.others() as u64);
@@ -234,4 +235,51 @@ fn log(page: &mut Page, gateway: &Gateway, lag: Option<Lag>) {
     let name = "tidings_shards_written";
     page.gauge(name, "Those of them that this node writes.");
     page.sample(name, &[], node.shards_written() as u64);
+}
+
+/// The indexes, and what is asked of them.
+fn search(page: &mut Page, gateway: &Gateway) {
+    let search = &gateway.search;
+    let people = search.status();
+    let statuses = [
+        ("people", Some(people)),
+        ("messages", search.messages_status()),
+    ];
+    let statuses: Vec<_> = statuses
+        .into_iter()
+        .filter_map(|(index, status)| Some((index, status?)))
+        .collect();
+    let name = "tidings_search_documents";
+    page.gauge(name, "Profiles and messages in the indexes.");
+    for (index, status) in &statuses {
+        page.sample(name, &[("index", index)], status.count);
+    }
+    let name = "tidings_search_lag_positions";
+    page.gauge(
+        name,
+        "Positions of the log that an index has not followed yet.",
+    );
+    let cursor = gateway.node.projections.cursor();
+    for (index, status) in &statuses {
+        let lag = cursor.saturating_sub(status.position);
+        page.sample(name, &[("index", index)], lag);
+    }
+    let name = "tidings_search_building";
+    page.gauge(name, "Whether an index is being built.");
+    for (index, status) in &statuses {
+        let building = u64::from(status.building.is_some());
+        page.sample(name, &[("index", index)], building);
+    }
+    let name = "tidings_search_watches";
+    page.gauge(name, "Sessions that watch a result page.");
+    page.sample(name, &[], search.watches() as u64);
+    let name = "tidings_search_seconds";
+    for (index, reading) in search.seconds() {
+        let name = format!("{name}_{index}");
+        page.histogram(
+            &name,
+            "Time that searches took, waiting for a core left out.",
+            &reading,
+        );
+    }
 }

@@ -12,6 +12,8 @@ use serde::Serialize;
 use tidings_core::{
     content,
     domain::{ConversationId, UserId},
+    erase::EraseError,
+    fanout::Doing,
     keys::KeyError,
     log::Lane,
     projections::{
@@ -27,6 +29,8 @@ use tidings_protocol::{
 };
 
 use crate::{
+    looking::Looks,
+    search::live::Watch,
     session::{Gateway, Shared},
     translate::{self, Failure},
 };
@@ -48,6 +52,15 @@ impl From<KeyError> for Failure {
     }
 }
 
+impl From<EraseError> for Failure {
+    fn from(error: EraseError) -> Failure {
+        match error {
+            EraseError::Rows(error) => error.into(),
+            EraseError::Keys(error) => error.into(),
+        }
+    }
+}
+
 /// How long a read waits for what was acknowledged before it.
 const CATCH_UP: Duration = Duration::from_secs(5);
 
@@ -60,7 +73,7 @@ const BEHIND: &str = "the server is behind with what was accepted: try again";
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// Waits until everything that was acknowledged on this node can be read.
-async fn caught_up(gateway: &Gateway) -> Result<(), Failure> {
+pub(crate) async fn caught_up(gateway: &Gateway) -> Result<(), Failure> {
     reached(gateway, gateway.accepted.load(Ordering::Relaxed)).await
 }
 
@@ -139,7 +152,37 @@ pub(crate) async fn typing(
         caught_up(&shared.gateway).await?;
         member()?;
     }
-    Ok(node.typing(id, user, active)?)
+    // Who is invisible is not seen to stop what nobody saw them begin.
+    if !active && node.projections.is_invisible(user) {
+        return Ok(());
+    }
+    Ok(node.signal(Doing::Typing, id, user, active)?)
+}
+
+/// Tells the others that the user looks at a conversation, and no more at the one before; at none where
+/// there is no id.
+pub(crate) async fn look(
+    shared: &Shared,
+    user: &UserId,
+    looks: &mut Option<Looks>,
+    conversation: &Bytes,
+) -> Result<(), Failure> {
+    let gateway = &shared.gateway;
+    if conversation.is_empty() {
+        *looks = None;
+        return Ok(());
+    }
+    let id = translate::conversation_id(conversation)?;
+    let member = || present(&gateway.node.projections.read(), id, user);
+    if member().is_err() {
+        caught_up(gateway).await?;
+        member()?;
+    }
+    match looks {
+        Some(looks) if looks.conversation() == id => looks.repeat(),
+        _ => *looks = Some(Looks::begin(&gateway.looking, user, id)),
+    }
+    Ok(())
 }
 
 /// Cuts items to what fits into a frame, counted from the first or from the last: how many are left,
@@ -312,6 +355,28 @@ pub(crate) async fn answer(
                 as_of: position,
             })
         }
+        Request::SearchPeople(request) => {
+            Outcome::People(search_people(shared, Some(user), request).await?)
+        }
+        Request::SearchMessages(request) => {
+            let search = &gateway.search;
+            let mut request = request;
+            loop {
+                let found = search.find_messages(node, user, request.clone(), push_bytes);
+                let found = found.await?;
+                let fit = fitting(shared, found.messages.iter());
+                if fit >= found.messages.len() {
+                    break Outcome::FoundMessages(found);
+                }
+                request.limit = fit as u32;
+            }
+        }
+        Request::GetProfiles(query::GetProfiles { users }) => {
+            let mut found = gateway.search.profiles(node, Some(user), &users).await?;
+            let fit = fitting(shared, found.profiles.iter());
+            found.profiles.truncate(fit);
+            Outcome::Profiles(found)
+        }
         _ => {
             return Err(Failure::new(
                 ErrorCode::UnknownRequest,
@@ -319,6 +384,54 @@ pub(crate) async fn answer(
             ));
         }
     })
+}
+
+/// A page of people that fits into a frame: where profiles are long it is asked for again with fewer, so
+/// that the next one goes on behind the last one shown.
+pub(crate) async fn search_people(
+    shared: &Shared,
+    viewer: Option<&UserId>,
+    mut request: query::SearchPeople,
+) -> Result<query::People, Failure> {
+    let gateway = &shared.gateway;
+    loop {
+        let found = gateway.search.find(&gateway.node, viewer, request.clone());
+        let found = found.await?;
+        let fit = fitting(shared, found.people.iter());
+        if fit >= found.people.len() {
+            return Ok(found);
+        }
+        request.limit = fit as u32;
+    }
+}
+
+/// The same, watched from now on instead of what was watched before.
+pub(crate) async fn watch_people(
+    shared: &Arc<Shared>,
+    user: &UserId,
+    watched: &mut Option<Watch>,
+    request: query::WatchPeople,
+) -> Result<query::People, Failure> {
+    let gateway = &shared.gateway;
+    let Some(search) = request.search else {
+        return Err(Failure::new(ErrorCode::Invalid, "search is missing"));
+    };
+    caught_up(gateway).await?;
+    let Ok(_query) = gateway.queries.acquire().await else {
+        return Err(Failure::new(
+            ErrorCode::Unavailable,
+            "the server is stopping",
+        ));
+    };
+    // Before it is asked: who comes online meanwhile is on the page, or told of.
+    let watching = gateway
+        .search
+        .watch(&gateway.node, user, search.clone(), shared.clone());
+    let watching = watching.await?;
+    let found = search_people(shared, Some(user), search).await?;
+    watching.shows(&found);
+    *watched = Some(watching);
+    Ok(found)
 }
 
 async fn messages(
@@ -416,7 +529,7 @@ fn no_conversation() -> Failure {
     Failure::new(ErrorCode::NotFound, "no such conversation")
 }
 
-fn page_limit(asked: u32, default: usize, most: usize) -> Result<usize, Failure> {
+pub(crate) fn page_limit(asked: u32, default: usize, most: usize) -> Result<usize, Failure> {
     match asked as usize {
         0 => Ok(default),
         n if n > most => Err(Failure::new(

@@ -12,6 +12,7 @@ use crate::{
     assets::Asset,
     auth::Authenticator,
     http::{self, Development},
+    search::Search,
     tls::ServerCertificate,
     transport::{quic, tcp::Listener},
 };
@@ -23,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Builder {
     /// The core, running.
     pub node: Arc<Node>,
+    /// Search of what it holds.
+    pub search: Arc<Search>,
     /// Who may connect.
     pub auth: Authenticator,
     /// Limits in force.
@@ -79,7 +82,13 @@ impl Builder {
     /// # Errors
     /// When it cannot listen. The node runs on then: see [`Node::stop`].
     pub async fn start(self) -> Result<Server, ListenError> {
-        let gateway = Gateway::new(self.node.clone(), self.auth, self.limits, self.random);
+        let gateway = Gateway::new(
+            self.node.clone(),
+            self.search,
+            self.auth,
+            self.limits,
+            self.random,
+        );
         let certificate = self.certificate;
         let tls = self
             .tls_on_tcp
@@ -137,7 +146,11 @@ impl Server {
         self.endpoint.close(0_u32.into(), b"");
         let _ = tokio::time::timeout(Duration::from_secs(1), self.endpoint.wait_idle()).await;
         self.serving.abort();
-        let node = self.node.clone();
-        let _ = tokio::task::spawn_blocking(move || node.stop()).await;
+        let (node, search) = (self.node.clone(), self.gateway.search.clone());
+        let stopped = tokio::task::spawn_blocking(move || {
+            search.stop();
+            node.stop();
+        });
+        let _ = stopped.await;
     }
 }

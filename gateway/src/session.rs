@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tidings_core::{
     content,
     domain::{Command, CommandId, UserCommand, UserId},
-    fanout::{self, Notice, Registration},
+    fanout::{self, Doing, Notice, Registration},
     handler::{Answer, Submission},
     node::Node,
     presence::{self, Attendance, LISTED, record::State as Presence},
@@ -38,10 +38,15 @@ use crate::{
     arrivals::{Arrival, Arrivals, counted},
     auth::{Authenticator, Identity},
     config::Limits,
+    looking::{Looking, Looks},
     metrics::Metrics,
     outgoing::Outgoing,
     query,
     rate::Rate,
+    search::{
+        Search,
+        live::{self, Watch},
+    },
     translate::{self, Failure},
     transport::Transport,
 };
@@ -72,6 +77,10 @@ pub struct Gateway {
     pub limits: Limits,
     /// Counters.
     pub metrics: Metrics,
+    /// Search.
+    pub search: Arc<Search>,
+    /// Who looks at which conversation here.
+    pub(crate) looking: Arc<Looking>,
     logins: Semaphore,
     pub(crate) queries: Semaphore,
     /// The last position that a command was accepted at on this node: reads include it.
@@ -118,6 +127,9 @@ pub struct Session {
     active: Instant,
     away: bool,
     expires: Option<Instant>,
+    /// The conversation that is looked at, and the result page that is watched.
+    looks: Option<Looks>,
+    watched: Option<Watch>,
 }
 
 enum State {
@@ -133,12 +145,25 @@ impl Gateway {
     /// A gateway to a running node.
     pub fn new(
         node: Arc<Node>,
+        search: Arc<Search>,
         auth: Authenticator,
         limits: Limits,
         random: Arc<dyn ring::rand::SecureRandom + Send + Sync>,
     ) -> Arc<Gateway> {
+        let looking = Looking::new(node.clone());
+        {
+            let (search, looking) = (search.clone(), looking.clone());
+            node.presence.listen(move |user, state| {
+                search.set_presence(user, state);
+                if state == Presence::Offline {
+                    looking.hide(user);
+                }
+            });
+        }
         Arc::new(Gateway {
+            looking,
             node,
+            search,
             auth,
             logins: Semaphore::new(limits.logins),
             queries: Semaphore::new(limits.queries),
@@ -230,6 +255,8 @@ impl Gateway {
             active: accepted,
             away: false,
             expires: None,
+            looks: None,
+            watched: None,
         })
     }
 
@@ -612,6 +639,26 @@ impl Session {
                 Ok(()) => Ok(shared.pong(0)),
                 Err(failure) => Err(failure),
             },
+            Request::Look(command::Look { conversation }) => {
+                match query::look(&shared, user, &mut self.looks, &conversation).await {
+                    Ok(()) if id == 0 => return,
+                    Ok(()) => Ok(shared.pong(0)),
+                    Err(failure) => Err(failure),
+                }
+            }
+            Request::WatchPeople(watch) => {
+                match query::watch_people(&shared, user, &mut self.watched, watch).await {
+                    Ok(found) => Ok(Outcome::People(found)),
+                    Err(failure) => Err(failure),
+                }
+            }
+            Request::UnwatchPeople(_) => {
+                self.watched = None;
+                if id == 0 {
+                    return;
+                }
+                Ok(shared.pong(0))
+            }
             Request::SetPresence(command::SetPresence { state }) => {
                 match Presence::from_name(&state) {
                     Some(state) if state != Presence::Offline => {
@@ -1135,13 +1182,22 @@ impl fanout::Session for Shared {
         }
     }
 
-    fn typing(&self, typing: &Arc<fanout::Typing>) {
-        let frame = self.frame_of(&typing.frames, || {
-            Body::Typing(event::Typing {
-                conversation: id::to_wire(typing.conversation.0),
-                user: typing.user.to_string(),
-                active: typing.active,
-            })
+    fn signal(&self, signal: &Arc<fanout::Signal>) {
+        let frame = self.frame_of(&signal.frames, || {
+            let conversation = id::to_wire(signal.conversation.0);
+            let (user, active) = (signal.user.to_string(), signal.active);
+            match signal.doing {
+                Doing::Typing => Body::Typing(event::Typing {
+                    conversation,
+                    user,
+                    active,
+                }),
+                Doing::Looking => Body::Looking(event::Looking {
+                    conversation,
+                    user,
+                    active,
+                }),
+            }
         });
         self.outgoing.volatile(frame);
     }
@@ -1167,6 +1223,15 @@ impl fanout::Session for Shared {
             "something may have been missed: connect again and resume",
             0,
         );
+    }
+}
+
+impl live::Watcher for Shared {
+    fn people_online(&self, news: event::PeopleOnline) {
+        let frame = self.encoding.encode(&ServerFrame {
+            body: Some(Body::PeopleOnline(news)),
+        });
+        self.outgoing.volatile(frame);
     }
 }
 
@@ -1238,5 +1303,6 @@ fn is_activity(request: &Request) -> bool {
             | Request::Ack(_)
             | Request::SetPresence(_)
             | Request::WatchPresence(_)
+            | Request::Look(_)
     )
 }

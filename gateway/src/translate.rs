@@ -199,7 +199,13 @@ pub fn command(
         | Request::ListMembers(_)
         | Request::GetReceipts(_)
         | Request::GetMessage(_)
-        | Request::GetUnread(_) => return Ok(None),
+        | Request::GetUnread(_)
+        | Request::SearchPeople(_)
+        | Request::WatchPeople(_)
+        | Request::SearchMessages(_)
+        | Request::UnwatchPeople(_)
+        | Request::Look(_)
+        | Request::GetProfiles(_) => return Ok(None),
     };
     Ok(Some(command))
 }
@@ -327,7 +333,7 @@ pub fn user_id(text: &str) -> Result<UserId, Failure> {
     UserId::new(text).map_err(|error| Failure::new(ErrorCode::Invalid, error.to_string()))
 }
 
-fn user_ids(texts: &[String]) -> Result<Vec<UserId>, Failure> {
+pub(crate) fn user_ids(texts: &[String]) -> Result<Vec<UserId>, Failure> {
     texts.iter().map(|text| user_id(text)).collect()
 }
 

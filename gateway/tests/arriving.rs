@@ -35,6 +35,7 @@ use tidings_core::{
 use tidings_gateway::{
     Limits,
     auth::{AuthConfig, Authenticator},
+    search::{self, Search},
     server::{Builder, Server},
     tls::{ServerCertificate, TlsConfig},
 };
@@ -60,16 +61,12 @@ async fn start(data: &Path, limits: Limits, tls_on_tcp: bool, routes: Router) ->
         ..AuthConfig::default()
     };
     let tls = TlsConfig::default();
+    let presence = tidings_core::presence::Config::default();
+    let node = Arc::new(Node::start(parts, Ids::new(&[0; 32]), presence, None).unwrap());
+    let search = Search::start(search::Config::default(), data, node.clone()).unwrap();
     let server = Builder {
-        node: Arc::new(
-            Node::start(
-                parts,
-                Ids::new(&[0; 32]),
-                tidings_core::presence::Config::default(),
-                None,
-            )
-            .unwrap(),
-        ),
+        node,
+        search,
         auth: Authenticator::new(&auth).unwrap(),
         limits,
         random,

@@ -338,3 +338,15 @@ pub struct WatchPresence {
     #[prost(bool, tag = "2")]
     pub roster: bool,
 }
+
+/// Tells the others in a conversation, of up to 32 members, that one is looking at it. It holds until the
+/// session looks at another one or ends; repeat it every 30 s, and when somebody else begins to look, so that
+/// they know. Nobody sees it of who is invisible or blocked.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Look {
+    /// At which conversation; empty for none.
+    #[prost(bytes = "bytes", tag = "1")]
+    #[serde(with = "id::text", skip_serializing_if = "Bytes::is_empty")]
+    pub conversation: Bytes,
+}

@@ -257,3 +257,31 @@ pub struct Presence {
     #[prost(message, repeated, tag = "3")]
     pub users: Vec<view::Presence>,
 }
+
+/// How many people have come online, and would be found by what is watched, whom its page does not show.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PeopleOnline {
+    /// How many since it was asked for; those who have gone again meanwhile are counted.
+    #[prost(uint64, tag = "1")]
+    pub count: u64,
+    /// The last of them, at most 10.
+    #[prost(string, repeated, tag = "2")]
+    pub users: Vec<String>,
+}
+
+/// Somebody is looking at a conversation, or is not any more.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Looking {
+    /// Which.
+    #[prost(bytes = "bytes", tag = "1")]
+    #[serde(with = "id::text")]
+    pub conversation: Bytes,
+    /// Who.
+    #[prost(string, tag = "2")]
+    pub user: String,
+    /// Looks, or does not any more. Forget it after 90 s without a repeat.
+    #[prost(bool, tag = "3")]
+    pub active: bool,
+}

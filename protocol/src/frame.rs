@@ -24,7 +24,7 @@ pub struct ClientFrame {
     /// What is asked. Absent (or of a kind this server does not know): `unknown_request`.
     #[prost(
         oneof = "Request",
-        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 47, 48, 50, 51, 52, 53, 54, 55, 56"
+        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61"
     )]
     pub request: Option<Request>,
 }
@@ -121,6 +121,9 @@ pub enum Request {
     /// Watches who is here: answered with `pong`, behind a `presence` frame that says how all of them are.
     #[prost(message, tag = "48")]
     WatchPresence(command::WatchPresence),
+    /// Tells the others in a conversation that one is looking at it. Never stored.
+    #[prost(message, tag = "49")]
+    Look(command::Look),
 
     /// Lists one's conversations by last activity.
     #[prost(message, tag = "50")]
@@ -143,6 +146,21 @@ pub enum Request {
     /// The user's total of unread messages.
     #[prost(message, tag = "56")]
     GetUnread(query::GetUnread),
+    /// Finds people.
+    #[prost(message, tag = "57")]
+    SearchPeople(query::SearchPeople),
+    /// Profiles of users.
+    #[prost(message, tag = "58")]
+    GetProfiles(query::GetProfiles),
+    /// Finds people, and tells of those who come online later and would be found.
+    #[prost(message, tag = "59")]
+    WatchPeople(query::WatchPeople),
+    /// Finds messages of one's conversations.
+    #[prost(message, tag = "60")]
+    SearchMessages(query::SearchMessages),
+    /// Watches no result page any more.
+    #[prost(message, tag = "61")]
+    UnwatchPeople(query::UnwatchPeople),
 }
 
 /// One frame from a server. JSON: `{"reply":{...}}`, `{"event":{...}}` and so on.
@@ -150,7 +168,7 @@ pub enum Request {
 #[serde(transparent)]
 pub struct ServerFrame {
     /// The frame. Clients ignore kinds they do not know.
-    #[prost(oneof = "Body", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "Body", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     #[serde(deserialize_with = "forward::lenient")]
     pub body: Option<Body>,
 }
@@ -183,6 +201,12 @@ pub enum Body {
     /// How users are who are watched. Outside the cursor: a new session watches anew.
     #[prost(message, tag = "8")]
     Presence(event::Presence),
+    /// People have come online whom the result page that is watched does not show. Outside the cursor.
+    #[prost(message, tag = "9")]
+    PeopleOnline(event::PeopleOnline),
+    /// Who is looking at a conversation. Outside the cursor.
+    #[prost(message, tag = "10")]
+    Looking(event::Looking),
 }
 
 /// A place in the log: everything up to it is known. Compare only within one epoch.
@@ -324,7 +348,10 @@ pub struct Reply {
     #[prost(uint64, tag = "1")]
     pub id: u64,
     /// The outcome.
-    #[prost(oneof = "Outcome", tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
+    #[prost(
+        oneof = "Outcome",
+        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"
+    )]
     #[serde(deserialize_with = "forward::lenient")]
     pub outcome: Option<Outcome>,
 }
@@ -341,8 +368,8 @@ pub enum Outcome {
     /// Durable.
     #[prost(message, tag = "3")]
     Accepted(Accepted),
-    /// Answer to `ping`, `renew_token`, and to an `ack`, `mark_read`, `typing`, `set_presence` or
-    /// `watch_presence` that asked for a reply.
+    /// Answer to `ping`, `renew_token`, and to an `ack`, `mark_read`, `typing`, `set_presence`,
+    /// `watch_presence`, `look` or `unwatch_people` that asked for a reply.
     #[prost(message, tag = "4")]
     Pong(Pong),
     /// Answer to `list_conversations`.
@@ -372,6 +399,15 @@ pub enum Outcome {
     /// Answer to `list_contacts`.
     #[prost(message, tag = "13")]
     Contacts(query::Contacts),
+    /// Answer to `search_people` and `watch_people`.
+    #[prost(message, tag = "14")]
+    People(query::People),
+    /// Answer to `get_profiles`.
+    #[prost(message, tag = "15")]
+    Profiles(query::Profiles),
+    /// Answer to `search_messages`.
+    #[prost(message, tag = "16")]
+    FoundMessages(query::FoundMessages),
 }
 
 /// A refusal.

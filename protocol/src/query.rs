@@ -209,3 +209,148 @@ pub struct Contacts {
     #[prost(uint64, tag = "3")]
     pub position: u64,
 }
+
+/// Finds people by what their profiles say and by whether they are here. Who blocks the viewer, or is
+/// blocked, is not found, nor is the viewer.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SearchPeople {
+    /// In the query language; empty for everybody.
+    #[prost(string, tag = "1")]
+    pub query: String,
+    /// A filter as a tree, for programs: JSON, as text. With `query` both have to fit.
+    #[prost(string, tag = "2")]
+    pub filter: String,
+    /// `any` (the default), `first` (who is online comes first) or `only` (who is not is left out).
+    #[prost(string, tag = "3")]
+    pub online: String,
+    /// Whether who is away does not count as online.
+    #[prost(bool, tag = "4")]
+    pub without_away: bool,
+    /// `relevance` (the default), `distance` (from where the query is near to, or from `from`), `active` (last
+    /// seen) or `newest` (the profile).
+    #[prost(string, tag = "5")]
+    pub sort: String,
+    /// With `distance`: latitude and longitude, as in `52.52,13.40`.
+    #[prost(string, tag = "6")]
+    pub from: String,
+    /// Keyword and boolean attributes whose values are to be counted, at most 16.
+    #[prost(string, repeated, tag = "7")]
+    pub facets: Vec<String>,
+    /// At most this many, 1 to 100; 0 for 20.
+    #[prost(uint32, tag = "8")]
+    pub limit: u32,
+    /// Goes on after an earlier page: its `next`.
+    #[prost(string, tag = "9")]
+    pub after: String,
+    /// Whether to say where the words stand.
+    #[prost(bool, tag = "10")]
+    pub highlight: bool,
+    /// Whether to say why each ranks where they do.
+    #[prost(bool, tag = "11")]
+    pub explain: bool,
+    /// Whether to leave out whom one has a direct conversation with.
+    #[prost(bool, tag = "12")]
+    pub without_contacted: bool,
+    /// Users to leave out, at most 1,000.
+    #[prost(string, repeated, tag = "13")]
+    pub exclude: Vec<String>,
+}
+
+/// Answer to [`SearchPeople`].
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct People {
+    /// Best first.
+    #[prost(message, repeated, tag = "1")]
+    pub people: Vec<view::Person>,
+    /// How many fit, on all pages.
+    #[prost(uint64, tag = "2")]
+    pub total: u64,
+    /// Whether there are at least `total`, perhaps more.
+    #[prost(bool, tag = "3")]
+    pub at_least: bool,
+    /// Goes on after the last one; empty where there are no more.
+    #[prost(string, tag = "4")]
+    pub next: String,
+    /// For each attribute of `facets`.
+    #[prost(message, repeated, tag = "5")]
+    pub facets: Vec<view::Facet>,
+    /// Whether the beginning of a word stood for too many words, so that people may be missing.
+    #[prost(bool, tag = "6")]
+    pub cut: bool,
+}
+
+/// Profiles of users, as others see them.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetProfiles {
+    /// Whose, at most 100.
+    #[prost(string, repeated, tag = "1")]
+    pub users: Vec<String>,
+}
+
+/// Answer to [`GetProfiles`].
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Profiles {
+    /// In the order asked for; who has none, or blocks the viewer, is left out.
+    #[prost(message, repeated, tag = "1")]
+    pub profiles: Vec<view::Profile>,
+}
+
+/// Finds people as `search_people` does, and watches: who comes online later, would be found and is not shown
+/// is counted in `people_online` frames. A session watches one page at a time, the last it asked for. How those
+/// who are shown come and go is told to who watches their presence.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WatchPeople {
+    /// What is asked.
+    #[prost(message, optional, tag = "1")]
+    pub search: Option<SearchPeople>,
+}
+
+/// Watches no result page any more.
+#[derive(Clone, Copy, PartialEq, Eq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnwatchPeople {}
+
+/// Finds messages of one's conversations, by their words and by who wrote them where and when.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SearchMessages {
+    /// In the query language; empty for all messages.
+    #[prost(string, tag = "1")]
+    pub query: String,
+    /// `newest` (the default) or `relevance`.
+    #[prost(string, tag = "2")]
+    pub sort: String,
+    /// At most this many, 1 to 100; 0 for 20.
+    #[prost(uint32, tag = "3")]
+    pub limit: u32,
+    /// Goes on after an earlier page: its `next`.
+    #[prost(string, tag = "4")]
+    pub after: String,
+    /// Whether to say where the words stand.
+    #[prost(bool, tag = "5")]
+    pub highlight: bool,
+}
+
+/// Answer to [`SearchMessages`].
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FoundMessages {
+    /// Newest or best first. Fewer than asked for may be on a page that is not the last.
+    #[prost(message, repeated, tag = "1")]
+    pub messages: Vec<view::FoundMessage>,
+    /// Goes on after the last one; empty where there are no more.
+    #[prost(string, tag = "2")]
+    pub next: String,
+    /// With `relevance`, where very many fit: only messages since then were ranked, milliseconds since 1970; 0
+    /// where all were.
+    #[prost(uint64, tag = "3")]
+    pub since_ms: u64,
+    /// Whether the beginning of a word stood for too many words, so that messages may be missing.
+    #[prost(bool, tag = "4")]
+    pub cut: bool,
+}

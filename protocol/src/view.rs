@@ -195,6 +195,119 @@ pub struct Presence {
     pub seen_ms: u64,
 }
 
+/// A person who was found.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Person {
+    /// Who.
+    #[prost(string, tag = "1")]
+    pub user: String,
+    /// `available`, `away` or `offline`, as they were when it was answered.
+    #[prost(string, tag = "2")]
+    pub state: String,
+    /// Where offline: when they were here last, milliseconds since 1970 (UTC); 0 where that is not known or
+    /// not shown.
+    #[prost(uint64, tag = "3")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub seen_ms: u64,
+    /// What the profile says: a JSON object, as text.
+    #[prost(string, tag = "4")]
+    pub attributes: String,
+    /// How far they are from where the query is near to, in metres.
+    #[prost(double, optional, tag = "5")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distance_m: Option<f64>,
+    /// How well the words fit (BM25); 0 where none were looked for or the order is another.
+    #[prost(double, tag = "6")]
+    pub score: f64,
+    /// Where the words stand, if that was asked for.
+    #[prost(message, repeated, tag = "7")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub highlights: Vec<Highlight>,
+    /// Why they rank where they do, if that was asked for: a JSON object, as text.
+    #[prost(string, tag = "8")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub explanation: String,
+}
+
+/// A place in a text that was looked for.
+#[derive(Clone, PartialEq, Eq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Highlight {
+    /// In which attribute of a profile; empty in a message.
+    #[prost(string, tag = "1")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub attribute: String,
+    /// In which of its values, from 0.
+    #[prost(uint32, tag = "2")]
+    pub value: u32,
+    /// Where it begins, in bytes of UTF-8.
+    #[prost(uint32, tag = "3")]
+    pub from: u32,
+    /// Where it ends, in bytes of UTF-8.
+    #[prost(uint32, tag = "4")]
+    pub to: u32,
+}
+
+/// The values of an attribute among all who were found.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facet {
+    /// Which attribute.
+    #[prost(string, tag = "1")]
+    pub attribute: String,
+    /// Most frequent first.
+    #[prost(message, repeated, tag = "2")]
+    pub values: Vec<FacetValue>,
+    /// Whether there are more values.
+    #[prost(bool, tag = "3")]
+    pub more: bool,
+}
+
+/// How many have a value.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FacetValue {
+    /// The value.
+    #[prost(string, tag = "1")]
+    pub value: String,
+    /// How many people.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+}
+
+/// A message that was found.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FoundMessage {
+    /// Where.
+    #[prost(bytes = "bytes", tag = "1")]
+    #[serde(with = "id::text")]
+    pub conversation: Bytes,
+    /// The message.
+    #[prost(message, optional, tag = "2")]
+    pub message: Option<Message>,
+    /// How well the words fit (BM25); 0 where none were looked for or newest come first.
+    #[prost(double, tag = "3")]
+    pub score: f64,
+    /// Where the words stand, if that was asked for; in the whole text, also where that is a stub.
+    #[prost(message, repeated, tag = "4")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub highlights: Vec<Highlight>,
+}
+
+/// What a user's profile says.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Profile {
+    /// Whose.
+    #[prost(string, tag = "1")]
+    pub user: String,
+    /// A JSON object, as text.
+    #[prost(string, tag = "2")]
+    pub attributes: String,
+}
+
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }

@@ -4,6 +4,7 @@
 //! position that they hold, so that it resumes exactly.
 
 pub mod attributes;
+pub mod messages;
 pub mod people;
 pub mod profile;
 pub mod query;

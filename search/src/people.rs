@@ -26,42 +26,45 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tantivy::directory::MmapDirectory;
-use tantivy::directory::error::{LockError, OpenDirectoryError};
-use tantivy::indexer::{IndexWriterOptions, LogMergePolicy, UserOperation};
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyError, Term};
+use tantivy::indexer::UserOperation;
+use tantivy::{IndexReader, IndexWriter, TantivyError, Term};
 
 use crate::attributes::Attributes;
 use crate::profile::Profile;
 use crate::query::PeopleQuery;
-use crate::text;
+use crate::text::Analyzer;
 
 mod answer;
 mod bits;
-mod compile;
+mod browse;
+pub(crate) mod compile;
+mod either;
 mod facets;
 mod gate;
 mod geo;
 mod highlight;
 mod interner;
+mod matching;
 #[cfg(test)]
 mod model_tests;
 mod online;
-mod page;
+pub(crate) mod opening;
+pub(crate) mod page;
 mod payload;
 mod ranges;
 mod reasons;
 mod refusal;
 mod run;
-mod schema;
+pub(crate) mod schema;
 mod search;
 mod sort;
 #[cfg(test)]
 mod tests;
-mod top;
+pub(crate) mod top;
 mod view;
 
 pub use answer::{Answer, Explanation, Facet, FacetValue, Hit, Presence, Total};
+pub use bits::AtomicBits as OnlineBits;
 pub use facets::MAX_FACET_VALUES;
 pub use highlight::{Highlighter, Highlights, MAX_HIGHLIGHTS};
 pub use page::PageError;
@@ -70,7 +73,7 @@ pub use refusal::{FilterError, MAX_RANGES, MAX_WORDS};
 pub use search::{MAX_FACETS, SearchError};
 
 use online::OnlineState;
-use payload::Payload;
+use opening::Opened;
 use schema::Fields;
 use search::Search;
 use view::View;
@@ -114,9 +117,9 @@ pub struct Position {
 /// Why an index cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Made under another declaration of attributes, or by a version that made documents differently. It
-    /// can be searched by nobody: make another beside it and replace it.
-    #[error("the index was made for other attributes or by another version")]
+    /// Made under another declaration of attributes, with another analyzer, or by a version that made
+    /// documents differently. It can be searched by nobody: make another beside it and replace it.
+    #[error("the index was made for other attributes or settings, or by another version")]
     Other,
     /// Something else has it open for writing.
     #[error("the index is being written by another process")]
@@ -165,41 +168,29 @@ impl PeopleIndex {
         attributes: &Attributes,
         writer_memory: usize,
     ) -> Result<PeopleIndex, OpenError> {
-        if writer_memory < MIN_WRITER_MEMORY {
-            return Err(OpenError::Memory(writer_memory));
-        }
-        let fields = Fields::new(attributes);
-        std::fs::create_dir_all(folder)?;
-        let directory = MmapDirectory::open(folder).map_err(|error| match error {
-            OpenDirectoryError::IoError { io_error, .. } => {
-                OpenError::Folder(std::io::Error::new(io_error.kind(), io_error.to_string()))
-            }
-            other => OpenError::Broken(other.into()),
-        })?;
-        let index = Index::open_or_create(directory, fields.schema.clone()).map_err(open_error)?;
-        let payload = index.load_metas().map_err(open_error)?.payload;
-        let position = match payload {
-            // Made, and never written to: the schema alone decides, which was compared.
-            None => Position::default(),
-            Some(payload) => match Payload::read(&payload) {
-                Some(payload) if payload.fingerprint == fields.fingerprint => payload.position,
-                _ => return Err(OpenError::Other),
-            },
-        };
-        text::register(index.tokenizers());
-        let options = IndexWriterOptions::builder()
-            .memory_budget_per_thread(writer_memory)
-            .num_worker_threads(1)
-            .num_merge_threads(1)
-            .build();
-        let writer: IndexWriter = index.writer_with_options(options).map_err(open_error)?;
-        writer.set_merge_policy(Box::new(merge_policy()));
-        let reader = index
-            .reader_builder()
-            .reload_policy(ReloadPolicy::Manual)
-            .doc_store_cache_num_blocks(1)
-            .try_into()
-            .map_err(open_error)?;
+        PeopleIndex::open_with(folder, attributes, Analyzer::default(), writer_memory)
+    }
+
+    /// The same for texts that are cut into words in another way than by default. An index that was made with
+    /// another analyzer is [`OpenError::Other`].
+    pub fn open_with(
+        folder: &Path,
+        attributes: &Attributes,
+        analyzer: Analyzer,
+        writer_memory: usize,
+    ) -> Result<PeopleIndex, OpenError> {
+        let fields = Fields::new(attributes, analyzer);
+        let Opened {
+            writer,
+            reader,
+            position,
+        } = opening::open(
+            folder,
+            fields.schema.clone(),
+            fields.fingerprint,
+            analyzer,
+            writer_memory,
+        )?;
         let people = PeopleIndex {
             view: ArcSwap::from_pointee(View::empty(reader.searcher())),
             fields,
@@ -209,8 +200,13 @@ impl PeopleIndex {
             online: Mutex::new(OnlineState::default()),
             position: Mutex::new(position),
         };
-        people.publish(true).map_err(open_error)?;
+        people.publish(true).map_err(opening::open_error)?;
         Ok(people)
+    }
+
+    /// How texts and queries are cut into words.
+    pub fn analyzer(&self) -> Analyzer {
+        self.fields.analyzer
     }
 
     /// What the last commit holds: where to go on from after opening.
@@ -249,18 +245,19 @@ impl PeopleIndex {
         let position = Position { epoch, position };
         {
             let mut writer = self.writer.lock();
-            let mut commit = writer.prepare_commit()?;
-            commit.set_payload(
-                &Payload {
-                    fingerprint: self.fields.fingerprint,
-                    position,
-                }
-                .write(),
-            );
-            commit.commit()?;
+            opening::commit(&mut writer, self.fields.fingerprint, position)?;
             *self.position.lock() = position;
         }
         self.publish(false)?;
+        Ok(())
+    }
+
+    /// Goes back to what the last commit holds, also where writing has failed since: what was written after
+    /// it has to be written again.
+    pub fn rollback(&self) -> Result<(), WriteError> {
+        let mut writer = self.writer.lock();
+        writer.rollback()?;
+        opening::tune(&writer);
         Ok(())
     }
 
@@ -291,10 +288,12 @@ impl PeopleIndex {
         self.view.store(Arc::new(view));
     }
 
-    /// Says whether someone is there. The next query knows. People who have no profile yet are remembered.
-    pub fn set_presence(&self, user: &str, presence: Presence) {
-        if check_user(user).is_ok() {
-            self.online.lock().set_presence(user, presence);
+    /// Says whether someone is there, and is told what was said before. The next query knows. People who
+    /// have no profile yet are remembered.
+    pub fn set_presence(&self, user: &str, presence: Presence) -> Presence {
+        match check_user(user) {
+            Ok(()) => self.online.lock().set_presence(user, presence),
+            Err(_) => Presence::Offline,
         }
     }
 
@@ -355,21 +354,5 @@ fn check_user(user: &str) -> Result<(), WriteError> {
     match user.len() {
         1..=MAX_USER_BYTES => Ok(()),
         bytes => Err(WriteError::User(bytes)),
-    }
-}
-
-/// Small segments are merged soon, since each costs every query; large ones when a third is deleted.
-fn merge_policy() -> LogMergePolicy {
-    let mut policy = LogMergePolicy::default();
-    policy.set_min_num_segments(8);
-    policy.set_del_docs_ratio_before_merge(0.3);
-    policy
-}
-
-fn open_error(error: TantivyError) -> OpenError {
-    match error {
-        TantivyError::SchemaError(_) => OpenError::Other,
-        TantivyError::LockFailure(LockError::LockBusy, _) => OpenError::Locked,
-        other => OpenError::Broken(other),
     }
 }

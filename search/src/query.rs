@@ -2,10 +2,10 @@
 
 mod check;
 mod error;
-mod parse;
+pub(crate) mod parse;
 mod print;
-mod suggest;
-mod value;
+pub(crate) mod suggest;
+pub(crate) mod value;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,7 @@ pub use error::ParseError;
 pub use parse::{Context, parse};
 
 use crate::profile::{GeoPoint, Value};
+use crate::text;
 
 /// Most nodes of a query.
 pub const MAX_NODES: usize = 256;
@@ -105,6 +106,17 @@ pub enum How {
     Phrase,
     /// All of them, the last one as the beginning of a word.
     Prefix,
+}
+
+impl How {
+    /// What has to be in a text for words to stand there so.
+    pub(crate) fn terms(self, words: &str, analyzer: text::Analyzer) -> Vec<text::Term> {
+        match self {
+            How::Words => analyzer.terms(words),
+            How::Prefix => analyzer.prefix(words),
+            How::Phrase => analyzer.phrase(words).into_iter().collect(),
+        }
+    }
 }
 
 /// How who is online counts.

@@ -4,17 +4,24 @@
 //! punctuation is a word; scripts that are written without spaces (Chinese, Japanese, Thai) and Korean,
 //! whose particles are attached, are indexed as every two neighbouring characters, so that any piece of
 //! two or more is found, and each run's last character once more alone, so that every single character is
-//! the beginning of something.
+//! the beginning of something. Han characters can be cut into words by a dictionary instead ([`Chinese`]).
 
+mod analyzer;
+mod chinese;
+mod dictionary;
 mod fold;
+mod marks;
 mod pieces;
 mod terms;
 mod tokenizer;
 mod units;
 
+pub use analyzer::{Analyzer, Chinese};
 pub use fold::fold;
-pub use terms::{Term, phrase, prefix, terms};
-pub use tokenizer::{WORDS, Words, register};
+pub use marks::MAX_HIGHLIGHTS;
+pub(crate) use marks::{Marks, ranges};
+pub use terms::Term;
+pub use tokenizer::{WORDS, Words};
 
 /// Longest word that is indexed, in bytes after folding; a longer one is found by its beginning.
 pub const MAX_WORD_BYTES: usize = 128;

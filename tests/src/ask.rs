@@ -166,6 +166,52 @@ pub fn remove_contact(user: &str) -> Request {
     })
 }
 
+/// `search_people`, the first page.
+pub fn people(query: &str) -> Request {
+    Request::SearchPeople(query::SearchPeople {
+        query: query.to_owned(),
+        ..query::SearchPeople::default()
+    })
+}
+
+/// `watch_people`.
+pub fn watch_people(query: &str) -> Request {
+    let Request::SearchPeople(search) = people(query) else {
+        unreachable!("that is what it makes");
+    };
+    Request::WatchPeople(query::WatchPeople {
+        search: Some(search),
+    })
+}
+
+/// `unwatch_people`.
+pub fn unwatch_people() -> Request {
+    Request::UnwatchPeople(query::UnwatchPeople {})
+}
+
+/// `search_messages`, the first page.
+pub fn search_messages(query: &str, sort: &str) -> Request {
+    Request::SearchMessages(query::SearchMessages {
+        query: query.to_owned(),
+        sort: sort.to_owned(),
+        ..query::SearchMessages::default()
+    })
+}
+
+/// `look`.
+pub fn look(conversation: Uuid) -> Request {
+    Request::Look(command::Look {
+        conversation: wire(conversation),
+    })
+}
+
+/// `get_profiles`.
+pub fn profiles(users: &[&str]) -> Request {
+    Request::GetProfiles(query::GetProfiles {
+        users: users.iter().map(|user| (*user).to_owned()).collect(),
+    })
+}
+
 /// `list_contacts`, the first page.
 pub fn contacts() -> Request {
     Request::ListContacts(query::ListContacts::default())

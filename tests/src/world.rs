@@ -46,6 +46,7 @@ pub struct World {
     limits: String,
     messages: String,
     presence: String,
+    search: String,
     shards: Option<u16>,
 }
 
@@ -89,6 +90,7 @@ impl World {
             limits: GENEROUS.to_owned(),
             messages: String::new(),
             presence: String::new(),
+            search: String::new(),
             shards: None,
         }
     }
@@ -114,6 +116,11 @@ impl World {
         self.presence.push_str(lines);
     }
 
+    /// Lines of the configuration's `[search]`, instead of those before.
+    pub fn search(&mut self, lines: &str) {
+        self.search = lines.to_owned();
+    }
+
     /// Shards of a new log on JetStream.
     pub fn shards(&mut self, shards: u16) {
         self.shards = Some(shards);
@@ -127,6 +134,7 @@ impl World {
         twin.limits.clone_from(&self.limits);
         twin.messages.clone_from(&self.messages);
         twin.presence.clone_from(&self.presence);
+        twin.search.clone_from(&self.search);
         twin.shards = self.shards;
         std::fs::create_dir_all(&twin.data).expect("the test's folder can be written");
         for secret in ["operator.key", "ids.secret"] {
@@ -175,14 +183,15 @@ impl World {
         };
         let text = format!(
             "data = {:?}\nport = {}\n[log]\n{log}[auth]\ndevelopment = {}\n\
-             [[auth.secrets]]\nsecret = {:?}\n[limits]\n{}[messages]\n{}[presence]\n{}",
+             [[auth.secrets]]\nsecret = {:?}\n[limits]\n{}[search]\n{}[presence]\n{}[messages]\n{}",
             self.data.display(),
             self.port,
             self.development,
             token::SECRET,
             self.limits,
-            self.messages,
+            self.search,
             self.presence,
+            self.messages,
         );
         let path = self.folder.path().join("tidings.toml");
         std::fs::write(&path, text).expect("the test's folder can be written");

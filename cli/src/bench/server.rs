@@ -53,18 +53,8 @@ pub(super) const SECRET: &[u8] = b"the bench signs with this secret, which prote
 /// Starts a server with its data in a folder of that name, and says where it listens. `log` is the
 /// configuration's table.
 pub(super) fn server(folder: &Path, data: &str, log: &str) -> anyhow::Result<(Ending, String)> {
-    let secret_file = folder.join("secret");
-    fs::write(&secret_file, SECRET)?;
-    fs::set_permissions(&secret_file, fs::Permissions::from_mode(0o600))?;
-    // Limits against abuse would refuse a thousand busy users from one address.
-    let config = format!(
-        "data = {:?}\nport = 0\n{log}\n[auth]\nsecrets = [{{ file = {:?} }}]\n\
-         [limits]\nconnections_per_address = 1000000\nrequests_per_second = 10000\nrequest_burst = 10000\n",
-        folder.join(data),
-        secret_file,
-    );
     let path = folder.join(format!("{data}.toml"));
-    fs::write(&path, config)?;
+    fs::write(&path, configuration(folder, data, log)?)?;
     let mut command = Command::new(std::env::current_exe()?);
     command
         .arg("serve")
@@ -77,6 +67,20 @@ pub(super) fn server(folder: &Path, data: &str, log: &str) -> anyhow::Result<(En
         command.env_remove(name);
     }
     Ending::announced(&mut command, "http=").context("the server did not start")
+}
+
+/// What such a server is told.
+pub(super) fn configuration(folder: &Path, data: &str, log: &str) -> anyhow::Result<String> {
+    let secret_file = folder.join("secret");
+    fs::write(&secret_file, SECRET)?;
+    fs::set_permissions(&secret_file, fs::Permissions::from_mode(0o600))?;
+    // Limits against abuse would refuse a thousand busy users from one address.
+    Ok(format!(
+        "data = {:?}\nport = 0\n{log}\n[auth]\nsecrets = [{{ file = {:?} }}]\n\
+         [limits]\nconnections_per_address = 1000000\nrequests_per_second = 10000\nrequest_burst = 10000\n",
+        folder.join(data),
+        secret_file,
+    ))
 }
 
 /// Starts a nats-server that syncs every write, and says how a server reaches it.

@@ -3,10 +3,7 @@
 mod local;
 mod remote;
 
-pub(super) use self::{
-    local::Local,
-    remote::{Pass, Remote},
-};
+pub(super) use self::{local::Local, remote::Remote};
 
 use super::deed::{Answered, Deed};
 

@@ -35,6 +35,10 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::Seen { .. } => "seen",
         Event::ContactAdded { .. } => "contact_added",
         Event::ContactRemoved { .. } => "contact_removed",
+        Event::ProfileSet { .. } => "profile_set",
+        Event::ProfileRemoved => "profile_removed",
+        Event::HiddenChanged { .. } => "hidden_changed",
+        Event::UserErased => "user_erased",
         Event::AppEventRecorded { .. } => "app_event_recorded",
     }
 }
@@ -117,6 +121,11 @@ fn fields(event: &Event) -> Vec<(&'static str, Value)> {
             ("reaction", reaction.as_str().into()),
         ],
         Event::ReadUpTo { seq } | Event::DeliveredUpTo { seq } => vec![("seq", (*seq).into())],
+        Event::ProfileSet { attributes } => {
+            vec![("attributes_bytes", text_bytes(attributes).into())]
+        }
+        Event::ProfileRemoved | Event::UserErased => vec![],
+        Event::HiddenChanged { hidden } => vec![("hidden", (*hidden).into())],
         Event::AppEventRecorded { kind, payload } => vec![
             ("kind", kind.as_str().into()),
             ("payload_bytes", text_bytes(payload).into()),

@@ -18,6 +18,7 @@ pub(crate) fn without_starting(config: &Config) -> anyhow::Result<()> {
     secrets::check_auth(&config.auth)?;
     authenticator(&unfetched(&config.auth))?;
     secrets::check(&config.secrets)?;
+    config.search.check()?;
     if let LogConfig::JetStream(settings) = &config.log {
         settings.connection()?.check().context("log")?;
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Changes with anything below, with [`Command`] and with [`Answer`].
-pub(super) const FORMAT: u16 = 2;
+pub(super) const FORMAT: u16 = 3;
 
 /// Bytes of one message, about: half of what NATS takes by default.
 pub(super) const MESSAGE_BYTES: usize = 512 * 1024;

@@ -159,6 +159,20 @@ pub enum UserCommand {
         /// Whom.
         user: UserId,
     },
+    /// Sets the profile that people search finds the actor by, or parts of it.
+    SetProfile {
+        /// The attributes, all of them: a JSON object, as text. `None` leaves them as they are.
+        attributes: Option<String>,
+        /// Whether people search leaves the actor out. `None` leaves it as it is.
+        hidden: Option<bool>,
+        /// Where in the log the profile that says the same was set, if whoever asks has seen one: while
+        /// that is the one, nothing happens. Content is sealed, so that it cannot be compared here.
+        same_as: Option<(u64, u32)>,
+    },
+    /// Removes the actor's profile.
+    RemoveProfile,
+    /// Records that the actor was erased. Their keys are destroyed before.
+    Erase,
 }
 
 /// The part of a conversation's state that deciding a command looks at, beside its head and the

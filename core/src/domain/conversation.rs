@@ -648,6 +648,10 @@ impl Conversation {
             | Event::Seen { .. }
             | Event::ContactAdded { .. }
             | Event::ContactRemoved { .. }
+            | Event::ProfileSet { .. }
+            | Event::ProfileRemoved
+            | Event::HiddenChanged { .. }
+            | Event::UserErased
             | Event::AppEventRecorded { .. } => {}
         }
     }

@@ -199,6 +199,21 @@ pub enum Event {
         /// Whom.
         user: UserId,
     },
+    /// The profile of the actor, by which people search finds them, became this. In the user's stream.
+    ProfileSet {
+        /// The attributes: a JSON object, sealed with the user's key.
+        attributes: Content,
+    },
+    /// The actor has no profile any more. In the user's stream.
+    ProfileRemoved,
+    /// The actor is found by people search from now on, or not. In the user's stream.
+    HiddenChanged {
+        /// Now.
+        hidden: bool,
+    },
+    /// The actor was erased: the keys of all that they wrote, and of what was recorded about them, are
+    /// destroyed. In the user's stream.
+    UserErased,
     /// The product recorded a fact of its own: the actor did something that concerns the subject, in
     /// whose stream it stands.
     AppEventRecorded {

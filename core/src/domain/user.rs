@@ -28,6 +28,31 @@ pub struct User {
     pub contacts: HashMap<UserId, Contact>,
     /// Loaded facts "is this conversation muted"; `None` within: not theirs.
     pub muted: HashMap<ConversationId, Option<bool>>,
+    /// The profile, if loaded.
+    pub profile: Option<Profile>,
+}
+
+/// What deciding looks at of a user's profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// Where it was set.
+    pub set: Set,
+    /// Whether people search leaves the user out.
+    pub hidden: bool,
+    /// Whether the user was erased.
+    pub erased: bool,
+}
+
+/// Where a profile was set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Set {
+    /// There is none.
+    #[default]
+    Never,
+    /// By the event there: (position, index).
+    At((u64, u32)),
+    /// By an event that is not in the log yet.
+    Now,
 }
 
 impl User {
@@ -42,6 +67,7 @@ impl User {
             contact_count: None,
             contacts: HashMap::new(),
             muted: HashMap::new(),
+            profile: None,
         }
     }
 
@@ -126,7 +152,69 @@ impl User {
                     vec![Event::ContactRemoved { user }]
                 })
             }
+            UserCommand::SetProfile {
+                attributes,
+                hidden,
+                same_as,
+            } => self.set_profile(attributes, hidden, same_as),
+            UserCommand::RemoveProfile => Ok(match self.profile().set {
+                Set::Never => Vec::new(),
+                Set::At(_) | Set::Now => vec![Event::ProfileRemoved],
+            }),
+            UserCommand::Erase => Ok(match self.profile().erased {
+                true => Vec::new(),
+                false => self.erased(),
+            }),
         }
+    }
+
+    fn set_profile(
+        &self,
+        attributes: Option<String>,
+        hidden: Option<bool>,
+        same_as: Option<(u64, u32)>,
+    ) -> Result<Vec<Event>, Refusal> {
+        let profile = self.profile();
+        if profile.erased {
+            return Err(Refusal::Forbidden("the user has been erased".into()));
+        }
+        let mut events = Vec::new();
+        match attributes {
+            Some(attributes) if attributes.len() > PROFILE_BYTES => {
+                return Err(Refusal::TooLarge {
+                    len: attributes.len(),
+                    limit: PROFILE_BYTES,
+                });
+            }
+            Some(_) if same_as.is_some_and(|at| profile.set == Set::At(at)) => {}
+            Some(attributes) => events.push(Event::ProfileSet {
+                attributes: Content::Plain(attributes),
+            }),
+            None if profile.set == Set::Never => {
+                return Err(Refusal::NotFound("profile".into()));
+            }
+            None => {}
+        }
+        if let Some(hidden) = hidden.filter(|hidden| *hidden != profile.hidden) {
+            events.push(Event::HiddenChanged { hidden });
+        }
+        Ok(events)
+    }
+
+    /// Contacts end one by one, so that the others are told as always.
+    fn erased(&self) -> Vec<Event> {
+        let contacts = self.contacts.iter();
+        let there = contacts.filter(|(_, contact)| **contact != Contact::default());
+        let mut others: Vec<&UserId> = there.map(|(other, _)| other).collect();
+        others.sort_unstable();
+        let removed = others.into_iter().map(|other| Event::ContactRemoved {
+            user: other.clone(),
+        });
+        removed.chain([Event::UserErased]).collect()
+    }
+
+    fn profile(&self) -> Profile {
+        self.profile.unwrap_or_default()
     }
 
     /// The state after an event of this user.
@@ -158,6 +246,19 @@ impl User {
             Event::ContactRemoved { user } => {
                 self.contact_count = self.contact_count.map(|count| count.saturating_sub(1));
                 self.contacts.insert(user.clone(), Contact::default());
+            }
+            Event::ProfileSet { .. } => self.profile.get_or_insert_default().set = Set::Now,
+            Event::ProfileRemoved => *self.profile.get_or_insert_default() = Profile::default(),
+            Event::HiddenChanged { hidden } => {
+                self.profile.get_or_insert_default().hidden = *hidden;
+            }
+            Event::UserErased => {
+                self.contact_count = None;
+                self.contacts.clear();
+                self.profile = Some(Profile {
+                    erased: true,
+                    ..Profile::default()
+                });
             }
             _ => {}
         }
@@ -192,6 +293,9 @@ impl Contact {
         }
     }
 }
+
+/// Longest profile, in bytes of its JSON.
+pub const PROFILE_BYTES: usize = 128 * 1024;
 
 /// Longest kind of an app event, in bytes.
 pub const APP_KIND_BYTES: usize = 64;

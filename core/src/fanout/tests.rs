@@ -56,7 +56,7 @@ impl Session for Recorder {
         self.changes.lock().push(notice.change.clone());
     }
 
-    fn typing(&self, typing: &Arc<Typing>) {
+    fn signal(&self, typing: &Arc<Signal>) {
         self.typing
             .lock()
             .push((typing.user.clone(), typing.active));

@@ -6,7 +6,7 @@ use crate::{
     domain::{
         Conversation, ConversationId, Needs, User, UserCommand, UserId,
         conversation::{Head, Member, Message},
-        user::Contact,
+        user::{Contact, Profile, Set},
     },
     projections::{
         ReadError, Table, read,
@@ -219,8 +219,59 @@ pub(super) fn user(
                 user.contact_count = Some(count(rows, rows::contacts_range(&id))?);
             }
         }
+        UserCommand::SetProfile { .. } | UserCommand::RemoveProfile => profile(rows, user)?,
+        UserCommand::Erase => {
+            profile(rows, user)?;
+            contacts(rows, user)?;
+        }
     }
     Ok(())
+}
+
+fn profile(rows: &dyn Rows, user: &mut User) -> Result<(), ReadError> {
+    if user.profile.is_some() {
+        return Ok(());
+    }
+    let person: rows::Person =
+        rows::get(rows, Table::Users, &rows::person(&user.id))?.unwrap_or_default();
+    let set = match rows.get(Table::Users, &rows::profile(&user.id))? {
+        None => Set::Never,
+        Some(bytes) => {
+            let row: rows::Profile<'_> = rows::decode(Table::Users, &bytes)?;
+            Set::At(row.at)
+        }
+    };
+    user.profile = Some(Profile {
+        set,
+        hidden: person.hidden,
+        erased: person.erased,
+    });
+    Ok(())
+}
+
+/// All contacts that were not loaded one by one before, and changed since perhaps.
+fn contacts(rows: &dyn Rows, user: &mut User) -> Result<(), ReadError> {
+    let (from, to) = rows::contacts_range(&user.id);
+    let id = user.id.clone();
+    let mut failed = None;
+    rows.scan(Table::Users, &from, &to, false, &mut |key, value| {
+        match rows::decode::<rows::Contact>(Table::Users, value) {
+            Ok(row) => {
+                let contact = Contact {
+                    added: row.added,
+                    adds: row.adds,
+                };
+                let other = rows::other_user(&id, key);
+                user.contacts.entry(other).or_insert(contact);
+            }
+            Err(error) => {
+                failed = Some(error);
+                return std::ops::ControlFlow::Break(());
+            }
+        }
+        std::ops::ControlFlow::Continue(())
+    })?;
+    failed.map_or(Ok(()), Err)
 }
 
 /// How many rows of `Users` there are in a range.

@@ -149,6 +149,9 @@ impl Round {
             for event in &mut batch.events {
                 if let Event::MessagePosted { content, .. }
                 | Event::MessageEdited { content, .. }
+                | Event::ProfileSet {
+                    attributes: content,
+                }
                 | Event::AppEventRecorded {
                     payload: content, ..
                 } = event
@@ -258,6 +261,7 @@ fn key_of(batch: &Batch) -> Option<KeyId> {
             event,
             Event::MessagePosted { .. }
                 | Event::MessageEdited { .. }
+                | Event::ProfileSet { .. }
                 | Event::AppEventRecorded { .. }
         )
     });
@@ -281,8 +285,10 @@ fn aad(batch: &Batch) -> Vec<u8> {
                 Event::AppEventRecorded { kind, .. } => Some(kind.as_str()),
                 _ => None,
             });
-            let kind = kind.expect("nothing else in a user's stream is sealed");
-            seal::app_event_aad(subject, kind, &batch.actor, command)
+            match kind {
+                Some(kind) => seal::app_event_aad(subject, kind, &batch.actor, command),
+                None => seal::profile_aad(subject, command),
+            }
         }
     }
 }

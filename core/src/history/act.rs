@@ -91,6 +91,12 @@ pub(crate) enum Deed {
     Uncontact {
         user: usize,
     },
+    Profile {
+        /// Whether the one who asks believes that it says the same already.
+        same: bool,
+        hidden: Option<bool>,
+    },
+    Unprofile,
 }
 
 /// The user of an index.
@@ -164,5 +170,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => (0..100_u64).prop_map(|after_ms| Deed::Seen { after_ms }),
         2 => any_user().prop_map(|user| Deed::Contact { user }),
         1 => any_user().prop_map(|user| Deed::Uncontact { user }),
+        2 => (any::<bool>(), any::<Option<bool>>())
+            .prop_map(|(same, hidden)| Deed::Profile { same, hidden }),
+        1 => Just(Deed::Unprofile),
     ]
 }

@@ -22,6 +22,10 @@ pub(crate) struct Model {
     invisible: BTreeSet<UserId>,
     /// Who has added whom.
     added: BTreeSet<(UserId, UserId)>,
+    /// Who has a profile: what it says.
+    profiles: BTreeMap<UserId, String>,
+    /// Whom people search leaves out.
+    hidden: BTreeSet<UserId>,
 }
 
 #[derive(Clone, Debug)]
@@ -279,8 +283,27 @@ impl Model {
             Event::Seen { .. } => {}
             // Nobody is shown it.
             Event::AppEventRecorded { .. } => {}
+            Event::ProfileSet { attributes } => {
+                self.profiles.insert(user.clone(), plain(attributes));
+            }
+            Event::ProfileRemoved => {
+                assert!(self.profiles.remove(user).is_some(), "there was one");
+                self.hidden.remove(user);
+            }
+            Event::HiddenChanged { hidden: true } => {
+                assert!(self.hidden.insert(user.clone()), "found before");
+            }
+            Event::HiddenChanged { hidden: false } => {
+                assert!(self.hidden.remove(user), "hidden before");
+            }
             other => panic!("no event of a user: {other:?}"),
         }
+    }
+
+    /// What somebody's profile says, and whether they are found.
+    pub(crate) fn profile(&self, user: &UserId) -> (Option<&str>, bool) {
+        let profile = self.profiles.get(user).map(String::as_str);
+        (profile, self.hidden.contains(user))
     }
 
     /// What one is to another.

@@ -158,6 +158,14 @@ impl Play {
             return None;
         }
         for batch in &mut batches {
+            for event in &mut batch.events {
+                // Sealed by leaving it as it is: how profiles are sealed is examined with the writer.
+                if let Event::ProfileSet { attributes } = event
+                    && let Content::Plain(text) = attributes
+                {
+                    *attributes = Content::Sealed(text.clone().into());
+                }
+            }
             let Stream::Conversation(id) = batch.stream else {
                 continue;
             };
@@ -257,6 +265,12 @@ impl Play {
             Deed::Seen { after_ms } => UserCommand::RecordSeen { at_ms: *after_ms },
             Deed::Contact { user: other } => UserCommand::AddContact { user: user(*other) },
             Deed::Uncontact { user: other } => UserCommand::RemoveContact { user: user(*other) },
+            Deed::Profile { same, hidden } => UserCommand::SetProfile {
+                attributes: Some(format!("profile {}", self.acted)),
+                hidden: *hidden,
+                same_as: same.then_some((1, 0)),
+            },
+            Deed::Unprofile => UserCommand::RemoveProfile,
             _ => return None,
         })
     }
@@ -347,7 +361,9 @@ impl Play {
             | Deed::Hide { .. }
             | Deed::Seen { .. }
             | Deed::Contact { .. }
-            | Deed::Uncontact { .. } => {
+            | Deed::Uncontact { .. }
+            | Deed::Profile { .. }
+            | Deed::Unprofile => {
                 unreachable!("commands to a user's own stream")
             }
         }

@@ -149,6 +149,16 @@ pub fn app_event_aad(subject: &str, kind: &str, actor: &str, command: Option<Uui
     aad
 }
 
+/// What a user's profile is bound to.
+pub fn profile_aad(user: &str, command: Option<Uuid>) -> Vec<u8> {
+    const DOMAIN: &[u8] = b"tidings profile 1";
+    let mut aad = DOMAIN.to_vec();
+    aad.push(u8::from(command.is_some()));
+    aad.extend_from_slice(command.unwrap_or_default().as_bytes());
+    aad.extend_from_slice(user.as_bytes());
+    aad
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -49,6 +49,9 @@ const SAY_AGAIN: Duration = Duration::from_secs(300);
 /// How long an edge waits until it is recorded when somebody was here last.
 const SEEN: Duration = Duration::from_secs(3);
 
+/// Watches told at a time.
+const TOLD: usize = 128;
+
 /// Users said in one record at most.
 const SAID: usize = 2_000;
 
@@ -283,15 +286,13 @@ impl Presence {
         }
     }
 
-    /// Tells those who watch.
+    /// Tells those who watch. Nobody waits for those who are slow.
     async fn tell(&self) {
         loop {
             self.due.notified().await;
-            loop {
-                if !self.tell_once() {
-                    break;
-                }
-                tokio::time::sleep(TRY_AGAIN).await;
+            while self.tell_once() {
+                tokio::time::sleep(TELL_EVERY).await;
+                let _ = tokio::time::timeout(TRY_AGAIN, self.due.notified()).await;
             }
             tokio::time::sleep(TELL_EVERY).await;
         }
@@ -302,18 +303,28 @@ impl Presence {
         self.inner.lock().local.unsaid(said);
     }
 
-    /// True when some could not be told.
-    fn tell_once(&self) -> bool {
-        let mut inner = self.inner.lock();
-        let inner = &mut *inner;
-        let rows = self.projections.read();
-        let states = (&inner.roll, &inner.before);
-        let see =
-            |viewer: &UserId, user: &UserId| -> Seen { self.see(&rows, states, viewer, user) };
-        inner
-            .watching
-            .tell(|to| to.takes_presence(), see, |to, diff| to.presence(diff));
-        inner.watching.is_due()
+    /// Tells those who are due now, a few at a time: sessions that come and go do not wait for all of them. True when
+    /// some could not be told.
+    pub(super) fn tell_once(&self) -> bool {
+        let mut due = self.inner.lock().watching.due();
+        let mut slow = 0;
+        while due > 0 {
+            let some = due.min(TOLD);
+            due -= some;
+            let mut inner = self.inner.lock();
+            let inner = &mut *inner;
+            let states = (&inner.roll, &inner.before);
+            let see = |viewer: &UserId, user: &UserId, unseen: bool| -> Seen {
+                self.see(states, viewer, user, unseen)
+            };
+            slow += inner.watching.tell(
+                some,
+                |to| to.takes_presence(),
+                see,
+                |to, diff| to.presence(diff),
+            );
+        }
+        slow > 0
     }
 
     fn record(&self, node: Uuid, as_of: u64, said: Vec<Said>) -> Record {

@@ -68,6 +68,9 @@ struct Watch<S> {
     viewer: UserId,
     to: S,
     roster: bool,
+    /// Whom the viewer blocks, and who blocks them: those read as offline. Kept here so that nothing is looked up
+    /// for each change that is told.
+    unseen: HashSet<UserId>,
     users: HashMap<UserId, Watched>,
     changed: HashSet<UserId>,
     version: u64,
@@ -102,6 +105,7 @@ impl<S> Watching<S> {
             viewer,
             to,
             roster: false,
+            unseen: HashSet::new(),
             users: HashMap::new(),
             changed: HashSet::new(),
             version: 0,
@@ -121,15 +125,18 @@ impl<S> Watching<S> {
     }
 
     /// Watches exactly those listed from now on, and with a roster those in it, and says how all of them
-    /// are. `see` says how the watch's viewer sees somebody.
+    /// are. `unseen` are those whom the viewer blocks or who block them; `see` says how the watch's viewer sees
+    /// somebody who is among them, or not.
     pub fn set(
         &mut self,
         id: WatchId,
         listed: &[UserId],
         roster: Option<&[UserId]>,
-        see: impl Fn(&UserId, &UserId) -> Seen,
+        unseen: HashSet<UserId>,
+        see: impl Fn(&UserId, &UserId, bool) -> Seen,
     ) -> Option<Diff> {
         let watch = self.watches.get_mut(&id)?;
+        watch.unseen = unseen;
         watch.roster = roster.is_some();
         let reasons = [
             (Why::Listed, listed),
@@ -156,7 +163,7 @@ impl<S> Watching<S> {
             let Some(why) = wanted.remove(user) else {
                 continue;
             };
-            let seen = see(&watch.viewer, user);
+            let seen = see(&watch.viewer, user, watch.unseen.contains(user));
             let watched = Watched {
                 why,
                 told: seen.state,
@@ -213,6 +220,24 @@ impl<S> Watching<S> {
         }
     }
 
+    /// One of two blocks the other now, or neither does any more.
+    pub fn blocked(&mut self, one: &UserId, other: &UserId, unseen: bool) {
+        for (viewer, user) in [(one, other), (other, one)] {
+            for id in self.by_viewer.get(viewer).into_iter().flatten() {
+                let Some(watch) = self.watches.get_mut(id) else {
+                    continue;
+                };
+                match unseen {
+                    true => watch.unseen.insert(user.clone()),
+                    false => watch.unseen.remove(user),
+                };
+                if watch.users.contains_key(user) {
+                    note(watch, user, *id, &mut self.due);
+                }
+            }
+        }
+    }
+
     /// The watches of a viewer that have a roster.
     pub fn rosters_of(&self, viewer: &UserId) -> Vec<WatchId> {
         let own = self.by_viewer.get(viewer).into_iter().flatten();
@@ -220,20 +245,24 @@ impl<S> Watching<S> {
         own.filter(has_roster).copied().collect()
     }
 
-    /// Whether anybody has to be told something.
-    pub fn is_due(&self) -> bool {
-        !self.due.is_empty()
+    /// How many watches have something to tell.
+    pub fn due(&self) -> usize {
+        self.due.len()
     }
 
-    /// Tells those who are due what has changed for them. `takes` says whether somebody can be told now:
-    /// if not they stay due. Whoever looks as they were told to look is left out.
+    /// Tells those who are due what has changed for them, so many at most, who have been due for longest. `takes`
+    /// says whether somebody can be told now: if not they stay due, behind all others, and it is returned how many
+    /// they are. Whoever looks as they were told to look is left out.
     pub fn tell(
         &mut self,
+        most: usize,
         takes: impl Fn(&S) -> bool,
-        see: impl Fn(&UserId, &UserId) -> Seen,
+        see: impl Fn(&UserId, &UserId, bool) -> Seen,
         mut tell: impl FnMut(&S, Diff),
-    ) {
-        for id in std::mem::take(&mut self.due) {
+    ) -> usize {
+        let rest = self.due.split_off(most.min(self.due.len()));
+        let mut slow = 0;
+        for id in std::mem::replace(&mut self.due, rest) {
             let Some(watch) = self.watches.get_mut(&id) else {
                 continue;
             };
@@ -242,6 +271,7 @@ impl<S> Watching<S> {
             }
             if !takes(&watch.to) {
                 self.due.push(id);
+                slow += 1;
                 continue;
             }
             let mut users = Vec::with_capacity(watch.changed.len());
@@ -255,7 +285,7 @@ impl<S> Watching<S> {
                         state: State::Offline,
                         seen_ms: 0,
                     },
-                    _ => see(&watch.viewer, &user),
+                    _ => see(&watch.viewer, &user, watch.unseen.contains(&user)),
                 };
                 let is_news = seen.state != watched.told;
                 watched.told = seen.state;
@@ -277,6 +307,7 @@ impl<S> Watching<S> {
                 tell(&watch.to, diff);
             }
         }
+        slow
     }
 
     /// How many watches there are.

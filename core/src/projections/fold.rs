@@ -503,6 +503,10 @@ impl<'t, 's> Fold<'t, 's> {
             | Event::Seen { .. }
             | Event::ContactAdded { .. }
             | Event::ContactRemoved { .. }
+            | Event::ProfileSet { .. }
+            | Event::ProfileRemoved
+            | Event::HiddenChanged { .. }
+            | Event::UserErased
             | Event::AppEventRecorded { .. } => {
                 return Err(FoldError::Poison(
                     "a user's event in a conversation's stream".to_owned(),
@@ -626,11 +630,9 @@ impl<'t, 's> Fold<'t, 's> {
                 }
             }
             Event::Seen { at_ms: seen_ms } => {
-                let key = rows::person(user);
-                let mut person: rows::Person =
-                    rows::get(tx, Table::Users, &key)?.unwrap_or_default();
-                person.seen_ms = person.seen_ms.max(*seen_ms);
-                put(tx, Table::Users, key, &person);
+                person(tx, user, |person| {
+                    person.seen_ms = person.seen_ms.max(*seen_ms);
+                })?;
                 // Nobody's client is told: whoever watches them is told that they have gone.
                 return Ok(());
             }
@@ -652,6 +654,42 @@ impl<'t, 's> Fold<'t, 's> {
                 tx.delete(Table::Users, &rows::contact(user, other));
                 tx.delete(Table::Users, &rows::contact(other, user));
                 change(tx, rows::user_change(other, at), batch, at_ms, event);
+            }
+            // No client is told of profiles as they change: search shows them as they are.
+            Event::ProfileSet { attributes } => {
+                let key = rows::profile(user);
+                let before = Rows::get(tx, Table::Users, &key)?;
+                let made_ms = match &before {
+                    Some(bytes) => rows::decode::<rows::Profile<'_>>(Table::Users, bytes)?.made_ms,
+                    None => at_ms,
+                };
+                let row = rows::Profile {
+                    sealed: sealed(attributes),
+                    sealed_by: batch.command.map(|command| command.id),
+                    at,
+                    made_ms,
+                };
+                put(tx, Table::Users, key, &row);
+                return Ok(());
+            }
+            Event::ProfileRemoved => {
+                tx.delete(Table::Users, &rows::profile(user));
+                person(tx, user, |person| person.hidden = false)?;
+                return Ok(());
+            }
+            Event::HiddenChanged { hidden } => {
+                person(tx, user, |person| person.hidden = *hidden)?;
+                return Ok(());
+            }
+            Event::UserErased => {
+                tx.delete(Table::Users, &rows::profile(user));
+                person(tx, user, |person| {
+                    *person = rows::Person {
+                        erased: true,
+                        ..rows::Person::default()
+                    };
+                })?;
+                return Ok(());
             }
             // It is no state of ours and no client is told of it: it stands in the log, for those who
             // follow that.
@@ -728,6 +766,19 @@ fn change(tx: &mut WriteTx<'_>, key: Vec<u8>, batch: &Batch, at_ms: u64, event: 
         payload: &payload,
     };
     put(tx, Table::Changes, key, &row);
+}
+
+/// Changes what is known of a user.
+fn person(
+    tx: &mut WriteTx<'_>,
+    user: &str,
+    change: impl FnOnce(&mut rows::Person),
+) -> Result<(), ReadError> {
+    let key = rows::person(user);
+    let mut person: rows::Person = rows::get(tx, Table::Users, &key)?.unwrap_or_default();
+    change(&mut person);
+    put(tx, Table::Users, key, &person);
+    Ok(())
 }
 
 /// Who is invisible, loaded when it is asked for the first time.

@@ -274,6 +274,59 @@ pub fn seen_ms(rows: &dyn Rows, user: &str) -> Result<u64, ReadError> {
     Ok(row.unwrap_or_default().seen_ms)
 }
 
+/// A user's profile and what people search is to know besides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileView {
+    /// Whose.
+    pub user: UserId,
+    /// The profile, if there is one.
+    pub set: Option<ProfileSet>,
+    /// Whether people search leaves them out.
+    pub hidden: bool,
+    /// Whether they were erased.
+    pub erased: bool,
+    /// When they were here last, as far as others could see it, milliseconds since 1970; 0 for never.
+    pub seen_ms: u64,
+}
+
+/// A profile that was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileSet {
+    /// The attributes: a JSON object.
+    pub text: Text,
+    /// Where in the log: (position, index).
+    pub at: (u64, u32),
+    /// When the user had a profile first, milliseconds since 1970.
+    pub made_ms: u64,
+}
+
+/// The profile of a user.
+pub fn profile(rows: &dyn Rows, user: &UserId) -> Result<ProfileView, ReadError> {
+    let person: rows::Person =
+        rows::get(rows, Table::Users, &rows::person(user))?.unwrap_or_default();
+    let set = match rows.get(Table::Users, &rows::profile(user))? {
+        None => None,
+        Some(bytes) => {
+            let row: rows::Profile<'_> = rows::decode(Table::Users, &bytes)?;
+            Some(ProfileSet {
+                text: Text::Sealed {
+                    sealed: Bytes::copy_from_slice(row.sealed),
+                    by: row.sealed_by,
+                },
+                at: row.at,
+                made_ms: row.made_ms,
+            })
+        }
+    };
+    Ok(ProfileView {
+        user: user.clone(),
+        set,
+        hidden: person.hidden,
+        erased: person.erased,
+        seen_ms: person.seen_ms,
+    })
+}
+
 /// A membership, past or present.
 pub fn member(
     rows: &dyn Rows,
@@ -687,6 +740,38 @@ pub fn message(
         Some(value) => visible_message(rows, viewer, id, &member, seq, &value),
         None => Ok(None),
     }
+}
+
+/// One message as it is stored, whoever may see it: for what is made of all of them.
+pub fn stored_message(
+    rows: &dyn Rows,
+    id: ConversationId,
+    seq: u64,
+) -> Result<Option<MessageView>, ReadError> {
+    let Some(bytes) = rows.get(Table::Messages, &rows::message(id, seq))? else {
+        return Ok(None);
+    };
+    let row: rows::Message<'_> = rows::decode(Table::Messages, &bytes)?;
+    Ok(Some(MessageView {
+        conversation: id,
+        seq,
+        author: UserId::trusted(row.author),
+        at_ms: row.at_ms,
+        at: row.at,
+        text: match row.retracted {
+            true => Text::Retracted,
+            false => Text::Sealed {
+                sealed: Bytes::copy_from_slice(row.sealed),
+                by: row.sealed_by,
+            },
+        },
+        reply_to: row.reply_to,
+        mentions: Vec::new(),
+        edited_ms: row.edited_ms,
+        countable: row.countable_seq != 0,
+        reactions: Vec::new(),
+        command: row.command.map(|command| command.0),
+    }))
 }
 
 /// A page of history, or the part of it that was found so far.

@@ -517,6 +517,39 @@ pub fn blocked_by_range(user: &str) -> (Vec<u8>, Vec<u8>) {
 pub struct Person {
     /// When they were here last, as far as others could see it, milliseconds since 1970; 0 for never.
     pub seen_ms: u64,
+    /// Whether people search leaves them out.
+    pub hidden: bool,
+    /// Whether they were erased.
+    pub erased: bool,
+}
+
+/// `Users`: user -> this. The profile that people search finds them by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile<'a> {
+    /// The attributes: a JSON object, sealed with the user's key.
+    #[serde(borrow, with = "serde_bytes")]
+    pub sealed: &'a [u8],
+    /// The command whose seal it carries.
+    pub sealed_by: Option<CommandId>,
+    /// Where in the log it was set: (position, index).
+    pub at: (u64, u32),
+    /// When the user had a profile first, milliseconds since 1970.
+    pub made_ms: u64,
+}
+
+/// Key of `Users`: [`Profile`].
+pub fn profile(user: &str) -> Vec<u8> {
+    [user.as_bytes(), &[0, b'f']].concat()
+}
+
+/// The user of a key of `Users`, if it is that of a [`Profile`].
+pub fn profile_user(key: &[u8]) -> Option<UserId> {
+    let user = key.strip_suffix(&[0, b'f'])?;
+    // Keys about two users have another letter behind the first one's zero.
+    let user = str::from_utf8(user)
+        .ok()
+        .filter(|user| !user.contains('\0'))?;
+    (!user.is_empty()).then(|| UserId::trusted(user))
 }
 
 /// Key of `Users`: [`Person`].

@@ -5,7 +5,7 @@ use tidings_protocol::{
     ClientFrame, ServerFrame,
     event::{Event, Kind},
     frame::{Body, Cursor, Outcome, Request},
-    view::{Conversation, Message},
+    view::{Conversation, FoundMessage, Message},
 };
 
 /// Whether it is absent or has the length of an identifier.
@@ -77,6 +77,7 @@ impl WholeIds for Request {
             R::ListMembers(request) => request.conversation.keep_whole_ids(),
             R::GetReceipts(request) => request.conversation.keep_whole_ids(),
             R::GetMessage(request) => request.conversation.keep_whole_ids(),
+            R::Look(request) => request.conversation.keep_whole_ids(),
             R::Ping(_)
             | R::RenewToken(_)
             | R::Ack(_)
@@ -92,7 +93,12 @@ impl WholeIds for Request {
             | R::WatchPresence(_)
             | R::ListBlocked(_)
             | R::ListConversations(_)
-            | R::GetUnread(_) => {}
+            | R::GetUnread(_)
+            | R::SearchPeople(_)
+            | R::WatchPeople(_)
+            | R::UnwatchPeople(_)
+            | R::SearchMessages(_)
+            | R::GetProfiles(_) => {}
         }
     }
 }
@@ -111,7 +117,9 @@ impl WholeIds for ServerFrame {
                 reset.conversations.keep_whole_ids();
             }
             Some(Body::Typing(typing)) => typing.conversation.keep_whole_ids(),
-            Some(Body::Closing(_) | Body::Nodes(_) | Body::Presence(_)) | None => {}
+            Some(Body::Looking(looking)) => looking.conversation.keep_whole_ids(),
+            Some(Body::Closing(_) | Body::Nodes(_) | Body::Presence(_) | Body::PeopleOnline(_))
+            | None => {}
         }
     }
 }
@@ -124,13 +132,16 @@ impl WholeIds for Outcome {
             Outcome::Conversation(conversation) => conversation.keep_whole_ids(),
             Outcome::Messages(page) => page.messages.keep_whole_ids(),
             Outcome::Message(message) => message.keep_whole_ids(),
+            Outcome::FoundMessages(page) => page.messages.keep_whole_ids(),
             Outcome::Error(_)
             | Outcome::Pong(_)
             | Outcome::Members(_)
             | Outcome::Receipts(_)
             | Outcome::Blocked(_)
             | Outcome::Unread(_)
-            | Outcome::Contacts(_) => {}
+            | Outcome::Contacts(_)
+            | Outcome::People(_)
+            | Outcome::Profiles(_) => {}
         }
     }
 }
@@ -150,6 +161,13 @@ impl WholeIds for Conversation {
     fn keep_whole_ids(&mut self) {
         self.id.keep_whole_ids();
         self.last_message.keep_whole_ids();
+    }
+}
+
+impl WholeIds for FoundMessage {
+    fn keep_whole_ids(&mut self) {
+        self.conversation.keep_whole_ids();
+        self.message.keep_whole_ids();
     }
 }
 

@@ -9,7 +9,7 @@ use tidings_search::{
     attributes::{Attribute, Attributes},
     profile::Profile,
     query::{Context, Filter, MAX_QUERY_BYTES, check_filter, parse},
-    text::{Term, phrase, prefix, terms},
+    text::{Analyzer, Term},
 };
 
 use crate::{Meter, meter::Allowance};
@@ -97,9 +97,10 @@ fn read(filter: &Filter, context: &Context<'_>) {
 
 /// Terms are never empty, and a text that has words has them in every way of asking.
 fn words(text: &str, meter: Meter) {
-    let all = ALLOWANCE.hold(meter, text.len(), || terms(text));
-    assert_eq!(all.is_empty(), phrase(text).is_none());
-    assert_eq!(all.is_empty(), prefix(text).is_empty());
+    let analyzer = Analyzer::default();
+    let all = ALLOWANCE.hold(meter, text.len(), || analyzer.terms(text));
+    assert_eq!(all.is_empty(), analyzer.phrase(text).is_none());
+    assert_eq!(all.is_empty(), analyzer.prefix(text).is_empty());
     for term in all {
         match term {
             Term::Word(word) | Term::Begins(word) => assert!(!word.is_empty()),

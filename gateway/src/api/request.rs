@@ -225,7 +225,7 @@ impl Call {
         Ok(query::answer(&shared, user, request).await?)
     }
 
-    async fn reached(&self, position: u64) -> Result<(), Refused> {
+    pub(super) async fn reached(&self, position: u64) -> Result<(), Refused> {
         let node = &self.gateway.node;
         if position <= node.projections.cursor() {
             return Ok(());

@@ -23,17 +23,20 @@ pub enum Scope {
     Events,
     /// Brings conversations in from elsewhere.
     Import,
+    /// Erases users, and builds indexes anew.
+    Operate,
 }
 
 impl Scope {
     /// All there are.
-    pub const ALL: [Scope; 6] = [
+    pub const ALL: [Scope; 7] = [
         Scope::Tokens,
         Scope::Users,
         Scope::Conversations,
         Scope::Messages,
         Scope::Events,
         Scope::Import,
+        Scope::Operate,
     ];
 
     /// Its name in a configuration.
@@ -45,6 +48,7 @@ impl Scope {
             Scope::Messages => "messages",
             Scope::Events => "events",
             Scope::Import => "import",
+            Scope::Operate => "operate",
         }
     }
 }

@@ -262,6 +262,9 @@ fn plain(doc: &str) -> String {
         ("[`ListBlocked`]", "`list_blocked`"),
         ("[`GetUnread`]", "`get_unread`"),
         ("[`ListContacts`]", "`list_contacts`"),
+        ("[`SearchPeople`]", "`search_people`"),
+        ("[`GetProfiles`]", "`get_profiles`"),
+        ("[`SearchMessages`]", "`search_messages`"),
     ] {
         text = text.replace(rust, words);
     }
@@ -276,7 +279,7 @@ fn type_name(field: &Field) -> String {
     let name = match &field.kind {
         Kind::Text => "text".to_owned(),
         Kind::Uuid => "UUID".to_owned(),
-        Kind::U32 | Kind::U64 => "number".to_owned(),
+        Kind::U32 | Kind::U64 | Kind::F64 => "number".to_owned(),
         Kind::Bool => "bool".to_owned(),
         Kind::Message(path) => match path.split_once("::").expect("a path") {
             ("view", name) => format!("[{name}](#{})", name.to_lowercase()),
@@ -467,6 +470,7 @@ fn proto(schema: &Schema) -> String {
                         Kind::Uuid => "bytes".to_owned(),
                         Kind::U32 => "uint32".to_owned(),
                         Kind::U64 => "uint64".to_owned(),
+                        Kind::F64 => "double".to_owned(),
                         Kind::Bool => "bool".to_owned(),
                         Kind::Message(path) => proto_name(schema, path),
                         Kind::Oneof(_) => unreachable!("matched above"),
@@ -474,7 +478,9 @@ fn proto(schema: &Schema) -> String {
                     let label = match (field.repeated, field.optional, kind) {
                         (true, ..) => "repeated ",
                         // Messages know absence without it.
-                        (_, true, Kind::U64 | Kind::U32 | Kind::Text | Kind::Bool) => "optional ",
+                        (_, true, Kind::U64 | Kind::U32 | Kind::F64 | Kind::Text | Kind::Bool) => {
+                            "optional "
+                        }
                         _ => "",
                     };
                     write!(

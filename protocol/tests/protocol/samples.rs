@@ -310,6 +310,68 @@ pub(crate) fn client() -> Vec<Sample<ClientFrame>> {
             }),
         ),
         (
+            "request/search_people",
+            Request::SearchPeople(query::SearchPeople {
+                query: "climbing city:berlin".into(),
+                filter: r#"{"has":{"attribute":"photo"}}"#.into(),
+                online: "first".into(),
+                without_away: true,
+                sort: "distance".into(),
+                from: "52.52,13.40".into(),
+                facets: users(&["city"]),
+                limit: 20,
+                after: "AQID".into(),
+                highlight: true,
+                explain: true,
+                without_contacted: true,
+                exclude: users(&["mallory"]),
+            }),
+        ),
+        (
+            "request/watch_people",
+            Request::WatchPeople(query::WatchPeople {
+                search: Some(query::SearchPeople {
+                    query: "climbing".into(),
+                    filter: "{}".into(),
+                    online: "first".into(),
+                    without_away: true,
+                    sort: "newest".into(),
+                    from: "1,2".into(),
+                    facets: users(&["city"]),
+                    limit: 20,
+                    after: "AQID".into(),
+                    highlight: true,
+                    explain: true,
+                    without_contacted: true,
+                    exclude: users(&["mallory"]),
+                }),
+            }),
+        ),
+        (
+            "request/search_messages",
+            Request::SearchMessages(query::SearchMessages {
+                query: "lunch from:ann".into(),
+                sort: "relevance".into(),
+                limit: 20,
+                after: "AQID".into(),
+                highlight: true,
+            }),
+        ),
+        (
+            "request/unwatch_people",
+            Request::UnwatchPeople(query::UnwatchPeople {}),
+        ),
+        (
+            "request/look",
+            Request::Look(command::Look { conversation: c() }),
+        ),
+        (
+            "request/get_profiles",
+            Request::GetProfiles(query::GetProfiles {
+                users: users(&["ann", "bob"]),
+            }),
+        ),
+        (
             "request/list_conversations",
             Request::ListConversations(query::ListConversations {
                 before: 4711,
@@ -537,6 +599,21 @@ fn bodies() -> Vec<Sample<ServerFrame>> {
             }),
         ),
         (
+            "body/people_online",
+            Body::PeopleOnline(event::PeopleOnline {
+                count: 12,
+                users: users(&["ann", "bob"]),
+            }),
+        ),
+        (
+            "body/looking",
+            Body::Looking(event::Looking {
+                conversation: conversation_id(),
+                user: "ann".into(),
+                active: true,
+            }),
+        ),
+        (
             "body/presence",
             Body::Presence(event::Presence {
                 version: 3,
@@ -662,7 +739,71 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
                 position: 9,
             }),
         ),
+        (
+            "outcome/people",
+            Outcome::People(query::People {
+                people: vec![person()],
+                total: 4711,
+                at_least: true,
+                next: "AQID".into(),
+                facets: vec![view::Facet {
+                    attribute: "city".into(),
+                    values: vec![view::FacetValue {
+                        value: "Berlin".into(),
+                        count: 42,
+                    }],
+                    more: true,
+                }],
+                cut: true,
+            }),
+        ),
+        (
+            "outcome/found_messages",
+            Outcome::FoundMessages(query::FoundMessages {
+                messages: vec![view::FoundMessage {
+                    conversation: conversation_id(),
+                    message: Some(message()),
+                    score: 1.5,
+                    highlights: vec![view::Highlight {
+                        attribute: "about".into(),
+                        value: 1,
+                        from: 2,
+                        to: 7,
+                    }],
+                }],
+                next: "AQID".into(),
+                since_ms: AT,
+                cut: true,
+            }),
+        ),
+        (
+            "outcome/profiles",
+            Outcome::Profiles(query::Profiles {
+                profiles: vec![view::Profile {
+                    user: "ann".into(),
+                    attributes: r#"{"city":"Berlin"}"#.into(),
+                }],
+            }),
+        ),
     ]
+}
+
+fn person() -> view::Person {
+    view::Person {
+        user: "ann".into(),
+        state: "offline".into(),
+        seen_ms: 1_750_000_000_000,
+        attributes: r#"{"about":"I climb","city":"Berlin"}"#.into(),
+        distance_m: Some(1250.0),
+        score: 3.25,
+        highlights: vec![view::Highlight {
+            attribute: "about".into(),
+            value: 1,
+            from: 2,
+            to: 7,
+        }],
+        explanation: r#"{"what":"score","value":3.25}"#.into(),
+    }
 }
 
 fn contact() -> view::Contact {

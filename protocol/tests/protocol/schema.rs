@@ -40,6 +40,7 @@ pub(crate) enum Kind {
     Uuid,
     U32,
     U64,
+    F64,
     Bool,
     /// Path of a message.
     Message(String),
@@ -152,6 +153,7 @@ fn field(module: &str, field: &syn::Field) -> Field {
         }
         "u32" => Kind::U32,
         "u64" => Kind::U64,
+        "f64" => Kind::F64,
         "bool" => Kind::Bool,
         name if oneof => Kind::Oneof(name.to_owned()),
         _ => Kind::Message(path),

@@ -2,7 +2,9 @@
 
 import { TidingsError, refused } from './error.js';
 import { expect } from './fetching.js';
-import { faultOfOptions } from './sendable.js';
+import { foundMessagesFromWire, messageSearchToWire } from './messages.js';
+import { peopleFromWire, profileFromWire, searchToWire } from './people.js';
+import { faultOfOptions, unsendable } from './sendable.js';
 import { Session } from './session.js';
 
 /** @typedef {import('../types/index.js').Events} Events */
@@ -120,6 +122,47 @@ export class Tidings {
     return { contacts: contacts.map(({ user, state, at_ms }) => ({ user, state, atMs: at_ms })), more };
   }
 
+  /** @param {import('../types/index.js').PeopleSearch} [search] */
+  async searchPeople(search) {
+    const fault = faultOfOptions(search);
+    if (fault) throw fault;
+    const request = { search_people: searchToWire(search ?? {}) };
+    return peopleFromWire(expect(await this.#session.ask(request), 'people'));
+  }
+  /**
+   * @param {import('../types/index.js').PeopleSearch} search
+   * @param {(news: import('../types/index.js').PeopleOnline) => void} listener
+   */
+  async watchPeople(search, listener) {
+    const fault = faultOfOptions(search) ?? unsendable({ search_people: searchToWire(search ?? {}) });
+    if (fault) throw fault;
+    if (typeof listener !== 'function') throw new TidingsError({ code: 'invalid', message: 'watchPeople: what listens is no function' });
+    return peopleFromWire(await this.#session.newcomers.watch(searchToWire(search ?? {}), listener));
+  }
+  unwatchPeople() {
+    this.#session.newcomers.unwatch();
+  }
+  /** @param {readonly string[]} users */
+  async profiles(users) {
+    // What is no list is named where the request is looked at.
+    const list = /** @type {string[]} */ (Array.isArray(users) ? [...users] : users);
+    const { profiles } = expect(await this.#session.ask({ get_profiles: { users: list } }), 'profiles');
+    return profiles.map(profileFromWire);
+  }
+
+  /** @param {import('../types/index.js').MessageSearch} [search] */
+  async searchMessages(search) {
+    const fault = faultOfOptions(search);
+    if (fault) throw fault;
+    const request = { search_messages: messageSearchToWire(search ?? {}) };
+    return foundMessagesFromWire(expect(await this.#session.ask(request), 'found_messages'));
+  }
+
+  /** @param {string | null} conversation */
+  look(conversation) {
+    this.#session.looking.look(conversation);
+  }
+
   get invisible() {
     return this.#session.store.invisible;
   }
@@ -129,7 +172,7 @@ export class Tidings {
   }
   /** @param {boolean} away */
   setAway(away) {
-    this.#session.presence.want('set_presence', { set_presence: { state: away ? 'away' : 'available' } });
+    this.#session.presence.setAway(away);
   }
   /**
    * @param {readonly string[]} users
@@ -139,9 +182,17 @@ export class Tidings {
     const fault = faultOfOptions(options);
     if (fault) throw fault;
     const { roster = false } = options ?? {};
-    // What is no list is named where the request is looked at.
-    const list = /** @type {string[]} */ (Array.isArray(users) ? [...users] : users);
-    this.#session.presence.want('watch_presence', { watch_presence: { users: list, roster } });
+    this.#session.presence.watch(users, roster);
+  }
+  /**
+   * @param {readonly string[]} users
+   * @param {{ roster?: boolean }} [options]
+   */
+  watchUsers(users, options) {
+    const fault = faultOfOptions(options);
+    if (fault) throw fault;
+    const { roster = false } = options ?? {};
+    return this.#session.presence.watchAlso(users, roster);
   }
   get presence() {
     return this.#session.presence.users;

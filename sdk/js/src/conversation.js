@@ -96,6 +96,9 @@ export class Conversation {
   get typing() {
     return this.#session.typing.users(this.id);
   }
+  get looking() {
+    return this.#session.lookers.users(this.id);
+  }
   get messages() {
     return this.#state?.window.messages ?? [];
   }
@@ -136,6 +139,10 @@ export class Conversation {
     const reached = (/** @type {'readSeq' | 'deliveredSeq'} */ key) => this.cursors.filter((cursor) => cursor[key] >= seq).length;
     if (reached('readSeq') >= others) return 'read';
     return reached('deliveredSeq') >= others ? 'delivered' : 'sent';
+  }
+
+  async load() {
+    if (!this.loaded) await this.#session.fetching.conversation(this.id);
   }
 
   async open() {

@@ -4,15 +4,17 @@ import { TidingsError } from './error.js';
 import { UUID } from './uuid.js';
 
 /** What the fields of requests hold; those of the second kind may be left out. */
-const TEXTS = new Set(['conversation', 'text', 'title', 'user', 'reaction', 'role']);
+const TEXTS = new Set(['conversation', 'text', 'title', 'user', 'reaction', 'role', 'query', 'filter', 'online', 'sort', 'from']);
 const TEXTS_OR_NONE = new Set(['context']);
-const LISTS = new Set(['users', 'members']);
+const LISTS = new Set(['users', 'members', 'facets', 'exclude']);
 const LISTS_OR_NONE = new Set(['mentions']);
 const NUMBERS = new Set(['seq']);
 const NUMBERS_OR_NONE = new Set(['reply_to', 'max_members', 'before', 'limit']);
 const ROLES = new Set(['owner', 'moderator', 'member']);
-const FLAGS = new Set(['muted', 'active', 'invisible', 'roster']);
+const FLAGS = new Set(['muted', 'active', 'invisible', 'roster', 'without_away', 'highlight', 'explain', 'without_contacted']);
 const FLAGS_OR_NONE = new Set(['history_from_start']);
+/** Requests that go on `after` a place which is text; of the others it is a number. */
+const AFTER_TEXT = new Set(['list_members', 'list_contacts', 'search_people', 'search', 'search_messages']);
 
 /**
  * @param {string} text
@@ -85,9 +87,11 @@ function faultOfNumber(value) {
  * @returns {TidingsError | null} why no server could read it
  */
 export function unsendable(request) {
-  for (const body of Object.values(request)) {
+  for (const [kind, body] of Object.entries(request)) {
     for (const [name, value] of Object.entries(body ?? {})) {
-      const fault = faultOf(name, value);
+      // A search that is watched is a part of the request.
+      if (name === 'search') return unsendable({ search: value });
+      const fault = name === 'after' && AFTER_TEXT.has(kind) ? faultOfText(value) : faultOf(name, value);
       if (fault) return new TidingsError({ code: 'invalid', message: `${name}: ${fault}` });
     }
   }

@@ -14,7 +14,9 @@ import { TidingsError, refused, tokenFrom } from './error.js';
 import { Fetching } from './fetching.js';
 import { onForeground } from './foreground.js';
 import { defaultLocks } from './locks.js';
+import { LOOK_EXPIRES_MS, LookingSelf } from './looking.js';
 import { Marks } from './marks.js';
+import { Newcomers } from './newcomers.js';
 import { Outbox } from './outbox.js';
 import { OwnTexts } from './own-texts.js';
 import { Pending } from './pending.js';
@@ -22,10 +24,11 @@ import { Presence } from './presence.js';
 import { Queries } from './queries.js';
 import { Renewal } from './renewal.js';
 import { unsendable } from './sendable.js';
+import { Signals } from './signals.js';
 import { IndexedDbStorage } from './storage/indexeddb.js';
 import { MemoryStorage } from './storage/memory.js';
 import { Store } from './store.js';
-import { TypingOthers } from './typing.js';
+import { TYPING_EXPIRES_MS } from './typing.js';
 import { uuidv7Maker } from './uuid.js';
 import { kindOf, messageFromWire } from './wire.js';
 
@@ -115,8 +118,11 @@ export class Session {
     this.store.texts = this.texts;
     this.renewal = new Renewal(this.#clock, () => this.serverNow(), options.getToken, this.calls, report);
     this.presence = new Presence(this.#clock, this.calls, report);
+    this.newcomers = new Newcomers((request) => this.ask(request), (request) => this.calls.tell(request));
     this.fetching = new Fetching(this.store, this.queries, report);
-    this.typing = new TypingOthers(this.#clock, (id) => this.changed(id, false));
+    this.typing = new Signals(this.#clock, TYPING_EXPIRES_MS, (id) => this.changed(id, false));
+    this.lookers = new Signals(this.#clock, LOOK_EXPIRES_MS, (id) => this.changed(id, false));
+    this.looking = new LookingSelf(this.#clock, this.calls, report);
     this.acks = new Acks(this.#clock, ({ position, index }) => this.calls.tell({ ack: { position, index } }));
     this.marks = new Marks(this.#clock, (conversation, seq, refused) =>
       this.calls.call({ mark_read: { conversation, seq } }, ({ error }) => {
@@ -266,16 +272,32 @@ export class Session {
     if (frame.event) this.#onEvent(frame.event);
     else if (frame.reply) this.calls.onReply(frame.reply);
     else if (frame.typing) this.typing.set(frame.typing.conversation, frame.typing.user, frame.typing.active);
-    else if (frame.presence) this.emitter.emit('presence', this.presence.receive(frame.presence));
+    else if (frame.looking) this.#onLooking(frame.looking);
+    else if (frame.presence) this.#onPresence(frame.presence);
+    else if (frame.people_online) this.newcomers.receive(frame.people_online);
     else if (frame.reset) {
       const before = this.store.cursor;
       this.store.reset(frame.reset);
       this.fetching.onReset(frame.reset);
       this.pending.reset(frame.reset.cursor, before !== null && before.epoch !== frame.reset.cursor?.epoch);
       this.typing.clear();
+      this.lookers.clear();
       this.#toCome = 0;
       this.#whole();
     }
+  }
+
+  /** @param {{ conversation: string, user: string, active: boolean }} looking */
+  #onLooking({ conversation, user, active }) {
+    if (user === this.store.me) return;
+    if (this.lookers.set(conversation, user, active) && active) this.looking.met(conversation);
+  }
+
+  /** @param {NonNullable<NonNullable<import('../types/wire.js').ServerFrame>['presence']>} frame */
+  #onPresence(frame) {
+    const told = this.presence.receive(frame);
+    for (const { user, state } of told.users) if (state === 'offline') this.lookers.gone(user);
+    this.emitter.emit('presence', told);
   }
 
   /** @param {import('../types/wire.js').Event} event */
@@ -301,6 +323,8 @@ export class Session {
     const message = kind?.name === 'message_posted' ? messageFromWire(kind.body) : null;
     if (message?.author === this.store.me) this.pending.arrived(message.commandId);
     else if (message) this.typing.set(id, message.author, false);
+    if (kind?.name === 'member_left') for (const user of kind.body.users ?? []) this.lookers.set(id, user, false);
+    if (kind?.name === 'user_blocked') this.lookers.gone(kind.body.user);
     this.emitter.emit('event', {
       position: event.position,
       index: event.index,
@@ -323,6 +347,8 @@ export class Session {
     this.fetching.online();
     this.marks.online();
     this.presence.online();
+    this.newcomers.online();
+    this.looking.online();
     void this.outbox.online(this.store.me);
   }
 
@@ -333,6 +359,8 @@ export class Session {
     this.outbox.offline();
     this.acks.drop();
     this.typing.clear();
+    this.lookers.clear();
+    this.looking.offline();
     this.presence.offline();
     this.renewal.stop();
   }

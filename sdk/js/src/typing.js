@@ -1,56 +1,12 @@
-/** Typing signals: who types where, and when to say that oneself does. */
+/** Typing signals: when to say that oneself types. */
 
 /** Others forget a signal after this long without a repeat. */
-const EXPIRES_MS = 6_000;
+export const TYPING_EXPIRES_MS = 6_000;
 const REPEAT_MS = 4_000;
 /** No keystroke for this long: stopped. */
 const PAUSE_MS = 5_000;
 
 /** @typedef {import('../types/index.js').Clock} Clock */
-
-/** Who is typing in which conversation. */
-export class TypingOthers {
-  /** @type {Map<string, Map<string, unknown>>} conversation, user, timer */
-  #typing = new Map();
-  #clock;
-  #onChange;
-
-  /**
-   * @param {Clock} clock
-   * @param {(conversation: string) => void} onChange
-   */
-  constructor(clock, onChange) {
-    this.#clock = clock;
-    this.#onChange = onChange;
-  }
-
-  /** @param {string} conversation */
-  users(conversation) {
-    return [...(this.#typing.get(conversation)?.keys() ?? [])];
-  }
-
-  /**
-   * @param {string} conversation
-   * @param {string} user
-   * @param {boolean} active
-   */
-  set(conversation, user, active) {
-    const users = this.#typing.get(conversation) ?? new Map();
-    const was = users.has(user);
-    if (was) this.#clock.clearTimeout(users.get(user));
-    users.delete(user);
-    if (active) users.set(user, this.#clock.setTimeout(() => this.set(conversation, user, false), EXPIRES_MS));
-    if (users.size > 0) this.#typing.set(conversation, users);
-    else this.#typing.delete(conversation);
-    if (was !== active) this.#onChange(conversation);
-  }
-
-  clear() {
-    for (const [conversation, users] of [...this.#typing]) {
-      for (const user of [...users.keys()]) this.set(conversation, user, false);
-    }
-  }
-}
 
 /** Says that oneself is typing, at a pace. One per conversation. */
 export class TypingSelf {

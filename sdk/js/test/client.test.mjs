@@ -644,6 +644,255 @@ test('whom to watch and how one is are said anew in each session', async () => {
   }
 });
 
+test('parts of an app watch for themselves, and the server is told of all of them at once', async () => {
+  const { client, last } = await setUp();
+  const said = () => last().requests('watch_presence').map(({ request }) => request.watch_presence);
+  client.watchPresence(['bob']);
+  const offList = client.watchUsers(['carol', 'bob']);
+  const offContacts = client.watchUsers([], { roster: true });
+  assert.deepEqual(said(), [{ users: ['bob'], roster: false }]);
+  await settled();
+  assert.deepEqual(said().slice(1), [{ users: ['bob', 'carol'], roster: true }]);
+  // One page after the other is one change, and to the same users it is none.
+  offList();
+  const offPage = client.watchUsers(['dave']);
+  await settled();
+  assert.deepEqual(said().slice(2), [{ users: ['bob', 'dave'], roster: true }]);
+  const offSame = client.watchUsers(['dave', 'bob']);
+  await settled();
+  offPage();
+  offPage();
+  await settled();
+  assert.equal(said().length, 3);
+  // Too many: what the app named as a whole, and what was named last.
+  const many = Array.from({ length: 499 }, (_, i) => `user-${i}`);
+  const offMany = client.watchUsers(many);
+  await settled();
+  assert.deepEqual(said()[3].users, ['bob', ...many]);
+  for (const off of [offMany, offSame, offContacts]) off();
+  await settled();
+  assert.deepEqual(said().slice(4), [{ users: ['bob'], roster: false }]);
+  for (const wrong of [() => client.watchUsers('bob'), () => client.watchUsers([1]), () => client.watchUsers([], 'roster'), () => client.watchUsers([], { roster: 'yes' })]) {
+    assert.throws(wrong, { code: 'invalid' });
+  }
+});
+
+test('people who are found have places in JavaScript’s strings, and objects where JSON came', async () => {
+  const { client, last } = await setUp();
+  const asked = client.searchPeople({ query: 'über', filter: { has: { attribute: 'photo' } }, online: 'first', away: false, sort: 'distance', from: { lat: 52.5, lon: -1 }, facets: ['city'], limit: 5, highlight: true, explain: true, withoutContacted: true, exclude: ['bob'] });
+  await settled();
+  assert.deepEqual(last().requests('search_people')[0].request.search_people, {
+    query: 'über', filter: '{"has":{"attribute":"photo"}}', online: 'first', without_away: true, sort: 'distance', from: '52.5,-1', facets: ['city'],
+    limit: 5, after: '', highlight: true, explain: true, without_contacted: true, exclude: ['bob'],
+  });
+  const attributes = { about: '🏔 über Größe', tags: ['x', 'é über'], age: 3 };
+  const highlights = [
+    { attribute: 'about', value: 0, from: 5, to: 10 },
+    { attribute: 'tags', value: 1, from: 3, to: 8 },
+    { attribute: 'about', value: 0, from: 0, to: 4 },
+    { attribute: 'age', value: 0, from: 0, to: 1 },
+    { attribute: 'gone', value: 0, from: 0, to: 1 },
+  ];
+  const person = { user: 'carol', state: 'away', attributes: JSON.stringify(attributes), distance_m: 12.5, score: 1.5, highlights, explanation: '{"bm25":1}' };
+  const plain = { user: 'dave', state: 'offline', seen_ms: 7, attributes: '{}', score: 0 };
+  const facets = [{ attribute: 'city', values: [{ value: 'Berlin', count: 2 }], more: true }];
+  last().answer('search_people', { people: { people: [person, plain], total: 9, at_least: true, next: 'n', facets, cut: true } });
+  const { people, ...rest } = await asked;
+  assert.deepEqual(rest, { total: 9, atLeast: true, next: 'n', facets, cut: true });
+  assert.deepEqual(people[0], { user: 'carol', state: 'away', seenMs: 0, attributes, distanceM: 12.5, score: 1.5, explanation: { bm25: 1 }, highlights: people[0].highlights });
+  const marked = people[0].highlights.map(({ attribute, value, from, to }) => [attribute, [attributes[attribute]].flat()[value].slice(from, to)]);
+  assert.deepEqual(marked, [['about', 'über'], ['tags', 'über'], ['about', '🏔']]);
+  assert.deepEqual(people[1], { user: 'dave', state: 'offline', seenMs: 7, attributes: {}, distanceM: null, score: 0, highlights: [], explanation: null });
+  const profiles = client.profiles(['dave', 'erin']);
+  await settled();
+  last().answer('get_profiles', { profiles: { profiles: [{ user: 'dave', attributes: '{"age":4}' }] } });
+  assert.deepEqual(await profiles, [{ user: 'dave', attributes: { age: 4 } }]);
+});
+
+test('what cannot be searched for is refused here, or with what the server says of it', async () => {
+  const { client, last } = await setUp();
+  for (const wrong of ['climbing', { query: 1 }, { filter: '{}' }, { filter: { n: 1n } }, { online: true }, { away: 'no' }, { sort: 1 }, { from: '52,13' }, { from: null }, { facets: 'city' }, { limit: -1 }, { after: '\ud800' }, { after: 7 }, { highlight: 1 }, { explain: 'no' }, { withoutContacted: 0 }, { exclude: [1] }]) {
+    await assert.rejects(client.searchPeople(wrong), { code: 'invalid' }, JSON.stringify(Object.keys(wrong)));
+  }
+  await assert.rejects(client.profiles('bob'), { code: 'invalid' });
+  assert.equal(last().requests('search_people').length, 0);
+  const message = 'query:\nctiy:x\n^^^^\nthere is no attribute `ctiy`';
+  const asked = client.searchPeople({ query: 'ctiy:x' });
+  await settled();
+  last().answer('search_people', { error: { code: 'invalid', message, retry: false, retry_after_ms: 0 } });
+  await assert.rejects(asked, { code: 'invalid', message });
+  const unread = client.searchPeople();
+  await settled();
+  last().answer('search_people', { people: { people: [{ user: 'bob', state: 'away', attributes: '[]', score: 0 }], total: 1, at_least: false, next: '', facets: [], cut: false } });
+  await assert.rejects(unread, { code: 'protocol' });
+});
+
+test('a page of people is watched for newcomers, anew in each session, and one at a time', async () => {
+  const session = await setUp();
+  const { client, last } = session;
+  const asked = () => last().requests('watch_people').map(({ request }) => request.watch_people.search.query);
+  const page = { people: { people: [], total: 0, at_least: false, next: '', facets: [], cut: false } };
+  const news = [];
+  const climbing = client.watchPeople({ query: 'climbing', online: 'only' }, (each) => news.push(['climbing', each]));
+  await settled();
+  last().receive({ people_online: { count: 9, users: [] } });
+  last().answer('watch_people', page);
+  assert.equal((await climbing).total, 0);
+  last().receive({ people_online: { count: 1, users: ['bob'] } });
+  await reconnect(session);
+  assert.deepEqual(asked(), ['climbing']);
+  last().answer('watch_people', page);
+  await settled();
+  last().receive({ people_online: { count: 2 } });
+  assert.deepEqual(news, [['climbing', { count: 1, users: ['bob'] }], ['climbing', { count: 2, users: [] }]]);
+  // Another takes its place.
+  const surfing = client.watchPeople({ query: 'surfing' }, (each) => news.push(['surfing', each]));
+  await settled();
+  last().receive({ people_online: { count: 3, users: [] } });
+  last().answer('watch_people', page);
+  await surfing;
+  last().receive({ people_online: { count: 4, users: [] } });
+  assert.deepEqual(news.slice(2), [['surfing', { count: 4, users: [] }]]);
+  client.unwatchPeople();
+  client.unwatchPeople();
+  assert.equal(last().requests('unwatch_people').length, 1);
+  last().receive({ people_online: { count: 5, users: [] } });
+  assert.equal(news.length, 3);
+  last().end(1006);
+  await session.clock.advance(5_000);
+  last().open();
+  last().receive(welcome({ resumed: true }));
+  await settled();
+  assert.deepEqual([last().requests('hello').length, asked()], [1, []]);
+  for (const wrong of [[{ query: 1 }, () => {}], [{}, 'listener'], ['query', () => {}]]) await assert.rejects(client.watchPeople(...wrong), { code: 'invalid' });
+});
+
+test('messages are looked for in their own words, and found with places in the text', async () => {
+  const { client, last } = await setUp();
+  const asked = client.searchMessages({ query: 'über', sort: 'relevance', limit: 5, after: 'a', highlight: true });
+  await settled();
+  assert.deepEqual(last().requests('search_messages')[0].request.search_messages, { query: 'über', sort: 'relevance', limit: 5, after: 'a', highlight: true });
+  const text = '🏔 über alles, über Größe';
+  const highlights = [{ value: 0, from: 5, to: 10 }, { value: 0, from: 18, to: 23 }];
+  const found = [
+    { conversation: C, message: message(3, 'bob', { text }), score: 1.5, highlights },
+    { conversation: D, message: message(4, 'bob', { text: '', stub: true }), score: 1, highlights },
+    { conversation: D, message: null, score: 1 },
+  ];
+  last().answer('search_messages', { found_messages: { messages: found, next: 'n', since_ms: 7, cut: true } });
+  const { messages, ...rest } = await asked;
+  assert.deepEqual(rest, { next: 'n', sinceMs: 7, cut: true });
+  assert.deepEqual(messages.map(({ conversation, message, score }) => [conversation, message.seq, message.atMs, score]), [[C, 3, 3, 1.5], [D, 4, 4, 1]]);
+  assert.deepEqual(messages[0].highlights.map(({ from, to }) => text.slice(from, to)), ['über', 'über']);
+  assert.deepEqual(messages[1].highlights, []);
+  const all = client.searchMessages();
+  await settled();
+  assert.deepEqual(last().requests('search_messages')[1].request.search_messages, { query: '', sort: 'newest', limit: 0, after: '', highlight: false });
+  last().answer('search_messages', { found_messages: { messages: [], next: '', since_ms: 0, cut: false } });
+  assert.deepEqual(await all, { messages: [], next: '', sinceMs: 0, cut: false });
+  for (const wrong of ['lunch', { query: 1 }, { sort: null }, { limit: -1 }, { after: 7 }, { highlight: 1 }]) await assert.rejects(client.searchMessages(wrong), { code: 'invalid' });
+  assert.equal(last().requests('search_messages').length, 2);
+});
+
+test('a conversation that is not in the list is loaded when it is wanted, once', async () => {
+  const { client, last } = await setUp();
+  const other = client.conversation(D);
+  const loading = other.load();
+  await settled();
+  last().answer('get_conversation', { conversation: view({ id: D, kind: 'group', title: 'Hiking', peer: '' }) });
+  await loading;
+  assert.deepEqual([other.loaded, other.title], [true, 'Hiking']);
+  await other.load();
+  await client.conversation(C).load();
+  assert.equal(last().requests('get_conversation').length, 1);
+});
+
+test('that one looks is said at a pace, to who comes too, and in each session', async () => {
+  const session = await setUp({ listen: (client) => client.look(C) });
+  const { client, last, clock, errors } = session;
+  const said = () => last().requests('look').map(({ request }) => request.look.conversation ?? null);
+  assert.deepEqual(said(), [C]);
+  client.look(C);
+  await clock.advance(29_999);
+  assert.deepEqual(said(), [C]);
+  await clock.advance(1);
+  assert.deepEqual(said(), [C, C]);
+  const comes = (user, conversation = C, active = true) => last().receive({ looking: { conversation, user, active } });
+  // Not sooner than two seconds after the last time; once for all who came meanwhile.
+  comes('bob');
+  comes('carol');
+  await clock.advance(1_999);
+  assert.equal(said().length, 2);
+  await clock.advance(1);
+  assert.equal(said().length, 3);
+  await clock.advance(5_000);
+  assert.equal(said().length, 3);
+  // Who was here already is not answered, nor who looks elsewhere, nor oneself at another device.
+  comes('bob');
+  comes('bob', D);
+  comes('alice');
+  assert.equal(said().length, 3);
+  comes('bob', C, false);
+  comes('bob');
+  assert.equal(said().length, 4);
+  client.look(D);
+  client.look(null);
+  client.look(null);
+  assert.deepEqual(said().slice(4), [D, null]);
+  await clock.advance(60_000);
+  comes('dave');
+  assert.equal(said().length, 6);
+  client.look(C);
+  await reconnect(session);
+  assert.deepEqual(said(), [C]);
+  last().answer('look', refused('rate_limited', { retry: true, retry_after_ms: 5_000 }));
+  await clock.advance(5_000);
+  assert.equal(said().length, 2);
+  last().answer('look', refused('not_member'));
+  assert.deepEqual(errors.map(({ code }) => code), ['not_member']);
+  await clock.advance(60_000);
+  assert.equal(said().length, 2);
+  for (const wrong of ['here', 7, undefined, {}]) assert.throws(() => client.look(wrong), { code: 'invalid' });
+});
+
+test('who is looking is known until they look away, are gone, leave, or do not repeat it', async () => {
+  const session = await setUp({ conversations: [view({ kind: 'group', member_count: 3 })] });
+  const { client, last, clock, conversation } = session;
+  const changes = [];
+  client.on('change', ({ conversations }) => changes.push(...conversations));
+  const look = (user, active = true) => last().receive({ looking: { conversation: C, user, active } });
+  look('bob');
+  look('carol');
+  look('alice');
+  await settled();
+  assert.deepEqual([conversation.looking, changes], [['bob', 'carol'], [C]]);
+  look('bob', false);
+  assert.deepEqual(conversation.looking, ['carol']);
+  // A line on which nothing comes is taken for lost.
+  for (let i = 0; i < 5; i += 1) {
+    await clock.advance(17_999);
+    look('erin', false);
+  }
+  look('bob');
+  await clock.advance(4);
+  assert.deepEqual(conversation.looking, ['carol', 'bob']);
+  await clock.advance(1);
+  assert.deepEqual(conversation.looking, ['bob']);
+  last().receive({ presence: { version: 1, snapshot: false, users: [{ user: 'bob', state: 'away' }] } });
+  assert.deepEqual(conversation.looking, ['bob']);
+  last().receive({ presence: { version: 2, snapshot: false, users: [{ user: 'bob', state: 'offline', seen_ms: 5 }] } });
+  assert.deepEqual(conversation.looking, []);
+  look('bob');
+  look('carol');
+  last().receive(event(101, { member_left: { users: ['carol'], member_count: 2, removed: false } }, { actor: 'carol' }));
+  assert.deepEqual(conversation.looking, ['bob']);
+  last().receive({ event: { position: 102, index: 0, actor: 'alice', at_ms: 1, kind: { user_blocked: { user: 'bob' } } } });
+  assert.deepEqual(conversation.looking, []);
+  look('dave');
+  await reconnect(session);
+  assert.deepEqual(conversation.looking, []);
+});
+
 /** Answers every ping that waits, as often as that makes another. */
 function pong(socket, answered = new Set()) {
   for (;;) {

@@ -203,6 +203,145 @@ test('who is here: watched, away, invisible, gone, and watched again after a los
   await until(async () => (await states(a)).length === 0, 'they are contacts no more');
 });
 
+test('people are found by what they say and by whether they are here, page by page', { skip }, async () => {
+  const [viewer] = strangers('viewer');
+  const a = await connect(viewer);
+  const all = await a.searchPeople({ limit: 20, facets: ['city', 'interests'] });
+  assert.equal(all.people.length, 20);
+  const rest = await a.searchPeople({ limit: 20, after: all.next });
+  assert.deepEqual([rest.next, rest.people.length + 20, all.atLeast], ['', all.total, false]);
+  const users = [...all.people, ...rest.people].map(({ user }) => user);
+  assert.equal(new Set(users).size, all.total);
+  const [city] = all.facets;
+  assert.equal(city.attribute, 'city');
+  const berlin = await a.searchPeople({ query: 'city:berlin' });
+  assert.equal(city.values.find(({ value }) => value === 'Berlin').count, berlin.total);
+  const byTree = await a.searchPeople({ filter: { is: { attribute: 'city', value: { keyword: 'Berlin' } } }, query: 'interests:hiking', exclude: ['olga', 'carol'] });
+  assert.deepEqual(byTree.people.map(({ user }) => user).toSorted(), ['alice', 'bob']);
+  // Marked in a text that has no byte a character.
+  const { people } = await a.searchPeople({ query: '登山', highlight: true, explain: true });
+  const mei = people.find(({ user }) => user === 'mei');
+  const [{ attribute, from, to }] = mei.highlights;
+  assert.equal(mei.attributes[attribute].slice(from, to), '登山');
+  assert.equal(typeof mei.explanation, 'object');
+  assert.ok(mei.score > 0);
+  assert.equal(mei.attributes.email, undefined);
+  const near = await a.searchPeople({ query: 'near:52.52,13.40,20km', sort: 'distance' });
+  const metres = near.people.map(({ distanceM }) => distanceM);
+  assert.ok(metres.length > 1 && metres[0] > 0);
+  assert.deepEqual(metres, metres.toSorted((x, y) => x - y));
+  const fromLisbon = await a.searchPeople({ sort: 'distance', from: { lat: 38.7, lon: -9.1 }, limit: 1 });
+  assert.equal(fromLisbon.people[0].attributes.city, 'Lisbon');
+  const profiles = await a.profiles(['nora', 'nobody', 'ana']);
+  assert.deepEqual(profiles.map(({ user, attributes }) => [user, attributes.name]), [['nora', 'Nora'], ['ana', 'Ana']]);
+  await assert.rejects(a.searchPeople({ query: 'rock ctiy:berlin' }), ({ code, message }) => {
+    assert.equal(code, 'invalid');
+    assert.match(message, /^query:\nrock ctiy:berlin\n {5}\^{4,5}\n.*`city`/);
+    return true;
+  });
+});
+
+test('who is found is kept live, beside whom else the app watches', { skip }, async () => {
+  const [viewer, other] = strangers('viewer', 'other');
+  const [a, o] = await Promise.all([connect(viewer), connect(other)]);
+  const nora = await connect('nora');
+  await a.startDirect(other);
+  a.watchPresence([other]);
+  await until(async () => (await a.searchPeople({ query: 'name:nora', online: 'only' })).total === 1, 'nora is found among who is here');
+  const off = a.watchUsers(['nora']);
+  const states = () => [...a.presence.values()].map(({ user, state }) => `${user} ${state}`).toSorted().join();
+  await until(() => states() === `nora available,${other} available`, 'both are here');
+  await nora.setInvisible(true);
+  await until(() => states() === `nora offline,${other} available`, 'nora is not to be seen');
+  await until(async () => (await a.searchPeople({ query: 'name:nora', online: 'only' })).total === 0, 'nor found among who is here');
+  await nora.setInvisible(false);
+  off();
+  await until(() => states() === `${other} available`, 'nora is not looked at any more');
+  o.setAway(true);
+  await until(() => states() === `${other} away`, 'the other still is');
+});
+
+test('who comes online after a page was shown is told of, also after a lost connection', { skip }, async () => {
+  const [viewer] = strangers('viewer');
+  const a = await connect(viewer);
+  const news = [];
+  const { people } = await a.watchPeople({ query: 'city:tokyo', online: 'only' }, (each) => news.push(each));
+  assert.deepEqual(people, []);
+  await connect('haruto');
+  await until(() => news.length > 0, 'haruto has come');
+  assert.deepEqual(news[0], { count: 1, users: ['haruto'] });
+  lines.get(a).terminate();
+  await until(() => a.connection.state !== 'online', 'the connection is lost');
+  await until(() => a.connection.state === 'online', 'and there again');
+  // Answered after what was asked before it.
+  await a.searchPeople({ limit: 1 });
+  await connect('chiyo');
+  await until(() => news.some(({ users }) => users.includes('chiyo')), 'chiyo has come');
+  a.unwatchPeople();
+});
+
+test('messages are found by their words, page by page, also in conversations that are not loaded', { skip }, async () => {
+  const { a, alice, bob, ours, theirs } = await pair();
+  await ours.send('🏔 Größe zählt: lunch on the summit');
+  await theirs.send('lunch at noon?');
+  await theirs.send('no lunch, no dinner');
+  await until(async () => (await a.searchMessages({ query: 'lunch' })).messages.length === 3, 'all three are found');
+  const { messages, next } = await a.searchMessages({ query: 'grosse lunch', highlight: true });
+  assert.equal(next, '');
+  assert.deepEqual(messages.map(({ conversation, message }) => [conversation, message.seq, message.author]), [[ours.id, 1, alice]]);
+  const [{ message, highlights }] = messages;
+  assert.deepEqual(highlights.map(({ from, to }) => message.text.slice(from, to)), ['Größe', 'lunch']);
+  const first = await a.searchMessages({ query: `lunch from:${bob}`, limit: 1 });
+  assert.deepEqual(first.messages.map(({ message }) => message.text), ['no lunch, no dinner']);
+  const second = await a.searchMessages({ query: `lunch from:${bob}`, limit: 1, after: first.next });
+  assert.deepEqual(second.messages.map(({ message }) => message.text), ['lunch at noon?']);
+  const best = await a.searchMessages({ query: 'lunch OR dinner', sort: 'relevance' });
+  assert.equal(best.messages[0].message.text, 'no lunch, no dinner');
+  assert.ok(best.messages[0].score > best.messages[1].score);
+  await theirs.retract(3);
+  await until(async () => (await a.searchMessages({ query: 'dinner' })).messages.length === 0, 'not any more');
+  await assert.rejects(a.searchMessages({ query: 'lunch form:bob' }), ({ code, message }) => {
+    assert.equal(code, 'invalid');
+    assert.match(message, /^query:\nlunch form:bob\n {6}\^{4,5}\n/);
+    return true;
+  });
+  await assert.rejects(a.searchMessages({ sort: 'oldest' }), { code: 'invalid' });
+  // Another session that has not loaded it.
+  const fresh = await connect(alice, { window: 1 });
+  for (const each of strangers('carol', 'dave')) await fresh.startDirect(each);
+  const later = await connect(alice, { window: 1 });
+  assert.equal(later.conversation(ours.id).loaded, false);
+  const [found] = (await later.searchMessages({ query: 'summit' })).messages;
+  await later.conversation(found.conversation).load();
+  assert.equal(later.conversation(found.conversation).peer, bob);
+});
+
+test('who looks at a conversation is seen by the others in it, also after a lost connection', { skip }, async () => {
+  const { a, b, alice, bob, ours, theirs } = await pair();
+  a.look(ours.id);
+  await until(() => theirs.looking.join() === alice, 'bob sees alice');
+  assert.deepEqual(ours.looking, []);
+  // Alice, who was here first, tells who comes.
+  const late = await connect(bob);
+  const there = late.conversation(ours.id);
+  late.look(ours.id);
+  await until(() => ours.looking.join() === bob && there.looking.join() === alice, 'each sees the other');
+  lines.get(a).terminate();
+  await until(() => ours.looking.length === 0, 'nothing is known without a connection');
+  await until(() => ours.looking.join() === bob && there.looking.join() === alice, 'both are seen again');
+  late.look(null);
+  await until(() => ours.looking.length === 0, 'bob has looked away');
+  late.look(ours.id);
+  await until(() => ours.looking.join() === bob, 'bob is back');
+  await late.setInvisible(true);
+  await until(() => ours.looking.length === 0, 'who is invisible is not seen looking');
+  await late.setInvisible(false);
+  const refused = [];
+  b.on('error', ({ code }) => refused.push(code));
+  b.look('0198c0de-1234-7abc-8def-0123456789ff');
+  await until(() => refused.join() === 'not_found', 'there is no such conversation');
+});
+
 test('muted conversations do not count in the total', { skip }, async () => {
   const { b, ours, theirs } = await pair();
   await theirs.setMuted(true);

@@ -115,6 +115,128 @@ export interface UserPresence {
   readonly seenMs: number;
 }
 
+/** What a profile says, by attribute: as it was set, with a list where an attribute may have several values. */
+export type Attributes = { readonly [attribute: string]: unknown };
+
+export interface Profile {
+  readonly user: string;
+  readonly attributes: Attributes;
+}
+
+/** Whom to look for, as in `docs/search.md`. What is left out does not narrow it. */
+export interface PeopleSearch {
+  /** In the query language. */
+  readonly query?: string;
+  /** A filter as a tree, for programs; with `query` both have to fit. */
+  readonly filter?: object;
+  /** `first`: who is online comes first; `only`: who is not is left out. `any` if left out. */
+  readonly online?: 'any' | 'first' | 'only';
+  /** Whether who is away counts as online. True if left out. */
+  readonly away?: boolean;
+  /** `relevance` if left out; `distance` is from where the query is near to, or from `from`. */
+  readonly sort?: 'relevance' | 'distance' | 'active' | 'newest';
+  /** For `distance` only. */
+  readonly from?: { readonly lat: number; readonly lon: number };
+  /** Keyword and boolean attributes whose values are counted. */
+  readonly facets?: readonly string[];
+  /** At most this many, up to 100. 20 if left out. */
+  readonly limit?: number;
+  /** `next` of an earlier page of the same search. */
+  readonly after?: string;
+  /** Whether `highlights` are wanted. */
+  readonly highlight?: boolean;
+  /** Whether an `explanation` is wanted. */
+  readonly explain?: boolean;
+  /** Leaves out whom one has a direct conversation with. */
+  readonly withoutContacted?: boolean;
+  /** Users to leave out. */
+  readonly exclude?: readonly string[];
+}
+
+export interface Person extends UserPresence, Profile {
+  /** From where the query is near to, or from `from`; null where it is not known. */
+  readonly distanceM: number | null;
+  readonly score: number;
+  readonly highlights: readonly Highlight[];
+  /** Why they rank where they do; null where that was not asked for. */
+  readonly explanation: Attributes | null;
+}
+
+/** Where a word that was looked for stands in a text. */
+export interface Highlight {
+  readonly attribute: string;
+  /** In which of its values; 0 where it has one. */
+  readonly value: number;
+  /** `slice(from, to)` of the string is the word. */
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Facet {
+  readonly attribute: string;
+  /** Most frequent first. */
+  readonly values: readonly { readonly value: string; readonly count: number }[];
+  /** Whether there are more values. */
+  readonly more: boolean;
+}
+
+export interface FoundPeople {
+  /** Best first; as they were when it was answered: `watchUsers` keeps them live. */
+  readonly people: readonly Person[];
+  /** How many fit, on all pages. */
+  readonly total: number;
+  /** Whether there may be more than `total`. */
+  readonly atLeast: boolean;
+  /** For `after`; empty where there are no more. */
+  readonly next: string;
+  readonly facets: readonly Facet[];
+  /** Whether the beginning of a word stood for too many words, so that people may be missing. */
+  readonly cut: boolean;
+}
+
+/** Of those who come online while a page of people is watched. */
+export interface PeopleOnline {
+  /** How many since it was asked for, or since the last connection; those who have gone again are counted. */
+  readonly count: number;
+  /** The last of them, at most 10. */
+  readonly users: readonly string[];
+}
+
+/** Which messages to look for, as in `docs/search.md`. What is left out does not narrow it. */
+export interface MessageSearch {
+  /** In the query language; empty for all messages of one's conversations. */
+  readonly query?: string;
+  /** `newest` first if left out. */
+  readonly sort?: 'newest' | 'relevance';
+  /** At most this many, up to 100. 20 if left out. */
+  readonly limit?: number;
+  /** `next` of an earlier page of the same search. */
+  readonly after?: string;
+  /** Whether `highlights` are wanted. */
+  readonly highlight?: boolean;
+}
+
+export interface FoundMessage {
+  /** Its id: `client.conversation(id)`, which may have to be loaded. */
+  readonly conversation: string;
+  readonly message: Message;
+  /** How well the words fit; 0 where none were looked for, or the newest come first. */
+  readonly score: number;
+  /** `text.slice(from, to)` is a word that was looked for. None where the message is a `stub`. */
+  readonly highlights: readonly { readonly from: number; readonly to: number }[];
+}
+
+export interface FoundMessages {
+  /** Newest or best first. Fewer than asked for, or none, may be on a page that is not the last. */
+  readonly messages: readonly FoundMessage[];
+  /** For `after`; empty where there are no more. */
+  readonly next: string;
+  /** With `relevance`, where very many fit: only messages since then were ranked, milliseconds since 1970; 0 where all were. */
+  readonly sinceMs: number;
+  /** Whether the beginning of a word stood for too many words, so that messages may be missing. */
+  readonly cut: boolean;
+}
+
 export interface Receipts {
   readonly read: number;
   readonly delivered: number;
@@ -168,7 +290,7 @@ export type ConnectionState =
 
 /** What has changed since the last `change`. */
 export interface Change {
-  /** Conversations whose state, messages, typing or pending messages changed. */
+  /** Conversations whose state, messages, typing, looking or pending messages changed. */
   readonly conversations: ReadonlySet<string>;
   /** The list, its order or the total of unread messages changed. */
   readonly list: boolean;
@@ -269,6 +391,11 @@ export class Tidings {
    * What the server refuses of it comes as `error`.
    */
   watchPresence(users: readonly string[], options?: { roster?: boolean }): void;
+  /**
+   * Watches these as well, until the function it returns is called: for parts of an app that know nothing of one another, such as a
+   * page of people found. All together are told to the server as one, and at most 500: of more, those of the latest calls.
+   */
+  watchUsers(users: readonly string[], options?: { roster?: boolean }): () => void;
   /** How those who are watched are, by user; empty without a connection. */
   readonly presence: ReadonlyMap<string, UserPresence>;
   /**
@@ -279,6 +406,27 @@ export class Tidings {
   /** Whether others see this user as offline. */
   readonly invisible: boolean;
   setInvisible(invisible: boolean): Promise<Accepted>;
+
+  /** Finds people. A query that is wrong is `invalid`, with a `message` of several lines that shows the place. */
+  searchPeople(search?: PeopleSearch): Promise<FoundPeople>;
+  /**
+   * Finds people, and tells of who comes online later, would be found and is not on the page: one page at a time, the last that
+   * was asked for. Asked anew in each session.
+   */
+  watchPeople(search: PeopleSearch, listener: (news: PeopleOnline) => void): Promise<FoundPeople>;
+  /** Watches no page any more. */
+  unwatchPeople(): void;
+  /** Profiles of at most 100 users, in the order asked for; who has none, or cannot be seen, is left out. */
+  profiles(users: readonly string[]): Promise<readonly Profile[]>;
+
+  /** Finds messages of one's conversations. A query that is wrong is `invalid`, as with `searchPeople`. */
+  searchMessages(search?: MessageSearch): Promise<FoundMessages>;
+
+  /**
+   * Tells the others of a conversation (of up to 32 members) that this user is looking at it, until another one is looked at, or
+   * null for none. Repeated by itself, also in each session. A conversation one is not in comes as `error`, and is not repeated.
+   */
+  look(conversation: string | null): void;
 
   /** Sends a refused message again, as a new command. */
   retry(commandId: string): Promise<Accepted>;
@@ -327,6 +475,8 @@ export class Conversation {
   readonly activityMs: number;
   /** Who is typing. */
   readonly typing: readonly string[];
+  /** Who else is looking at it, in conversations of up to 32 members; empty without a connection. */
+  readonly looking: readonly string[];
 
   /** The loaded messages in order; may have holes, see `timeline`. */
   readonly messages: readonly Message[];
@@ -337,6 +487,8 @@ export class Conversation {
   /** How far a message has come among the others. Above 32 members always `sent`: ask `receipts`. */
   tick(message: Message): Tick;
 
+  /** Loads what it is, without its messages, where that is not known yet: of one that is not in the list. */
+  load(): Promise<void>;
   /** Keeps the latest messages loaded, also after a reset, until `close()`. */
   open(): Promise<void>;
   close(): void;

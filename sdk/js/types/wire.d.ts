@@ -45,6 +45,7 @@ export interface Requests {
   set_invisible: { invisible: boolean };
   set_presence: { state: 'available' | 'away' };
   watch_presence: { users: string[]; roster: boolean };
+  look: { conversation?: Uuid };
   list_conversations: { before: number; limit: number };
   get_conversation: { conversation: Uuid };
   list_messages: { conversation: Uuid; before: number; after?: number | null; limit: number };
@@ -52,6 +53,29 @@ export interface Requests {
   get_receipts: { conversation: Uuid; seq: number };
   get_message: { conversation: Uuid; seq: number };
   get_unread: Record<string, never>;
+  search_people: SearchPeople;
+  get_profiles: { users: string[] };
+  watch_people: { search: SearchPeople };
+  search_messages: { query: string; sort: string; limit: number; after: string; highlight: boolean };
+  unwatch_people: Record<string, never>;
+}
+
+export interface SearchPeople {
+  query: string;
+  /** A tree, as JSON. */
+  filter: string;
+  online: string;
+  without_away: boolean;
+  sort: string;
+  /** Latitude and longitude, as in `52.52,13.40`. */
+  from: string;
+  facets: string[];
+  limit: number;
+  after: string;
+  highlight: boolean;
+  explain: boolean;
+  without_contacted: boolean;
+  exclude: string[];
 }
 
 /** Exactly one request: `{ post_message: {...} }`. */
@@ -135,6 +159,47 @@ export interface Presence {
   state: 'available' | 'away' | 'offline';
   /** Where offline: when they were here last; left out where that is not known or not shown. */
   seen_ms?: number;
+}
+
+export interface Person {
+  user: string;
+  state: 'available' | 'away' | 'offline';
+  seen_ms?: number;
+  /** A JSON object. */
+  attributes: string;
+  distance_m?: number;
+  score: number;
+  highlights?: Highlight[];
+  /** A JSON object; left out where it was not asked for. */
+  explanation?: string;
+}
+
+export interface Highlight {
+  attribute?: string;
+  value: number;
+  /** In bytes of UTF-8. */
+  from: number;
+  to: number;
+}
+
+export interface FoundMessage {
+  conversation: Uuid;
+  message: Message | null;
+  score: number;
+  /** In the whole text, also where that is a stub. */
+  highlights?: Highlight[];
+}
+
+export interface Facet {
+  attribute: string;
+  values: { value: string; count: number }[];
+  more: boolean;
+}
+
+export interface Profile {
+  user: string;
+  /** A JSON object. */
+  attributes: string;
 }
 
 /** What can have happened, by name. */
@@ -240,6 +305,9 @@ export interface Outcomes {
   /** `total` holds events up to `as_of`. */
   unread: { total: number; as_of: number };
   contacts: { contacts: Contact[]; more: boolean; position: number };
+  people: { people: Person[]; total: number; at_least: boolean; next: string; facets: Facet[]; cut: boolean };
+  profiles: { profiles: Profile[] };
+  found_messages: { messages: FoundMessage[]; next: string; since_ms: number; cut: boolean };
 }
 
 export interface Reply {
@@ -258,4 +326,6 @@ export type ServerFrame = {
   closing?: Closing;
   nodes?: { nodes: string[] };
   presence?: { version: number; snapshot: boolean; users: Presence[] };
+  looking?: { conversation: Uuid; user: string; active: boolean };
+  people_online?: { count: number; users: string[] };
 } | null;

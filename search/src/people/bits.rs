@@ -8,15 +8,18 @@ use tantivy::{DocId, DocSet, Score, SeekDangerResult, TERMINATED};
 
 /// A set of documents that may change under a reader's eyes.
 ///
+/// Public so that it can be measured against what else knows who is online.
+///
 /// A reader that starts after a write has returned sees it: whatever made the reader know that the write
 /// is done (a lock, a channel) also made the bit visible, so the accesses themselves need no order.
-pub(super) struct AtomicBits {
+pub struct AtomicBits {
     words: Box<[AtomicU64]>,
     count: AtomicU32,
 }
 
 impl AtomicBits {
-    pub(super) fn new(documents: u32) -> AtomicBits {
+    /// An empty set of documents below a number.
+    pub fn new(documents: u32) -> AtomicBits {
         AtomicBits {
             words: (0..documents.div_ceil(64))
                 .map(|_| AtomicU64::new(0))
@@ -25,12 +28,14 @@ impl AtomicBits {
         }
     }
 
+    /// Whether a document is in it. Documents beyond the number are asked for by nobody: that panics.
     #[inline]
-    pub(super) fn contains(&self, doc: DocId) -> bool {
+    pub fn contains(&self, doc: DocId) -> bool {
         self.words[(doc / 64) as usize].load(Ordering::Relaxed) & (1 << (doc % 64)) != 0
     }
 
-    pub(super) fn set(&self, doc: DocId, on: bool) {
+    /// Puts a document in, or takes it out.
+    pub fn set(&self, doc: DocId, on: bool) {
         let word = &self.words[(doc / 64) as usize];
         let bit = 1_u64 << (doc % 64);
         if on {
@@ -43,7 +48,7 @@ impl AtomicBits {
     }
 
     /// How many are in it; documents that were deleted since they came online count, too.
-    pub(super) fn count(&self) -> u32 {
+    pub fn count(&self) -> u32 {
         self.count.load(Ordering::Relaxed)
     }
 

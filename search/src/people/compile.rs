@@ -15,7 +15,7 @@ use super::refusal::{FilterError, MAX_RANGES, MAX_WORDS, check_place, kind_error
 use super::schema::{AttributeFields, Fields, boolean};
 use crate::attributes::Kind;
 use crate::profile::{GeoPoint, Value};
-use crate::query::{Filter, How, MAX_DEPTH, MAX_NODES, MAX_QUERY_BYTES, Words};
+use crate::query::{Filter, MAX_DEPTH, MAX_NODES, MAX_QUERY_BYTES, Words};
 use crate::text;
 
 /// Most words that the beginning of a word inside a phrase stands for.
@@ -36,10 +36,54 @@ pub(super) struct Compiled {
 }
 
 /// A part of a query that adds to the score.
-pub(super) struct Scored {
-    pub(super) label: String,
-    pub(super) terms: Vec<Term>,
-    pub(super) query: Box<dyn Query>,
+pub(crate) struct Scored {
+    pub(crate) label: String,
+    pub(crate) terms: Vec<Term>,
+    pub(crate) query: Box<dyn Query>,
+}
+
+impl Scored {
+    /// What finds a term of a query. `cut` is set while searching if a beginning of a word stands for too
+    /// many.
+    pub(crate) fn new(field: Field, term: text::Term, cut: &Arc<AtomicBool>) -> Scored {
+        match term {
+            text::Term::Word(word) => {
+                let term = Term::from_field_text(field, &word);
+                Scored {
+                    label: format!("`{word}`"),
+                    terms: vec![term.clone()],
+                    query: Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)),
+                }
+            }
+            text::Term::Begins(begin) => Scored {
+                label: format!("a word that begins with `{begin}`"),
+                terms: Vec::new(),
+                query: Box::new(RangesQuery::prefix(field, &begin, PREFIX_SCORE, cut)),
+            },
+            text::Term::Together { words, begins } => {
+                let label = format!("`{}` together", words.join(" "));
+                let terms: Vec<Term> = words
+                    .iter()
+                    .map(|word| Term::from_field_text(field, word))
+                    .collect();
+                if begins {
+                    let mut query = PhrasePrefixQuery::new(terms);
+                    query.set_max_expansions(PHRASE_EXPANSIONS);
+                    Scored {
+                        label,
+                        terms: Vec::new(),
+                        query: Box::new(ConstScoreQuery::new(Box::new(query), PREFIX_SCORE)),
+                    }
+                } else {
+                    Scored {
+                        label,
+                        terms: terms.clone(),
+                        query: Box::new(PhraseQuery::new(terms)),
+                    }
+                }
+            }
+        }
+    }
 }
 
 struct Compiler<'a> {
@@ -80,9 +124,9 @@ pub(super) fn compile(
 
 /// What has to be, and what must not.
 #[derive(Default)]
-struct Clauses {
-    must: Vec<Box<dyn Query>>,
-    not: Vec<Box<dyn Query>>,
+pub(crate) struct Clauses {
+    pub(crate) must: Vec<Box<dyn Query>>,
+    pub(crate) not: Vec<Box<dyn Query>>,
 }
 
 impl Clauses {
@@ -105,7 +149,7 @@ impl Clauses {
             }
     }
 
-    fn query(mut self) -> Box<dyn Query> {
+    pub(crate) fn query(mut self) -> Box<dyn Query> {
         if self.not.is_empty() && self.must.len() <= 1 {
             return self.must.pop().unwrap_or_else(everybody);
         }
@@ -122,7 +166,8 @@ fn everybody() -> Box<dyn Query> {
     unscored(Box::new(AllQuery))
 }
 
-fn unscored(query: Box<dyn Query>) -> Box<dyn Query> {
+/// Finds the same, and counts nothing.
+pub(crate) fn unscored(query: Box<dyn Query>) -> Box<dyn Query> {
     Box::new(ConstScoreQuery::new(query, 0.0))
 }
 
@@ -240,11 +285,7 @@ impl Compiler<'_> {
                 (field, format!(" in `{name}`"))
             }
         };
-        let terms = match words.how {
-            How::Words => text::terms(&words.words),
-            How::Prefix => text::prefix(&words.words),
-            How::Phrase => text::phrase(&words.words).into_iter().collect(),
-        };
+        let terms = words.how.terms(&words.words, self.fields.analyzer);
         if terms.is_empty() {
             return Err(FilterError::NoWords(words.words.chars().take(64).collect()));
         }
@@ -275,43 +316,7 @@ impl Compiler<'_> {
         ) {
             self.range_of_terms()?;
         }
-        Ok(match term {
-            text::Term::Word(word) => {
-                let term = Term::from_field_text(field, &word);
-                Scored {
-                    label: format!("`{word}`"),
-                    terms: vec![term.clone()],
-                    query: Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)),
-                }
-            }
-            text::Term::Begins(begin) => Scored {
-                label: format!("a word that begins with `{begin}`"),
-                terms: Vec::new(),
-                query: Box::new(RangesQuery::prefix(field, &begin, PREFIX_SCORE, &self.cut)),
-            },
-            text::Term::Together { words, begins } => {
-                let label = format!("`{}` together", words.join(" "));
-                let terms: Vec<Term> = words
-                    .iter()
-                    .map(|word| Term::from_field_text(field, word))
-                    .collect();
-                if begins {
-                    let mut query = PhrasePrefixQuery::new(terms);
-                    query.set_max_expansions(PHRASE_EXPANSIONS);
-                    Scored {
-                        label,
-                        terms: Vec::new(),
-                        query: Box::new(ConstScoreQuery::new(Box::new(query), PREFIX_SCORE)),
-                    }
-                } else {
-                    Scored {
-                        label,
-                        terms: terms.clone(),
-                        query: Box::new(PhraseQuery::new(terms)),
-                    }
-                }
-            }
-        })
+        Ok(Scored::new(field, term, &self.cut))
     }
 
     fn is(&self, name: &str, value: &Value) -> Result<Box<dyn Query>, FilterError> {
@@ -389,11 +394,13 @@ impl Compiler<'_> {
     }
 }
 
-fn exact(term: Term) -> Box<dyn Query> {
+/// Whatever has a term.
+pub(crate) fn exact(term: Term) -> Box<dyn Query> {
     unscored(Box::new(TermQuery::new(term, IndexRecordOption::Basic)))
 }
 
-fn union(mut any: Vec<Box<dyn Query>>) -> Box<dyn Query> {
+/// Whatever fits one of them.
+pub(crate) fn union(mut any: Vec<Box<dyn Query>>) -> Box<dyn Query> {
     match any.len() {
         0 => Box::new(EmptyQuery),
         1 => any.remove(0),

@@ -26,6 +26,29 @@ impl<'a> Gate<'a> {
         self.alive.is_none_or(|alive| alive.is_alive(doc))
             && !self.barred.iter_mut().any(|cursor| cursor.contains(doc))
     }
+
+    /// The same in any order, as long as nobody was asked for in order: takes longer.
+    pub(super) fn lets_through_any(&self, doc: DocId) -> bool {
+        let barred = |cursor: &Cursor<'_>| cursor.docs.binary_search(&doc).is_ok();
+        self.alive.is_none_or(|alive| alive.is_alive(doc)) && !self.barred.iter().any(barred)
+    }
+
+    /// Who is not deleted and does not get through, each once, as long as nobody was asked for.
+    pub(super) fn into_barred(self) -> impl Iterator<Item = DocId> + use<'a> {
+        let [hidden, excluded] = self.barred;
+        let mut also_hidden = Cursor { docs: hidden.docs };
+        let only_excluded = excluded
+            .docs
+            .iter()
+            .filter(move |doc| !also_hidden.contains(**doc));
+        let alive = self.alive;
+        hidden
+            .docs
+            .iter()
+            .chain(only_excluded)
+            .copied()
+            .filter(move |doc| alive.is_none_or(|alive| alive.is_alive(*doc)))
+    }
 }
 
 /// What is left of an ascending list.
@@ -60,5 +83,14 @@ mod tests {
             let wanted = doc % 7 != 0 && !excluded.contains(&doc);
             assert_eq!(gate.lets_through(doc), wanted, "{doc}");
         }
+        let gate = Gate::new(None, &hidden, &excluded);
+        for doc in (0..1_000).rev() {
+            let wanted = doc % 7 != 0 && !excluded.contains(&doc);
+            assert_eq!(gate.lets_through_any(doc), wanted, "{doc}");
+        }
+        let mut barred: Vec<DocId> = gate.into_barred().collect();
+        barred.sort_unstable();
+        let wanted = (0..1_000).filter(|doc| doc % 7 == 0 || excluded.contains(doc));
+        assert_eq!(barred, wanted.collect::<Vec<_>>());
     }
 }

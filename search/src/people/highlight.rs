@@ -1,22 +1,20 @@
 //! Where in a profile the words of a query stand. The index does not keep texts; whoever has the profile
 //! at hand asks here.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-
-use tantivy::tokenizer::{TokenStream as _, Tokenizer as _};
 
 use crate::attributes::{Attributes, Kind};
 use crate::profile::{Profile, Value};
-use crate::query::{Filter, How, MAX_DEPTH, Words};
-use crate::text;
+use crate::query::{Filter, MAX_DEPTH};
+use crate::text::{Analyzer, Marks, ranges};
 
-/// Most places that are marked in one text.
-pub const MAX_HIGHLIGHTS: usize = 256;
+pub use crate::text::MAX_HIGHLIGHTS;
 
 /// What one query marks.
 pub struct Highlighter<'a> {
     attributes: &'a Attributes,
+    analyzer: Analyzer,
     /// For words looked for anywhere.
     anywhere: Marks,
     /// For words looked for in one attribute.
@@ -27,30 +25,23 @@ pub struct Highlighter<'a> {
 /// any are left out.
 pub type Highlights = BTreeMap<String, Vec<Vec<Range<usize>>>>;
 
-#[derive(Default)]
-struct Marks {
-    words: HashSet<String>,
-    begins: HashSet<String>,
-    /// By their first word.
-    together: HashMap<String, Vec<Together>>,
-}
-
-struct Together {
-    words: Vec<String>,
-    begins: bool,
-}
-
-struct Token {
-    position: usize,
-    bytes: Range<usize>,
-    text: String,
-}
-
 impl<'a> Highlighter<'a> {
-    /// For the words of a filter, those that must not be there left out.
+    /// For the words of a filter, those that must not be there left out, as an index finds them by default.
     pub fn new(attributes: &'a Attributes, filter: &'a Filter) -> Highlighter<'a> {
+        Highlighter::with(attributes, filter, Analyzer::default())
+    }
+
+    /// The same for what an index with this analyzer finds: [`PeopleIndex::analyzer`].
+    ///
+    /// [`PeopleIndex::analyzer`]: super::PeopleIndex::analyzer
+    pub fn with(
+        attributes: &'a Attributes,
+        filter: &'a Filter,
+        analyzer: Analyzer,
+    ) -> Highlighter<'a> {
         let mut highlighter = Highlighter {
             attributes,
+            analyzer,
             anywhere: Marks::default(),
             by_attribute: HashMap::new(),
         };
@@ -66,8 +57,14 @@ impl<'a> Highlighter<'a> {
                 }
             }
             Filter::Text(words) => match &words.attribute {
-                None => self.anywhere.add(words),
-                Some(name) => self.by_attribute.entry(name).or_default().add(words),
+                None => self
+                    .anywhere
+                    .add(words.how.terms(&words.words, self.analyzer)),
+                Some(name) => self
+                    .by_attribute
+                    .entry(name)
+                    .or_default()
+                    .add(words.how.terms(&words.words, self.analyzer)),
             },
             _ => {}
         }
@@ -92,7 +89,7 @@ impl<'a> Highlighter<'a> {
             let ranges: Vec<Vec<Range<usize>>> = values
                 .iter()
                 .map(|value| match value {
-                    Value::Text(text) => ranges(text, &marks),
+                    Value::Text(text) => ranges(text, &marks, self.analyzer),
                     _ => Vec::new(),
                 })
                 .collect();
@@ -102,89 +99,4 @@ impl<'a> Highlighter<'a> {
         }
         highlights
     }
-}
-
-impl Marks {
-    fn add(&mut self, words: &Words) {
-        let terms = match words.how {
-            How::Words => text::terms(&words.words),
-            How::Prefix => text::prefix(&words.words),
-            How::Phrase => text::phrase(&words.words).into_iter().collect(),
-        };
-        for term in terms {
-            match term {
-                text::Term::Word(word) => drop(self.words.insert(word)),
-                text::Term::Begins(begin) => drop(self.begins.insert(begin)),
-                text::Term::Together { words, begins } => {
-                    if let Some(first) = words.first() {
-                        let together = self.together.entry(first.clone()).or_default();
-                        together.push(Together { words, begins });
-                    }
-                }
-            }
-        }
-    }
-
-    fn mark(&self, tokens: &[Token], at: usize, ranges: &mut Vec<Range<usize>>) {
-        let token = &tokens[at];
-        let begins = || {
-            let ends = token.text.char_indices().map(|(end, _)| end).skip(1);
-            let mut begins = ends.chain([token.text.len()]);
-            begins.any(|end| self.begins.contains(&token.text[..end]))
-        };
-        if self.words.contains(&token.text) || (!self.begins.is_empty() && begins()) {
-            ranges.push(token.bytes.clone());
-        }
-        for together in self.together.get(&token.text).into_iter().flatten() {
-            let mut found = Vec::with_capacity(together.words.len());
-            for (distance, word) in together.words.iter().enumerate() {
-                let cut = together.begins && distance + 1 == together.words.len();
-                let place = tokens[at..]
-                    .iter()
-                    .take_while(|other| other.position <= token.position + distance)
-                    .filter(|other| other.position == token.position + distance)
-                    .find(|other| other.text == *word || (cut && other.text.starts_with(word)));
-                match place {
-                    Some(place) => found.push(place.bytes.clone()),
-                    None => break,
-                }
-            }
-            if found.len() == together.words.len() {
-                ranges.extend(found);
-            }
-        }
-    }
-}
-
-fn ranges(text: &str, marks: &[&Marks]) -> Vec<Range<usize>> {
-    let mut tokenizer = text::Words::default();
-    let mut stream = tokenizer.token_stream(text);
-    let mut tokens = Vec::new();
-    while stream.advance() {
-        let token = stream.token();
-        tokens.push(Token {
-            position: token.position,
-            bytes: token.offset_from..token.offset_to,
-            text: token.text.clone(),
-        });
-    }
-    let mut ranges = Vec::new();
-    for at in 0..tokens.len() {
-        for marks in marks {
-            marks.mark(&tokens, at, &mut ranges);
-        }
-        if ranges.len() > 4 * MAX_HIGHLIGHTS {
-            break;
-        }
-    }
-    ranges.sort_by_key(|range| (range.start, range.end));
-    let mut apart: Vec<Range<usize>> = Vec::new();
-    for range in ranges {
-        match apart.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => apart.push(range),
-        }
-    }
-    apart.truncate(MAX_HIGHLIGHTS);
-    apart
 }

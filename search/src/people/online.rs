@@ -97,15 +97,16 @@ impl OnlineState {
         &mut self.users[ordinal]
     }
 
-    /// A transition.
-    pub(super) fn set_presence(&mut self, user: &str, presence: Presence) {
+    /// A transition; says what was said before.
+    pub(super) fn set_presence(&mut self, user: &str, presence: Presence) -> Presence {
         let user = self.user(user);
-        user.presence = presence;
+        let before = std::mem::replace(&mut user.presence, presence);
         for place in [user.newest, user.other] {
             if let Some(segment) = self.slots.get(&place.slot) {
                 segment.set(place.doc, presence);
             }
         }
+        before
     }
 
     /// What was said last of a user.

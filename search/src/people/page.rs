@@ -60,18 +60,11 @@ impl Page {
     }
 
     pub(super) fn encode(&self) -> String {
-        let bytes = postcard::to_stdvec(self).expect("a page is always written");
-        BASE64_URL_SAFE_NO_PAD.encode(bytes)
+        write(self)
     }
 
     pub(super) fn decode(token: &str, query: &PeopleQuery) -> Result<Page, PageError> {
-        if token.len() > MAX_BYTES {
-            return Err(PageError::Unknown);
-        }
-        let bytes = BASE64_URL_SAFE_NO_PAD
-            .decode(token)
-            .map_err(|_| PageError::Unknown)?;
-        let page: Page = postcard::from_bytes(&bytes).map_err(|_| PageError::Unknown)?;
+        let page: Page = read(token).ok_or(PageError::Unknown)?;
         if page.version != VERSION {
             return Err(PageError::Unknown);
         }
@@ -82,9 +75,24 @@ impl Page {
     }
 }
 
+/// As an opaque text.
+pub(crate) fn write(page: &impl Serialize) -> String {
+    let bytes = postcard::to_stdvec(page).expect("a page is always written");
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// What was written, or nothing if it is something else.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(token: &str) -> Option<T> {
+    if token.len() > MAX_BYTES {
+        return None;
+    }
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
+    postcard::from_bytes(&bytes).ok()
+}
+
 /// What scores are made of, besides the documents themselves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Statistics {
+pub(crate) struct Statistics {
     documents: u64,
     /// By field, in the order of their first word.
     tokens: Vec<u64>,
@@ -93,7 +101,7 @@ pub(super) struct Statistics {
 }
 
 impl Statistics {
-    pub(super) fn of(searcher: &Searcher, scored: &[Scored]) -> tantivy::Result<Statistics> {
+    pub(crate) fn of(searcher: &Searcher, scored: &[Scored]) -> tantivy::Result<Statistics> {
         let terms = scored.iter().flat_map(|scored| &scored.terms);
         Ok(Statistics {
             documents: searcher.total_num_docs()?,
@@ -108,7 +116,7 @@ impl Statistics {
     }
 
     /// For the words of a query; nothing if they are not for it.
-    pub(super) fn pinned(&self, scored: &[Scored]) -> Option<Pinned> {
+    pub(crate) fn pinned(&self, scored: &[Scored]) -> Option<Pinned> {
         let fields = fields(scored);
         let terms = || scored.iter().flat_map(|scored| &scored.terms);
         if self.tokens.len() != fields.len() || self.frequencies.len() != terms().count() {
@@ -141,7 +149,7 @@ fn fields(scored: &[Scored]) -> Vec<Field> {
 }
 
 /// Statistics, looked up by what they are of.
-pub(super) struct Pinned {
+pub(crate) struct Pinned {
     documents: u64,
     tokens: HashMap<Field, u64>,
     frequencies: HashMap<Term, u64>,

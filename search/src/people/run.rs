@@ -6,6 +6,7 @@ use tantivy::query::{EmptyScorer, Scorer, Weight, intersect_scorers};
 use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet as _, Score, SegmentReader, TERMINATED};
 
 use super::bits::{AtomicBits, OnlineScorer};
+use super::either::Pruning;
 use super::facets::{Facets, SegmentFacets};
 use super::gate::Gate;
 use super::sort::Order;
@@ -33,7 +34,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn segments(
+    pub(super) fn segments(
         &self,
     ) -> impl Iterator<Item = (usize, &'a SegmentReader, &'a SegmentView)> + use<'a> {
         let readers = self.view.searcher.segment_readers().iter();
@@ -44,13 +45,18 @@ impl<'a> Run<'a> {
             .map(|(at, (reader, view))| (at, reader, view.as_ref()))
     }
 
-    fn gate(&self, at: usize, reader: &'a SegmentReader, segment: &'a SegmentView) -> Gate<'a> {
+    pub(super) fn gate(
+        &self,
+        at: usize,
+        reader: &'a SegmentReader,
+        segment: &'a SegmentView,
+    ) -> Gate<'a> {
         let hidden: &[DocId] = if self.private { &[] } else { &segment.hidden };
         let excluded = self.excluded.get(at).map_or(&[][..], Vec::as_slice);
         Gate::new(reader.alive_bitset(), hidden, excluded)
     }
 
-    fn bits<'b>(&self, segment: &'b SegmentView) -> &'b Arc<AtomicBits> {
+    pub(super) fn bits<'b>(&self, segment: &'b SegmentView) -> &'b Arc<AtomicBits> {
         if self.away {
             &segment.online.reachable
         } else {
@@ -141,19 +147,24 @@ impl<'a> Run<'a> {
     }
 
     /// The best, by words alone.
-    pub(super) fn pruned(&mut self, lead: bool, after: Option<&After>) -> tantivy::Result<()> {
+    pub(super) fn pruned(
+        &mut self,
+        pruning: &Pruning<'_>,
+        lead: bool,
+        after: Option<&After>,
+    ) -> tantivy::Result<()> {
         self.ordered = after.is_some_and(After::is_ordered);
         match self.online {
-            Online::Any => self.pruned_pass(None, false, false),
+            Online::Any => self.pruned_pass(pruning, None, false, false),
             Online::Only if lead => self.led_pass(false),
-            Online::Only => self.pruned_pass(Some(true), false, false),
+            Online::Only => self.pruned_pass(pruning, Some(true), false, false),
             Online::First => {
                 // An earlier page may have come to those who are not online.
                 if after.is_none_or(|after| after.key.online) {
                     if lead {
                         self.led_pass(true)?
                     } else {
-                        self.pruned_pass(Some(true), true, false)?
+                        self.pruned_pass(pruning, Some(true), true, false)?
                     }
                 } else {
                     self.exact = false;
@@ -162,7 +173,7 @@ impl<'a> Run<'a> {
                     self.exact = false;
                     return Ok(());
                 }
-                self.pruned_pass(Some(false), false, after.is_some())
+                self.pruned_pass(pruning, Some(false), false, after.is_some())
             }
         }
     }
@@ -195,12 +206,16 @@ impl<'a> Run<'a> {
     /// is; that pass found everybody unless this goes on from an earlier page, where it was made `again`.
     fn pruned_pass(
         &mut self,
+        pruning: &Pruning<'_>,
         only: Option<bool>,
         online: bool,
         again: bool,
     ) -> tantivy::Result<()> {
         self.exact = false;
-        for (at, reader, segment) in self.segments() {
+        let passes = pruning.passes();
+        let segments = self.segments();
+        let segments = segments.flat_map(|segment| passes.iter().map(move |pass| (segment, *pass)));
+        for ((at, reader, segment), pass) in segments {
             let bits = self.bits(segment);
             let mut gate = self.gate(at, reader, segment);
             let ordered = self.ordered;
@@ -214,30 +229,29 @@ impl<'a> Run<'a> {
                 _ => Score::MIN,
             };
             let mut threshold = bound(top);
-            self.weight
-                .for_each_pruning(threshold, reader, &mut |doc, score| {
-                    let wanted = match only {
-                        None => true,
-                        Some(true) => bits.contains(doc),
-                        // Who changed since the pass before is neither repeated nor left out.
-                        Some(false) => (!again || !bits.contains(doc)) && !top.contains(at, doc),
-                    };
-                    if !wanted || !gate.lets_through(doc) {
-                        return threshold;
-                    }
-                    *count += 1;
-                    let value = value_of_score(score);
-                    if top.wants(online, value) {
-                        let tie = segment.keys[doc as usize];
-                        top.add(Found {
-                            key: Key { online, value, tie },
-                            segment: at,
-                            doc,
-                        });
-                        threshold = bound(top);
-                    }
-                    threshold
-                })?;
+            pruning.for_each(pass, threshold, reader, &mut |doc, score| {
+                let wanted = match only {
+                    None => true,
+                    Some(true) => bits.contains(doc),
+                    // Who changed since the pass before is neither repeated nor left out.
+                    Some(false) => (!again || !bits.contains(doc)) && !top.contains(at, doc),
+                };
+                if !wanted || !gate.lets_through(doc) {
+                    return threshold;
+                }
+                *count += 1;
+                let value = value_of_score(score);
+                if top.wants(online, value) {
+                    let tie = segment.keys[doc as usize];
+                    top.add(Found {
+                        key: Key { online, value, tie },
+                        segment: at,
+                        doc,
+                    });
+                    threshold = bound(top);
+                }
+                threshold
+            })?;
         }
         Ok(())
     }

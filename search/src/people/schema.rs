@@ -11,7 +11,7 @@ use tantivy::schema::{
 use super::{Facts, geo};
 use crate::attributes::{Attributes, Kind};
 use crate::profile::{Profile, Value};
-use crate::text;
+use crate::text::{self, Analyzer};
 
 /// Raised whenever documents are made differently, so that older indexes are made anew.
 const FORMAT: u32 = 1;
@@ -49,7 +49,8 @@ pub(super) struct Fields {
     /// Whether `words` is a field of its own.
     words_apart: bool,
     pub(super) attributes: BTreeMap<String, AttributeFields>,
-    /// Tells declarations and formats apart.
+    pub(super) analyzer: Analyzer,
+    /// Tells declarations, formats and analyzers apart.
     pub(super) fingerprint: u64,
 }
 
@@ -58,7 +59,8 @@ pub(super) const USER: &str = "_user";
 pub(super) const JOINED: &str = "_joined";
 pub(super) const ACTIVE: &str = "_active";
 
-fn raw_terms() -> TextOptions {
+/// Found whole.
+pub(crate) fn raw_terms() -> TextOptions {
     TextOptions::default().set_indexing_options(
         TextFieldIndexing::default()
             .set_tokenizer("raw")
@@ -67,7 +69,8 @@ fn raw_terms() -> TextOptions {
     )
 }
 
-fn words() -> TextOptions {
+/// Found by words and phrases.
+pub(crate) fn words() -> TextOptions {
     TextOptions::default().set_indexing_options(
         TextFieldIndexing::default()
             .set_tokenizer(text::WORDS)
@@ -76,7 +79,7 @@ fn words() -> TextOptions {
 }
 
 impl Fields {
-    pub(super) fn new(attributes: &Attributes) -> Fields {
+    pub(super) fn new(attributes: &Attributes, analyzer: Analyzer) -> Fields {
         let mut schema = Schema::builder();
         let column = NumericOptions::default().set_fast();
         let user = schema.add_text_field(USER, raw_terms().set_fast("raw"));
@@ -114,7 +117,8 @@ impl Fields {
             words,
             words_apart,
             attributes: by_name,
-            fingerprint: fingerprint(attributes),
+            analyzer,
+            fingerprint: fingerprint(attributes, analyzer),
         }
     }
 
@@ -226,7 +230,7 @@ pub(super) fn user_key(user: &str) -> u64 {
 }
 
 /// FNV-1a, its bits spread by the last steps of SplitMix64.
-pub(super) fn spread(bytes: impl Iterator<Item = u8>) -> u64 {
+pub(crate) fn spread(bytes: impl Iterator<Item = u8>) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in bytes {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -236,8 +240,8 @@ pub(super) fn spread(bytes: impl Iterator<Item = u8>) -> u64 {
     hash ^ (hash >> 31)
 }
 
-fn fingerprint(attributes: &Attributes) -> u64 {
-    let mut described = format!("format {FORMAT};");
+fn fingerprint(attributes: &Attributes, analyzer: Analyzer) -> u64 {
+    let mut described = format!("format {FORMAT};{}", analyzer.fingerprint());
     for (name, attribute) in attributes.iter() {
         described.push_str(&format!(
             "{name} {:?} {} {};",

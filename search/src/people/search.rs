@@ -13,7 +13,9 @@ use tantivy::{DocId, TantivyError};
 
 use super::Viewer;
 use super::answer::{Answer, Hit, Presence, Total};
+use super::browse::is_everybody;
 use super::compile::{Compiled, compile};
+use super::either::Pruning;
 use super::facets::Facets;
 use super::geo::Origin;
 use super::page::{Page, PageError, Pinned, Statistics};
@@ -168,8 +170,11 @@ impl<'a> Search<'a> {
         match &pinned {
             Some(pinned) if prunable => {
                 let cost = words_cost(self.compiled.query.as_ref(), pinned);
-                run.pruned(run.online_count() * LEAD < cost, after)?;
+                let query = self.compiled.query.as_ref();
+                let pruning = Pruning::new(query, weight.as_ref(), scoring)?;
+                run.pruned(&pruning, run.online_count() * LEAD < cost, after)?;
             }
+            None if self.is_browsing() => run.browse(after)?,
             _ => run.all()?,
         }
         let Run {
@@ -215,6 +220,13 @@ impl<'a> Search<'a> {
             next,
             cut: self.compiled.cut.load(Ordering::Relaxed),
         })
+    }
+
+    /// Whether whoever comes first is known beforehand.
+    fn is_browsing(&self) -> bool {
+        self.facets.is_empty()
+            && !matches!(self.order, Order::Distance { .. })
+            && is_everybody(&self.query.filter)
     }
 
     fn hit(

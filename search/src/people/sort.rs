@@ -60,15 +60,23 @@ pub(super) enum SegmentOrder {
 }
 
 impl SegmentOrder {
-    /// The value of a document that greater ones come before; nothing if `top` does not want it.
+    /// The value of a document that greater ones come before, where that is cheap to tell: 0 for distances.
     #[inline]
-    pub(super) fn value(&self, doc: DocId, online: bool, top: &Top) -> Option<u64> {
-        let value = match self {
-            SegmentOrder::None => 0,
+    pub(super) fn rank(&self, doc: DocId) -> u64 {
+        match self {
+            SegmentOrder::None | SegmentOrder::Distance(..) => 0,
             SegmentOrder::Time(column) => {
                 let time = column.first(doc).unwrap_or(i64::MIN);
                 (time as u64) ^ (1 << 63)
             }
+        }
+    }
+
+    /// The value of a document that greater ones come before; nothing if `top` does not want it.
+    #[inline]
+    pub(super) fn value(&self, doc: DocId, online: bool, top: &Top) -> Option<u64> {
+        let value = match self {
+            SegmentOrder::None | SegmentOrder::Time(_) => self.rank(doc),
             SegmentOrder::Distance(places, origin) => {
                 // Most are too far north or south already: they need not be measured.
                 let possible = places

@@ -7,9 +7,11 @@ use crate::attributes::{Attribute, Kind};
 use crate::profile::{GeoPoint, Value};
 use crate::query::{Filter, How, Online, PeopleQuery, Sort, Words};
 
+mod chinese;
 mod finding;
 mod naive;
 mod paging;
+mod quick;
 
 /// An attribute that is public, or not.
 fn attribute(kind: Kind, multiple: bool, public: bool) -> Attribute {

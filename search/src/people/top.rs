@@ -23,7 +23,7 @@ pub(super) struct Key {
 const STEPS: f32 = 4_096.0;
 
 /// A score as [`Key::value`].
-pub(super) fn value_of_score(score: Score) -> u64 {
+pub(crate) fn value_of_score(score: Score) -> u64 {
     (score * STEPS).round() as u64
 }
 
@@ -33,7 +33,7 @@ pub(super) fn score_below(value: u64) -> Score {
 }
 
 /// The score again.
-pub(super) fn score_of_value(value: u64) -> Score {
+pub(crate) fn score_of_value(value: u64) -> Score {
     value as f32 / STEPS
 }
 
@@ -111,6 +111,15 @@ impl After {
                 (!self.ordered || key.tie < self.key.tie)
                     && self.shown.binary_search(&key.tie).is_err()
             }
+        }
+    }
+
+    /// Whether nobody with this key, or with a greater one, is on a page after it.
+    pub(super) fn is_past(&self, key: Key) -> bool {
+        match (key.online, key.value).cmp(&(self.key.online, self.key.value)) {
+            std::cmp::Ordering::Less => false,
+            std::cmp::Ordering::Greater => true,
+            std::cmp::Ordering::Equal => self.ordered && key.tie >= self.key.tie,
         }
     }
 

@@ -7,6 +7,7 @@ use tantivy::columnar::StrColumn;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, Searcher, SegmentReader, TERMINATED, Term};
 
+use super::browse::Ranks;
 use super::online::{OnlineState, SegmentOnline};
 use super::schema::{Fields, HIDDEN, KEY, USER};
 
@@ -20,6 +21,8 @@ pub(super) struct SegmentView {
     pub(super) hidden: Arc<[DocId]>,
     /// What breaks ties, by document: in memory, as browsing compares it for everybody who fits.
     pub(super) keys: Box<[u64]>,
+    /// Who comes first where there is no condition: 12 bytes a document.
+    pub(super) ranks: Ranks,
     /// Whose document it is.
     pub(super) users: StrColumn,
 }
@@ -50,7 +53,7 @@ impl View {
     ) -> tantivy::Result<View> {
         enum Part<'a> {
             Known(Arc<SegmentView>),
-            New(&'a SegmentReader, Read),
+            New(&'a SegmentReader, Box<Read>),
         }
         // Everything that can fail comes first.
         let mut parts = Vec::with_capacity(searcher.segment_readers().len());
@@ -63,7 +66,7 @@ impl View {
                 .find(|(known, _)| known.segment_id() == reader.segment_id());
             parts.push(match known {
                 Some((_, segment)) => Part::Known(Arc::clone(segment)),
-                None => Part::New(reader, Read::new(reader, fields)?),
+                None => Part::New(reader, Box::new(Read::new(reader, fields)?)),
             });
         }
         let segments = parts
@@ -89,6 +92,7 @@ impl View {
 struct Read {
     hidden: Arc<[DocId]>,
     keys: Box<[u64]>,
+    ranks: Ranks,
     users: StrColumn,
     /// All users of the segment, in the order of the column's terms.
     names: Names,
@@ -107,14 +111,14 @@ impl Read {
                 .map_err(|_| tantivy::TantivyError::InternalError("a user is not text".into()))?;
             names.push(name);
         }
+        let column = reader.fast_fields().u64(KEY)?;
+        let keys: Box<[u64]> = (0..reader.max_doc())
+            .map(|doc| column.first(doc).unwrap_or(0))
+            .collect();
         Ok(Read {
             hidden: hidden(reader, fields)?,
-            keys: {
-                let column = reader.fast_fields().u64(KEY)?;
-                (0..reader.max_doc())
-                    .map(|doc| column.first(doc).unwrap_or(0))
-                    .collect()
-            },
+            ranks: Ranks::new(reader, &keys)?,
+            keys,
             names,
             users,
         })
@@ -143,6 +147,7 @@ impl Read {
             online: segment,
             hidden: self.hidden,
             keys: self.keys,
+            ranks: self.ranks,
             users: self.users,
         }
     }

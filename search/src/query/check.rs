@@ -251,7 +251,7 @@ impl Check<'_> {
             let message = format!("more than {MAX_QUERY_BYTES} bytes of words in the query");
             return Err((".text.words", message));
         }
-        let count = parse::count(words);
+        let count = parse::count(&words.words, words.how);
         if count == 0 {
             return Err((
                 ".text.words",

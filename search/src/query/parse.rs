@@ -1,17 +1,15 @@
-//! The query language, read into a [`Filter`].
+//! The query language, read into a [`Filter`]; and whatever else is written the same way, but for what may
+//! stand before a colon.
 
-pub(super) mod lex;
+pub(crate) mod lex;
 mod named;
+pub(crate) mod values;
 
 use lex::{Lexer, Token};
 
-use super::{
-    Filter, How, MAX_DEPTH, MAX_NODES, MAX_QUERY_BYTES, MAX_WORDS, ParseError, Words, suggest,
-};
-use crate::{
-    attributes::{Attributes, Kind},
-    text,
-};
+use super::{Filter, How, MAX_DEPTH, MAX_NODES, MAX_QUERY_BYTES, MAX_WORDS, ParseError};
+use crate::attributes::Attributes;
+use crate::text;
 
 /// Who asks, and when.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +24,37 @@ pub struct Context<'a> {
 
 /// Reads a query. An empty one is for everybody.
 pub fn parse(query: &str, context: &Context<'_>) -> Result<Filter, ParseError> {
+    read(query, context)
+}
+
+/// What queries are read into.
+pub(crate) trait Tree: Sized {
+    fn all(parts: Vec<Self>) -> Self;
+    fn any(parts: Vec<Self>) -> Self;
+    fn not(part: Self) -> Self;
+    /// Words; `attribute` is the text that they are to stand in, where there are several.
+    fn text(words: &str, how: How, attribute: Option<&str>) -> Self;
+    /// What it is made of.
+    fn parts(&self) -> &[Self];
+}
+
+/// What one language has for itself.
+pub(crate) trait Language: Sized {
+    type Filter: Tree;
+
+    /// Why there are no words to look for, if there are none.
+    fn without_words(&self) -> Option<&'static str>;
+
+    /// Reads what stands behind `name:`, which was read.
+    fn named<'a>(
+        parser: &mut Parser<'a, Self>,
+        name: Spanned<'a>,
+        written: &str,
+    ) -> Result<Self::Filter, ParseError>;
+}
+
+/// Reads a query in a language. An empty one is all of nothing.
+pub(crate) fn read<L: Language>(query: &str, language: &L) -> Result<L::Filter, ParseError> {
     if query.len() > MAX_QUERY_BYTES {
         return Err(ParseError {
             at: 0,
@@ -38,12 +67,12 @@ pub fn parse(query: &str, context: &Context<'_>) -> Result<Filter, ParseError> {
     }
     let mut parser = Parser {
         lexer: Lexer::new(query),
-        context,
+        language,
         nodes: 0,
         words: 0,
     };
     if matches!(parser.lexer.peek()?.token, Token::End) {
-        return Ok(Filter::All(Vec::new()));
+        return Ok(L::Filter::all(Vec::new()));
     }
     let filter = parser.any(0)?;
     let next = parser.lexer.next()?;
@@ -53,23 +82,23 @@ pub fn parse(query: &str, context: &Context<'_>) -> Result<Filter, ParseError> {
     }
 }
 
-struct Parser<'a> {
+pub(crate) struct Parser<'a, L> {
     lexer: Lexer<'a>,
-    context: &'a Context<'a>,
+    pub(crate) language: &'a L,
     nodes: usize,
     words: usize,
 }
 
 /// A token and where it is.
 #[derive(Clone, Copy, Debug)]
-struct Spanned<'a> {
-    token: Token<'a>,
-    at: usize,
-    len: usize,
+pub(crate) struct Spanned<'a> {
+    pub(crate) token: Token<'a>,
+    pub(crate) at: usize,
+    pub(crate) len: usize,
 }
 
 impl Spanned<'_> {
-    fn error(self, message: impl Into<String>) -> ParseError {
+    pub(crate) fn error(self, message: impl Into<String>) -> ParseError {
         ParseError {
             at: self.at,
             len: self.len,
@@ -78,19 +107,19 @@ impl Spanned<'_> {
     }
 }
 
-impl<'a> Parser<'a> {
+impl<'a, L: Language> Parser<'a, L> {
     /// What `OR` stands between.
-    fn any(&mut self, depth: usize) -> Result<Filter, ParseError> {
+    fn any(&mut self, depth: usize) -> Result<L::Filter, ParseError> {
         let mut parts = vec![self.all(depth)?];
         while matches!(self.lexer.peek()?.token, Token::Or) {
             self.lexer.next()?;
             parts.push(self.all(depth)?);
         }
-        self.one_or(parts, Filter::Any)
+        self.one_or(parts, L::Filter::any)
     }
 
     /// What just follows on each other. Plain words become one text.
-    fn all(&mut self, depth: usize) -> Result<Filter, ParseError> {
+    fn all(&mut self, depth: usize) -> Result<L::Filter, ParseError> {
         let mut parts = Vec::new();
         // What a next part may not be missing after, if it may not.
         let mut asks: Option<Spanned<'a>> = None;
@@ -109,7 +138,7 @@ impl<'a> Parser<'a> {
                         })),
                         None => {
                             self.finish(&mut text, &mut parts)?;
-                            self.one_or(parts, Filter::All)
+                            self.one_or(parts, L::Filter::all)
                         }
                     };
                 }
@@ -147,7 +176,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A part that is not a plain word.
-    fn one(&mut self, depth: usize) -> Result<Filter, ParseError> {
+    fn one(&mut self, depth: usize) -> Result<L::Filter, ParseError> {
         let next = self.lexer.next()?;
         match next.token {
             Token::Not => {
@@ -169,7 +198,7 @@ impl<'a> Parser<'a> {
                     }
                     _ => self.one(depth + 1)?,
                 };
-                self.node(next, Filter::Not(Box::new(part)))
+                self.node(next, L::Filter::not(part))
             }
             Token::Open => {
                 self.deeper(depth, next)?;
@@ -180,9 +209,9 @@ impl<'a> Parser<'a> {
                     _ => Err(next.error("the `)` for this is missing")),
                 }
             }
-            Token::Everybody => self.node(next, Filter::All(Vec::new())),
+            Token::Everybody => self.node(next, L::Filter::all(Vec::new())),
             Token::Phrase(raw) => self.text(next, &lex::unescape(raw), How::Phrase, None),
-            Token::Name(name) => self.named(next, name),
+            Token::Name(name) => L::named(self, next, name),
             Token::Word(_) | Token::Or | Token::And | Token::Close | Token::End => {
                 Err(next.error("something else has to stand here"))
             }
@@ -192,7 +221,7 @@ impl<'a> Parser<'a> {
     fn finish(
         &mut self,
         text: &mut Option<PlainText>,
-        parts: &mut Vec<Filter>,
+        parts: &mut Vec<L::Filter>,
     ) -> Result<(), ParseError> {
         self.finish_as(text, parts, How::Words)
     }
@@ -200,7 +229,7 @@ impl<'a> Parser<'a> {
     fn finish_as(
         &mut self,
         text: &mut Option<PlainText>,
-        parts: &mut Vec<Filter>,
+        parts: &mut Vec<L::Filter>,
         how: How,
     ) -> Result<(), ParseError> {
         if let Some(PlainText { words, at, end }) = text.take() {
@@ -220,25 +249,18 @@ impl<'a> Parser<'a> {
         words: &str,
         how: How,
         attribute: Option<&str>,
-    ) -> Result<Filter, ParseError> {
+    ) -> Result<L::Filter, ParseError> {
         if attribute.is_none()
-            && suggest::visible(self.context.attributes, false, |kind| kind == Kind::Text)
-                .is_empty()
+            && let Some(why) = self.language.without_words()
         {
-            return Err(place.error("no public attribute is a text that words could stand in"));
+            return Err(place.error(why));
         }
-        let attribute = attribute.map(str::to_owned);
-        let words = Words {
-            words: words.to_owned(),
-            how,
-            attribute,
-        };
-        let count = count(&words);
+        let count = count(words, how);
         if count == 0 {
             return Err(place.error("there is no letter or digit here to look for"));
         }
         self.count_words(place, count)?;
-        self.node(place, Filter::Text(words))
+        self.node(place, L::Filter::text(words, how, attribute))
     }
 
     fn count_words(&mut self, place: Spanned<'a>, count: usize) -> Result<(), ParseError> {
@@ -250,7 +272,11 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn node(&mut self, place: Spanned<'a>, filter: Filter) -> Result<Filter, ParseError> {
+    pub(crate) fn node(
+        &mut self,
+        place: Spanned<'a>,
+        filter: L::Filter,
+    ) -> Result<L::Filter, ParseError> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
             let message = format!("the query has more than {MAX_NODES} parts with this");
@@ -265,9 +291,9 @@ impl<'a> Parser<'a> {
 
     fn one_or(
         &mut self,
-        mut parts: Vec<Filter>,
-        several: fn(Vec<Filter>) -> Filter,
-    ) -> Result<Filter, ParseError> {
+        mut parts: Vec<L::Filter>,
+        several: fn(Vec<L::Filter>) -> L::Filter,
+    ) -> Result<L::Filter, ParseError> {
         if parts.len() > 1 {
             let end = Spanned {
                 token: Token::End,
@@ -293,13 +319,8 @@ fn too_deep() -> String {
 }
 
 /// How deep a filter is nested; 1 for what has no parts.
-fn height(filter: &Filter) -> usize {
-    let parts = match filter {
-        Filter::All(parts) | Filter::Any(parts) => parts,
-        Filter::Not(part) => std::slice::from_ref(&**part),
-        _ => return 1,
-    };
-    1 + parts.iter().map(height).max().unwrap_or(0)
+fn height<T: Tree>(filter: &T) -> usize {
+    1 + filter.parts().iter().map(height).max().unwrap_or(0)
 }
 
 /// Plain words that follow on each other.
@@ -322,14 +343,9 @@ fn prefix<'a>(place: Spanned<'a>, word: &'a str) -> Result<Option<&'a str>, Pars
     }
 }
 
-/// How many words an index is asked for.
-pub(super) fn count(words: &Words) -> usize {
-    let terms = match words.how {
-        How::Words => text::terms(&words.words),
-        How::Prefix => text::prefix(&words.words),
-        How::Phrase => text::phrase(&words.words).into_iter().collect(),
-    };
-    terms
+/// How many words an index is asked for, as it is by default: a query is as long wherever it is read.
+pub(crate) fn count(words: &str, how: How) -> usize {
+    how.terms(words, text::Analyzer::default())
         .iter()
         .map(|term| match term {
             text::Term::Word(_) | text::Term::Begins(_) => 1,

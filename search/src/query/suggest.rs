@@ -35,7 +35,7 @@ pub(super) fn visible(
 }
 
 /// Which of the words was probably meant: one or two slips away.
-pub(super) fn nearest<'a>(given: &str, words: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(given: &str, words: &[&'a str]) -> Option<&'a str> {
     let given: Vec<char> = given.to_lowercase().chars().take(64).collect();
     let most = match given.len() {
         0 | 1 => return None,

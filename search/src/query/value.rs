@@ -8,16 +8,16 @@ use crate::{
 };
 
 /// A value as written, without quotation marks.
-pub(super) struct Item {
-    pub(super) text: String,
-    pub(super) quoted: bool,
+pub(crate) struct Item {
+    pub(crate) text: String,
+    pub(crate) quoted: bool,
 }
 
 /// What is wrong with a value.
-pub(super) struct ValueError {
-    pub(super) message: String,
+pub(crate) struct ValueError {
+    pub(crate) message: String,
     /// With which part of it, in bytes, if not the whole.
-    pub(super) part: Option<(usize, usize)>,
+    pub(crate) part: Option<(usize, usize)>,
 }
 
 impl From<String> for ValueError {
@@ -51,25 +51,22 @@ pub(super) fn read(
             .map(Value::Boolean)
             .map(is)
             .map_err(ValueError::from),
-        Kind::Number => ranged(attribute, &item.text, |text| {
-            let value = number(text).map(Value::Number).ok_or_else(|| {
-                format!(
-                    "`{}` is not a number; a range is written `25..35`, `25..` or `..35`",
-                    short(text)
-                )
+        Kind::Number => {
+            let ends = ends(&item.text, |text| {
+                let number = number(text).ok_or_else(|| {
+                    format!(
+                        "`{}` is not a number; a range is written `25..35`, `25..` or `..35`",
+                        short(text)
+                    )
+                })?;
+                Ok((number, number))
             })?;
-            Ok((value.clone(), value))
-        }),
-        Kind::Date => ranged(attribute, &item.text, |text| {
-            let (from, to) = date(text, now_ms).ok_or_else(|| {
-                format!(
-                    "`{}` is not a date: `2026`, `2026-11`, `2026-11-22`, `2026-11-22T18:30:00Z`, or \
-                     `-7d`, `-12h`, `-2w` for so long ago",
-                    short(text)
-                )
-            })?;
-            Ok((Value::Date(from), Value::Date(to)))
-        }),
+            Ok(ends.filter(attribute, Value::Number))
+        }
+        Kind::Date => {
+            let ends = ends(&item.text, |text| covered(text, now_ms))?;
+            Ok(ends.filter(attribute, Value::Date))
+        }
         Kind::GeoPoint => Err(format!("`{attribute}` is a place").into()),
     }
 }
@@ -94,7 +91,7 @@ fn words(attribute: String, item: Item) -> Result<Filter, ValueError> {
         how,
         attribute: Some(attribute),
     };
-    if super::parse::count(&words) == 0 {
+    if super::parse::count(&words.words, words.how) == 0 {
         return Err("there is no letter or digit here to look for"
             .to_owned()
             .into());
@@ -133,18 +130,58 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
+/// The ends of a range, both in it.
+pub(crate) struct Ends<V> {
+    pub(crate) from: Option<V>,
+    pub(crate) to: Option<V>,
+    /// Whether it was written as one value that covers just that.
+    single: bool,
+}
+
+impl<V: Clone> Ends<V> {
+    fn filter(self, attribute: String, value: impl Fn(V) -> Value) -> Filter {
+        match self.from.clone().filter(|_| self.single) {
+            Some(only) => Filter::Is {
+                attribute,
+                value: value(only),
+            },
+            None => Filter::Range {
+                attribute,
+                from: self.from.map(&value),
+                to: self.to.map(&value),
+            },
+        }
+    }
+}
+
+/// Reads a day, month, year or moment, or a range of them, in milliseconds since 1970.
+pub(crate) fn dates(text: &str, now_ms: i64) -> Result<Ends<i64>, ValueError> {
+    ends(text, |text| covered(text, now_ms))
+}
+
+/// What a date covers, from and to.
+pub(crate) fn covered(text: &str, now_ms: i64) -> Result<(i64, i64), String> {
+    date(text, now_ms).ok_or_else(|| {
+        format!(
+            "`{}` is not a date: `2026`, `2026-11`, `2026-11-22`, `2026-11-22T18:30:00Z`, or `-7d`, \
+             `-12h`, `-2w` for so long ago",
+            short(text)
+        )
+    })
+}
+
 /// A value, or a range of them. `read` answers what the text covers, from and to.
-fn ranged(
-    attribute: String,
+fn ends<V: PartialOrd + Clone>(
     text: &str,
-    read: impl Fn(&str) -> Result<(Value, Value), String>,
-) -> Result<Filter, ValueError> {
+    read: impl Fn(&str) -> Result<(V, V), String>,
+) -> Result<Ends<V>, ValueError> {
     let part = |part: &str, at: usize| {
         read(part).map_err(|message| ValueError {
             message,
             part: Some((at, part.len())),
         })
     };
+    let mut single = false;
     let (from, to) = if let Some(least) = text.strip_prefix(">=") {
         (Some(part(least, 2)?.0), None)
     } else if let Some(most) = text.strip_prefix("<=") {
@@ -173,24 +210,15 @@ fn ranged(
         (from, to)
     } else {
         let (from, to) = part(text, 0)?;
-        if from == to {
-            return Ok(Filter::Is {
-                attribute,
-                value: from,
-            });
-        }
+        single = from == to;
         (Some(from), Some(to))
     };
     if let (Some(from), Some(to)) = (&from, &to)
-        && descends(from, to)
+        && from > to
     {
         return Err("the range ends before it begins".to_owned().into());
     }
-    Ok(Filter::Range {
-        attribute,
-        from,
-        to,
-    })
+    Ok(Ends { from, to, single })
 }
 
 /// Whether two ends of a range are the wrong way round.
@@ -263,6 +291,6 @@ pub(super) fn metres(text: &str) -> Result<f64, String> {
     Ok(within_m)
 }
 
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     text.chars().take(32).collect()
 }

@@ -1,7 +1,9 @@
 //! A text cut into what is indexed of it.
 
+use std::ops::Range;
+
 use super::{
-    MAX_WORD_BYTES,
+    Analyzer, Chinese, MAX_WORD_BYTES,
     fold::fold_into,
     units::{Class, Unit, is_flag_letter, unit},
 };
@@ -19,6 +21,14 @@ pub(super) enum Kind {
     Last,
     /// A run of one character.
     Single,
+    /// A word of the dictionary, as it is in the sentence.
+    Known,
+    /// A word of the dictionary within another, or where the sentence has none.
+    Part,
+    /// A character of a known word.
+    Covered,
+    /// Any other Han character.
+    Unknown,
 }
 
 /// Something that is indexed.
@@ -40,7 +50,7 @@ pub(super) struct Piece {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pieces {
     pieces: Vec<Piece>,
-    folded: String,
+    pub(super) folded: String,
 }
 
 /// What stands before `'` and is not looked for: `l'escalade`, `qu'elle`.
@@ -59,7 +69,8 @@ impl Pieces {
     }
 
     /// Cuts a text, forgetting the last one.
-    pub(super) fn cut(&mut self, text: &str) {
+    pub(super) fn cut(&mut self, text: &str, analyzer: Analyzer) {
+        let words = analyzer.chinese == Chinese::Words;
         self.pieces.clear();
         self.folded.clear();
         let (mut at, mut position) = (0, 0);
@@ -70,7 +81,8 @@ impl Pieces {
             let joined = gap.joins();
             at = match unit.class {
                 Class::Word => self.word(text, unit, &mut position, joined),
-                Class::Run => self.run(text, unit, &mut position, joined),
+                Class::Run if words && unit.han => self.chinese(text, unit, &mut position, joined),
+                Class::Run => self.run(text, unit, &mut position, joined, words),
                 Class::Emoji => self.emoji(text, unit, &mut position),
                 Class::Other => {
                     gap.add(&text[unit.from..unit.to]);
@@ -112,7 +124,7 @@ impl Pieces {
         }
         let signs = signs(rest);
         let kind = if signs > 0 { Kind::Bare } else { Kind::Word };
-        self.add(kind, from..to, start, *position, joined);
+        self.add_last(kind, from..to, start, *position, joined);
         if signs > 0 {
             let bare = start..self.folded.len();
             let start = self.folded.len();
@@ -120,24 +132,30 @@ impl Pieces {
             self.folded.push_str(&rest[..signs]);
             to += signs;
             at = to;
-            self.add(Kind::Word, from..to, start, *position, joined);
+            self.add_last(Kind::Word, from..to, start, *position, joined);
         }
         *position += 1;
         at
     }
 
-    /// Characters of scripts without spaces. Answers where they end.
-    fn run(&mut self, text: &str, first: Unit, position: &mut usize, joined: bool) -> usize {
-        let mut last = (first, self.folded.len());
-        fold_into(&text[first.from..first.to], &mut self.folded);
+    /// Characters of scripts without spaces, up to the first Han character if those are words. Answers where
+    /// they end.
+    fn run(
+        &mut self,
+        text: &str,
+        first: Unit,
+        position: &mut usize,
+        joined: bool,
+        words: bool,
+    ) -> usize {
+        let mut last = (first, self.fold(&text[first.from..first.to]));
         let (mut at, mut joined, mut alone) = (first.to, joined, true);
         while let Some(next) = unit(text, at) {
             match next.class {
-                Class::Run => {
+                Class::Run if !(words && next.han) => {
                     // The folded forms lie one after the other, and each pair spans two.
-                    let middle = self.folded.len();
-                    fold_into(&text[next.from..next.to], &mut self.folded);
-                    self.add(Kind::Pair, last.0.from..next.to, last.1, *position, joined);
+                    let middle = self.fold(&text[next.from..next.to]);
+                    self.add_last(Kind::Pair, last.0.from..next.to, last.1, *position, joined);
                     *position += 1;
                     (last, joined, alone) = ((next, middle), true, false);
                 }
@@ -147,7 +165,7 @@ impl Pieces {
             at = next.to;
         }
         let kind = if alone { Kind::Single } else { Kind::Last };
-        self.add(kind, last.0.from..last.0.to, last.1, *position, joined);
+        self.add_last(kind, last.0.from..last.0.to, last.1, *position, joined);
         *position += 1;
         at
     }
@@ -162,16 +180,35 @@ impl Pieces {
                 self.folded.extend(letters.next());
             }
         }
-        self.add(Kind::Word, unit.from..unit.to, start, *position, false);
+        self.add_last(Kind::Word, unit.from..unit.to, start, *position, false);
         *position += 1;
         unit.to
     }
 
-    fn add(
+    /// Folds a part of the text. Answers where that begins.
+    pub(super) fn fold(&mut self, text: &str) -> usize {
+        let start = self.folded.len();
+        fold_into(text, &mut self.folded);
+        start
+    }
+
+    /// Adds a piece whose folded form begins here and goes on to the end.
+    fn add_last(
         &mut self,
         kind: Kind,
-        at: std::ops::Range<usize>,
+        at: Range<usize>,
         folded: usize,
+        position: usize,
+        joined: bool,
+    ) {
+        self.add(kind, at, (folded, self.folded.len()), position, joined);
+    }
+
+    pub(super) fn add(
+        &mut self,
+        kind: Kind,
+        at: Range<usize>,
+        folded: (usize, usize),
         position: usize,
         joined: bool,
     ) {
@@ -181,7 +218,7 @@ impl Pieces {
             to: at.end,
             position,
             joined,
-            folded: (folded, self.folded.len()),
+            folded,
         });
     }
 

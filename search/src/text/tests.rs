@@ -9,11 +9,37 @@ use tantivy::{
     tokenizer::{TextAnalyzer, TokenStream},
 };
 
-use super::{MAX_WORD_BYTES, Term, WORDS, Words, fold, phrase, prefix, register, terms};
+use super::{Analyzer, Chinese, MAX_WORD_BYTES, Marks, Term, WORDS, Words, fold, ranges};
+
+mod chinese;
+
+const PAIRS: Analyzer = Analyzer {
+    chinese: Chinese::Pairs,
+};
+
+const DICTIONARY: Analyzer = Analyzer {
+    chinese: Chinese::Words,
+};
+
+fn terms(text: &str) -> Vec<Term> {
+    PAIRS.terms(text)
+}
+
+fn prefix(text: &str) -> Vec<Term> {
+    PAIRS.prefix(text)
+}
+
+fn phrase(text: &str) -> Option<Term> {
+    PAIRS.phrase(text)
+}
 
 /// Each token as `position:what it covers in the text>what is indexed`, where the two differ.
 fn tokens(text: &str) -> String {
-    let mut words = TextAnalyzer::from(Words::default());
+    tokens_by(PAIRS, text)
+}
+
+fn tokens_by(analyzer: Analyzer, text: &str) -> String {
+    let mut words = TextAnalyzer::from(Words::new(analyzer));
     let mut stream = words.token_stream(text);
     let mut all = Vec::new();
     while stream.advance() {
@@ -28,7 +54,7 @@ fn tokens(text: &str) -> String {
     all.join(" ")
 }
 
-fn index(texts: &[&str]) -> (Index, Field) {
+fn index(analyzer: Analyzer, texts: &[&str]) -> (Index, Field) {
     let mut schema = Schema::builder();
     let indexing = TextFieldIndexing::default()
         .set_tokenizer(WORDS)
@@ -36,7 +62,7 @@ fn index(texts: &[&str]) -> (Index, Field) {
     let options = TextOptions::default().set_indexing_options(indexing) | STORED;
     let field = schema.add_text_field("text", options);
     let index = Index::create_in_ram(schema.build());
-    register(index.tokenizers());
+    analyzer.register(index.tokenizers());
     let mut writer = index
         .writer_with_num_threads(1, 15_000_000)
         .expect("a writer");
@@ -51,7 +77,7 @@ fn index(texts: &[&str]) -> (Index, Field) {
 
 /// Which of the texts are found.
 fn found(texts: &[&str], asked: Vec<Term>) -> Vec<u32> {
-    let (index, field) = index(texts);
+    let (index, field) = index(PAIRS, texts);
     ask(&index, field, asked)
 }
 
@@ -371,33 +397,50 @@ proptest! {
     /// Every token lies in the text, in order, and what is asked finds the text that it is made of.
     #[test]
     fn any_text_holds(text in any_text()) {
-        let mut words = TextAnalyzer::from(Words::default());
-        let mut stream = words.token_stream(&text);
-        let (mut position, mut from, mut any) = (0, 0, false);
-        while stream.advance() {
-            let token = stream.token();
-            prop_assert!(token.offset_from < token.offset_to);
-            prop_assert!(text.get(token.offset_from..token.offset_to).is_some());
-            prop_assert!(token.offset_from >= from);
-            prop_assert!(token.position == position || token.position == position + 1);
-            prop_assert!(!token.text.is_empty() && token.text.len() <= 4 * MAX_WORD_BYTES);
-            (position, from, any) = (token.position, token.offset_from, true);
-        }
-        prop_assert_eq!(any, !terms(&text).is_empty());
-        if any {
-            let (index, field) = index(&[&text]);
-            for asked in [terms(&text), prefix(&text), phrase(&text).into_iter().collect()] {
-                prop_assert_eq!(ask(&index, field, asked.clone()), [0], "{:?}", asked);
-            }
-        }
+        holds(PAIRS, &text)?;
         prop_assert_eq!(fold(&fold(&text)), fold(&text));
     }
+
+    /// The same with a dictionary.
+    #[test]
+    fn any_text_holds_in_words(text in any_text()) {
+        holds(DICTIONARY, &text)?;
+    }
+}
+
+fn holds(analyzer: Analyzer, text: &str) -> Result<(), TestCaseError> {
+    let mut words = TextAnalyzer::from(Words::new(analyzer));
+    let mut stream = words.token_stream(text);
+    let (mut position, mut from, mut any) = (0, 0, false);
+    while stream.advance() {
+        let token = stream.token();
+        prop_assert!(token.offset_from < token.offset_to);
+        prop_assert!(text.get(token.offset_from..token.offset_to).is_some());
+        prop_assert!(token.offset_from >= from);
+        prop_assert!(token.position == position || token.position == position + 1);
+        prop_assert!(!token.text.is_empty() && token.text.len() <= 4 * MAX_WORD_BYTES);
+        (position, from, any) = (token.position, token.offset_from, true);
+    }
+    let all = analyzer.terms(text);
+    prop_assert_eq!(any, !all.is_empty());
+    if any {
+        let (index, field) = index(analyzer, &[text]);
+        let phrase: Vec<Term> = analyzer.phrase(text).into_iter().collect();
+        for asked in [all, analyzer.prefix(text), phrase] {
+            prop_assert_eq!(ask(&index, field, asked.clone()), [0], "{:?}", asked);
+            let mut marks = Marks::default();
+            marks.add(asked.clone());
+            prop_assert!(!ranges(text, &[&marks], analyzer).is_empty(), "{:?}", asked);
+        }
+    }
+    Ok(())
 }
 
 fn any_text() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         "[a-zA-Zß0-9.+#'’ -]{1,6}",
         "[東京都にガｶﾞ한글กรุ々ー]{1,4}",
+        "[我在北京大学读书喜歡登山和攝影㐀𠀀\u{F963}]{1,8}",
         "[éıİłØ\u{301}\u{AD}\u{200D}\u{FE0F}🧗🏽🇩🇪ﷺ½㈱]{1,3}",
         "\\PC{0,4}",
         any::<String>(),

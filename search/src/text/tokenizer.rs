@@ -1,26 +1,33 @@
 //! Words for Tantivy.
 
-use tantivy::tokenizer::{Token, TokenStream, Tokenizer, TokenizerManager};
+use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
-use super::pieces::Pieces;
+use super::{Analyzer, pieces::Pieces};
 
 /// What [`Words`] is registered as, for the indexing options of text fields.
 pub const WORDS: &str = "tidings_words";
 
-/// Cuts texts into folded words and, for scripts without spaces, pairs of characters.
+/// Cuts texts into folded words and, for scripts without spaces, pairs of characters, or for Chinese words of
+/// a dictionary and single characters.
 ///
 /// Every word and every character of a run has a position, so that phrases are found; offsets are bytes of
 /// the original text. A run's last character stands alone once more, a name as `C++` also without its
-/// signs, each at the position that it has anyway.
+/// signs, each at the position that it has anyway. So does what a dictionary finds.
 #[derive(Clone, Debug, Default)]
 pub struct Words {
+    analyzer: Analyzer,
     pieces: Pieces,
     token: Token,
 }
 
-/// Makes [`Words`] known to an index.
-pub fn register(tokenizers: &TokenizerManager) {
-    tokenizers.register(WORDS, Words::default());
+impl Words {
+    /// Cuts texts as an analyzer does.
+    pub fn new(analyzer: Analyzer) -> Words {
+        Words {
+            analyzer,
+            ..Words::default()
+        }
+    }
 }
 
 /// The words of one text.
@@ -34,7 +41,7 @@ impl Tokenizer for Words {
     type TokenStream<'a> = WordStream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
-        self.pieces.cut(text);
+        self.pieces.cut(text, self.analyzer);
         self.token.reset();
         WordStream {
             pieces: &self.pieces,

@@ -8,6 +8,8 @@ use super::fold::is_unseen;
 #[derive(Clone, Copy)]
 pub(super) struct Unit {
     pub(super) class: Class,
+    /// Whether it is one that Chinese is written with.
+    pub(super) han: bool,
     /// Where it stands, in bytes.
     pub(super) from: usize,
     pub(super) to: usize,
@@ -40,6 +42,7 @@ pub(super) fn unit(text: &str, from: usize) -> Option<Unit> {
         };
         return Some(Unit {
             class,
+            han: false,
             from,
             to: from + 1,
         });
@@ -59,6 +62,7 @@ pub(super) fn unit(text: &str, from: usize) -> Option<Unit> {
     };
     Some(Unit {
         class,
+        han: is_han(letter),
         from,
         to: from + cluster.len(),
     })
@@ -77,6 +81,13 @@ fn is_run(letter: char) -> bool {
         | 0x2E80..=0x2FDF | 0x3005..=0x3007 | 0x3021..=0x303C | 0x3041..=0x31FF
         | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0xFF66..=0xFF9F
         | 0x1B000..=0x1B16F | 0x20000..=0x3FFFF)
+}
+
+/// Characters that Chinese words are of, and Japanese and Korean ones, too.
+fn is_han(letter: char) -> bool {
+    matches!(u32::from(letter),
+        0x2E80..=0x2FDF | 0x3005..=0x3007 | 0x3021..=0x3029 | 0x3038..=0x303B
+        | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x20000..=0x3FFFF)
 }
 
 fn is_emoji(letter: char) -> bool {

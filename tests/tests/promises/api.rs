@@ -39,7 +39,7 @@ fn with_keys(mut world: World) -> World {
     // The last table of the configuration: others may follow it.
     world.messages(&format!(
         "[[auth.api_keys]]\nname = \"backend\"\nfile = {all:?}\n\
-         scopes = [\"tokens\", \"users\", \"conversations\", \"messages\", \"events\", \"import\"]\n\
+         scopes = [\"tokens\", \"users\", \"conversations\", \"messages\", \"events\", \"import\", \"operate\"]\n\
          [[auth.api_keys]]\nname = \"facts\"\nfile = {events:?}\nscopes = [\"events\"]\n"
     ));
     world
@@ -804,7 +804,7 @@ async fn what_one_server_wrote_another_reads_and_recognises() {
 }
 
 /// An endpoint of each sort that there is: method, path, scope.
-const ENDPOINTS: [(&str, &str, &str); 24] = [
+const ENDPOINTS: [(&str, &str, &str); 34] = [
     ("POST", "/v1/users/ann/tokens", "tokens"),
     ("GET", "/v1/users/ann/conversations", "users"),
     ("GET", "/v1/users/ann/unread", "users"),
@@ -814,6 +814,16 @@ const ENDPOINTS: [(&str, &str, &str); 24] = [
     ("GET", "/v1/users/ann/presence", "users"),
     ("PUT", "/v1/users/ann/presence", "users"),
     ("PUT", "/v1/users/ann/visibility", "users"),
+    ("GET", "/v1/users/ann/profile", "users"),
+    ("PUT", "/v1/users/ann/profile", "users"),
+    ("DELETE", "/v1/users/ann/profile", "users"),
+    ("POST", "/v1/profiles", "users"),
+    ("DELETE", "/v1/users/ann", "operate"),
+    ("POST", "/v1/search/people", "users"),
+    ("GET", "/v1/search/attributes", "users"),
+    ("POST", "/v1/search/messages", "messages"),
+    ("GET", "/v1/search/status", "operate"),
+    ("POST", "/v1/search/rebuild", "operate"),
     ("PUT", "/v1/conversations/direct", "conversations"),
     ("POST", "/v1/conversations/groups", "conversations"),
     ("GET", "/v1/conversations/{id}?as=ann", "conversations"),

@@ -233,6 +233,7 @@ const ROWS: &[Row] = &[
         MEMBERS,
     ),
     Row("typing", |_, g| ask::typing(g, true), SIGNALS),
+    Row("look", |_, g| ask::look(g), SIGNALS),
     Row(
         "get_conversation",
         |_, g| ask::conversation(g),
@@ -319,6 +320,15 @@ const OWN: &[Own] = &[
     ("renew_token", |who| ask::renew(&token::of(who)), "pong"),
     ("list_blocked", |_| ask::blocked(), "blocked"),
     ("list_contacts", |_| ask::contacts(), "contacts"),
+    ("search_people", |_| ask::people(""), "people"),
+    ("watch_people", |_| ask::watch_people(""), "people"),
+    ("unwatch_people", |_| ask::unwatch_people(), "pong"),
+    (
+        "search_messages",
+        |_| ask::search_messages("", ""),
+        "found_messages",
+    ),
+    ("get_profiles", |who| ask::profiles(&[who]), "profiles"),
     (
         "add_contact",
         |_| ask::add_contact("somebody else"),
@@ -367,6 +377,9 @@ fn name(outcome: &Outcome) -> &str {
         Outcome::Blocked(_) => "blocked",
         Outcome::Unread(_) => "unread",
         Outcome::Contacts(_) => "contacts",
+        Outcome::People(_) => "people",
+        Outcome::Profiles(_) => "profiles",
+        Outcome::FoundMessages(_) => "found_messages",
     }
 }
 
@@ -448,6 +461,7 @@ async fn a_group_answers_everyone_as_they_deserve(world: World) {
         assert_eq!(listed.conversations, [], "{what}");
         match *what {
             "typing" => signalled(&mut people, group).await,
+            "look" => looked(&mut people, group).await,
             "mark_read" => marked(&mut people, group).await,
             _ => {}
         }
@@ -475,6 +489,22 @@ async fn signalled(people: &mut [Session], group: Uuid) {
         }
     }
     assert_eq!(seen, ["blocked", "moderator", "owner"]);
+}
+
+/// A member was told of the owner's and the moderator's looking, and of no one else's.
+async fn looked(people: &mut [Session], group: Uuid) {
+    let mut seen = std::collections::BTreeSet::new();
+    while !seen.contains("owner") {
+        if let Body::Looking(looking) = people[2].next().await
+            && tidings_protocol::id::from_wire(&looking.conversation) == Some(group)
+        {
+            seen.insert(looking.user);
+        }
+    }
+    assert_eq!(
+        Vec::from_iter(seen),
+        ["blocked", "moderator", "owner"].map(str::to_owned)
+    );
 }
 
 /// Those who are members have read what they said, and nobody else has.
@@ -525,7 +555,7 @@ fn kind(request: Request) -> String {
 }
 
 /// One of each. A request that is added to the protocol fails the match below.
-fn every_request() -> [Request; 35] {
+fn every_request() -> [Request; 41] {
     let id = Uuid::nil();
     let all = [
         Request::Hello(ask::hello("")),
@@ -547,6 +577,12 @@ fn every_request() -> [Request; 35] {
         ask::unreact(id, 0, ""),
         ask::read(id, 0),
         ask::typing(id, true),
+        ask::look(id),
+        ask::people(""),
+        ask::profiles(&[]),
+        ask::watch_people(""),
+        ask::unwatch_people(),
+        ask::search_messages("", ""),
         ask::block(""),
         ask::unblock(""),
         ask::blocked(),
@@ -599,7 +635,13 @@ fn every_request() -> [Request; 35] {
         | Request::ListMembers(_)
         | Request::GetReceipts(_)
         | Request::GetMessage(_)
-        | Request::GetUnread(_) => all,
+        | Request::GetUnread(_)
+        | Request::SearchPeople(_)
+        | Request::WatchPeople(_)
+        | Request::UnwatchPeople(_)
+        | Request::SearchMessages(_)
+        | Request::Look(_)
+        | Request::GetProfiles(_) => all,
     }
 }
 
@@ -627,6 +669,7 @@ const DIRECT: &[About] = &[
     (|id| ask::react(id, 1, "+1"), ["accepted"; 3]),
     (|id| ask::unreact(id, 1, "+1"), ["accepted"; 3]),
     (|id| ask::typing(id, true), ["pong"; 3]),
+    (|id| ask::look(id), ["pong"; 3]),
     (|id| ask::conversation(id), ["conversation"; 3]),
     (|id| ask::latest(id, 10), ["messages"; 3]),
     (|id| ask::members(id), ["members"; 3]),

@@ -11,9 +11,15 @@ use crate::repository::Repository;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("tidings-core", &[]),
     ("tidings-protocol", &[]),
-    ("tidings-gateway", &["tidings-core", "tidings-protocol"]),
+    (
+        "tidings-gateway",
+        &["tidings-core", "tidings-protocol", "tidings-search"],
+    ),
     ("tidings-sdk", &["tidings-protocol"]),
-    ("tidings-bench", &["tidings-protocol", "tidings-sdk"]),
+    (
+        "tidings-bench",
+        &["tidings-protocol", "tidings-sdk", "tidings-search"],
+    ),
     (
         "tidings-cli",
         &[
@@ -22,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "tidings-gateway",
             "tidings-protocol",
             "tidings-sdk",
+            "tidings-search",
         ],
     ),
     (

@@ -201,7 +201,10 @@ impl App {
                 self.talks.values_mut().for_each(|talk| talk.members = None);
             }
             // The terminal shows nobody's presence.
-            Update::Stopped(_) | Update::Presence(_) => {}
+            Update::Stopped(_)
+            | Update::Presence(_)
+            | Update::PeopleOnline(_)
+            | Update::Looking(_) => {}
         }
     }
 

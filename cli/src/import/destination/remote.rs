@@ -1,9 +1,7 @@
 //! Deeds to a running server, batch by batch, over HTTP. One request is on its way at a time, which
 //! keeps their order; what gets lost is sent again, and the server recognises what it has.
 
-mod http;
-
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use bytes::{Bytes, BytesMut};
@@ -15,16 +13,14 @@ use tidings_protocol::{
     import::{ImportAnswer, ImportCommand, ImportJoin, ImportLimits, ImportRequest},
 };
 
-pub(crate) use self::http::Pass;
-use self::http::{Endpoint, Failed};
 use super::local::MAX_MEMBERS;
-use crate::import::deed::{Answered, Ask, Deed, Outcome};
+use crate::{
+    backend::{Endpoint, Failed, TRIES, pause},
+    import::deed::{Answered, Ask, Deed, Outcome},
+};
 
-/// Tries of a request that gets nowhere, before the import gives up: half a minute in all.
-const TRIES: u32 = 10;
-
-/// Pauses between them, at first and at most.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// Where imports are taken.
+const PATH: &str = "/v1/import";
 
 /// A running server.
 pub(crate) struct Remote {
@@ -33,32 +29,19 @@ pub(crate) struct Remote {
 }
 
 impl Remote {
-    /// Asks the server at `url` whether and what it takes.
-    pub(crate) fn connect(url: &str, pass: Pass, ca: Option<&Path>) -> anyhow::Result<Remote> {
-        let endpoint = Endpoint::new(url, pass, ca)?;
-        let mut tries = 0;
-        let body = loop {
-            match endpoint.get() {
-                Ok(body) => break body,
-                // Up, and not ready yet.
-                Err(Failed::Busy(why, after)) => {
-                    tries += 1;
-                    if tries == TRIES {
-                        bail!("{url} is not ready: {why}");
-                    }
-                    std::thread::sleep(pause(tries).max(after));
-                }
-                Err(Failed::Lost(why)) => {
-                    bail!("cannot reach {url}: {why}; does a server run there?")
-                }
-                Err(Failed::Refused(why)) => bail!("{url} refuses: {why}"),
-            }
-        };
+    /// Asks the server whether and what it takes.
+    pub(crate) fn connect(endpoint: Endpoint) -> anyhow::Result<Remote> {
+        let body = endpoint.get_when_ready(PATH)?;
         let limits = ImportLimits::decode(body).context("the server's limits cannot be read")?;
         if limits.commands == 0 || limits.body_bytes == 0 {
-            bail!("{url} takes no imports");
+            bail!("the server takes no imports");
         }
         Ok(Remote { endpoint, limits })
+    }
+
+    fn post(&self, body: &[u8]) -> Result<Bytes, Failed> {
+        self.endpoint
+            .post(PATH, "application/x-protobuf", None, body)
     }
 
     pub(super) fn batch(&self) -> usize {
@@ -86,7 +69,7 @@ impl Remote {
         while answers.len() < commands.len() {
             let (body, count) = self.body(&commands[answers.len()..]);
             // The runtime has nothing else to do here.
-            let (why, after) = match tokio::task::block_in_place(|| self.endpoint.post(&body)) {
+            let (why, after) = match tokio::task::block_in_place(|| self.post(&body)) {
                 Ok(answer) => {
                     let before = answers.len();
                     let failed = self.read(answer, count, lost, &mut answers)?;
@@ -175,12 +158,6 @@ impl Remote {
         }
         Ok(None)
     }
-}
-
-/// The pause before another try.
-fn pause(tries: u32) -> Duration {
-    let (first, most) = PAUSE;
-    first.saturating_mul(1 << tries.min(10)).min(most)
 }
 
 /// A deed as it is sent.

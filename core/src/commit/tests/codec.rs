@@ -81,6 +81,12 @@ fn any_event() -> impl Strategy<Value = Event> {
         }),
         any_user().prop_map(|user| Event::UserBlocked { user }),
         any_user().prop_map(|user| Event::UserUnblocked { user }),
+        any::<bool>().prop_map(|hidden| Event::HiddenChanged { hidden }),
+        Just(Event::ProfileRemoved),
+        Just(Event::UserErased),
+        payload
+            .clone()
+            .prop_map(|attributes| Event::ProfileSet { attributes }),
         ("[a-z0-9_.]{1,64}", payload)
             .prop_map(|(kind, payload)| Event::AppEventRecorded { kind, payload }),
     ]

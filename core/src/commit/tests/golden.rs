@@ -105,6 +105,19 @@ fn samples(kind: u16) -> Vec<Event> {
         }],
         35 => vec![Event::ContactAdded { user: user("bób") }],
         36 => vec![Event::ContactRemoved { user: user("bób") }],
+        37 => vec![
+            Event::ProfileSet {
+                attributes: sealed("a sealed object"),
+            },
+            Event::ProfileSet {
+                attributes: sealed(""),
+            },
+        ],
+        38 => vec![Event::ProfileRemoved],
+        39 => [true, false]
+            .map(|hidden| Event::HiddenChanged { hidden })
+            .to_vec(),
+        41 => vec![Event::UserErased],
         40 => vec![
             Event::AppEventRecorded {
                 kind: "profile.viewed".to_owned(),

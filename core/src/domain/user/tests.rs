@@ -135,3 +135,90 @@ fn a_fact_has_a_name_and_an_end() {
     let (len, limit) = (APP_PAYLOAD_BYTES + 1, APP_PAYLOAD_BYTES);
     assert_eq!(app_event("x", &long), Err(Refusal::TooLarge { len, limit }));
 }
+
+fn profile(text: &str, same_as: Option<(u64, u32)>) -> UserCommand {
+    UserCommand::SetProfile {
+        attributes: Some(text.to_owned()),
+        hidden: None,
+        same_as,
+    }
+}
+
+fn hide(hidden: bool) -> UserCommand {
+    UserCommand::SetProfile {
+        attributes: None,
+        hidden: Some(hidden),
+        same_as: None,
+    }
+}
+
+#[test]
+fn a_profile_that_is_the_same_is_not_set_again() {
+    let mut ann = ann();
+    let set = |text: &str| {
+        Ok(vec![Event::ProfileSet {
+            attributes: Content::Plain(text.to_owned()),
+        }])
+    };
+    assert_eq!(run(&mut ann, profile("{}", None)), set("{}"));
+    // It has no place in the log yet: nobody can have seen it.
+    assert_eq!(run(&mut ann, profile("{}", Some((3, 0)))), set("{}"));
+    ann.profile = Some(Profile {
+        set: Set::At((3, 0)),
+        ..Profile::default()
+    });
+    assert_eq!(run(&mut ann, profile("{}", Some((3, 0)))), Ok(vec![]));
+    assert_eq!(run(&mut ann, profile("{}", Some((2, 0)))), set("{}"));
+}
+
+#[test]
+fn who_has_no_profile_is_not_hidden_from_search() {
+    let mut ann = ann();
+    assert!(matches!(
+        run(&mut ann, hide(true)),
+        Err(Refusal::NotFound(_))
+    ));
+    assert!(run(&mut ann, profile("{}", None)).is_ok());
+    assert_eq!(
+        run(&mut ann, hide(true)),
+        Ok(vec![Event::HiddenChanged { hidden: true }])
+    );
+    assert_eq!(run(&mut ann, hide(true)), Ok(vec![]));
+    assert_eq!(
+        run(&mut ann, UserCommand::RemoveProfile),
+        Ok(vec![Event::ProfileRemoved])
+    );
+    assert_eq!(run(&mut ann, UserCommand::RemoveProfile), Ok(vec![]));
+}
+
+#[test]
+fn who_is_erased_loses_their_contacts_and_gets_no_profile_again() {
+    let mut ann = ann();
+    ann.contact_count = Some(0);
+    for user in ["eve", "bob"] {
+        assert!(run(&mut ann, UserCommand::AddContact { user: id(user) }).is_ok());
+    }
+    assert!(run(&mut ann, profile("{}", None)).is_ok());
+    let removed = |user| Event::ContactRemoved { user: id(user) };
+    assert_eq!(
+        run(&mut ann, UserCommand::Erase),
+        Ok(vec![removed("bob"), removed("eve"), Event::UserErased])
+    );
+    assert_eq!(run(&mut ann, UserCommand::Erase), Ok(vec![]));
+    assert!(matches!(
+        run(&mut ann, profile("{}", None)),
+        Err(Refusal::Forbidden(_))
+    ));
+}
+
+#[test]
+fn a_profile_has_a_largest_size() {
+    let long = "x".repeat(PROFILE_BYTES + 1);
+    assert_eq!(
+        run(&mut ann(), profile(&long, None)),
+        Err(Refusal::TooLarge {
+            len: PROFILE_BYTES + 1,
+            limit: PROFILE_BYTES
+        })
+    );
+}

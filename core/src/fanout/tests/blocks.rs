@@ -148,7 +148,7 @@ fn nobody_learns_of_typing_across_a_block() {
     let typing = |pair: &Pair<'_>, who: usize, place_number: usize| {
         pair.projector
             .fanout
-            .typing(place(place_number), &user(who), true)
+            .signal(Doing::Typing, place(place_number), &user(who), true)
             .expect("read");
         let heard = |session: &Recorder| std::mem::take(&mut *session.typing.lock()).len();
         (heard(&pair.first.0), heard(&pair.second.0))

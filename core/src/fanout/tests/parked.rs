@@ -104,7 +104,7 @@ fn a_change_is_made_once_for_everyone() {
         fn notify(&self, notice: &Arc<Notice>) {
             self.0.lock().push(notice.clone());
         }
-        fn typing(&self, _: &Arc<Typing>) {}
+        fn signal(&self, _: &Arc<Signal>) {}
         fn interrupt(&self) {}
         fn wake(&self) {}
     }

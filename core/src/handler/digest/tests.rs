@@ -104,6 +104,9 @@ fn commands() -> Vec<(&'static str, Command)> {
             "unblock",
             Command::User(UserCommand::Unblock { user: user("bob") }),
         ),
+        ("set_profile", set_profile(None)),
+        ("remove_profile", Command::User(UserCommand::RemoveProfile)),
+        ("erase", Command::User(UserCommand::Erase)),
         (
             "app_event",
             Command::AppEvent {
@@ -135,6 +138,9 @@ const WRITTEN: &[(&str, u32)] = &[
     ("set_muted", 0x3d02715a),
     ("block", 0x5fc19c0a),
     ("unblock", 0x1861e6da),
+    ("set_profile", 0x069d60e3),
+    ("remove_profile", 0x5619ab8c),
+    ("erase", 0x211e9b1a),
     ("app_event", 0xa631b659),
 ];
 
@@ -162,4 +168,20 @@ fn everything_a_command_asks_counts() {
     assert_ne!(one, post("hello!", 0, vec![]));
     assert_ne!(one, post("hello", 1, vec![]));
     assert_ne!(one, post("hello", 0, vec![user("ann")]));
+}
+
+fn set_profile(same_as: Option<(u64, u32)>) -> Command {
+    Command::User(UserCommand::SetProfile {
+        attributes: Some("{}".to_owned()),
+        hidden: Some(false),
+        same_as,
+    })
+}
+
+#[test]
+fn what_has_been_seen_is_no_part_of_what_is_asked() {
+    assert_eq!(
+        digest(&set_profile(None)),
+        digest(&set_profile(Some((7, 1))))
+    );
 }

@@ -10,12 +10,19 @@ fn user(name: &str) -> UserId {
     UserId::new(name).expect("an id")
 }
 
-fn see(states: &HashMap<UserId, State>) -> impl Fn(&UserId, &UserId) -> Seen + '_ {
-    |_, user| Seen {
+fn see(states: &HashMap<UserId, State>) -> impl Fn(&UserId, &UserId, bool) -> Seen + '_ {
+    |_, user, unseen| Seen {
         user: user.clone(),
-        state: states.get(user).copied().unwrap_or_default(),
+        state: match unseen {
+            true => State::Offline,
+            false => states.get(user).copied().unwrap_or_default(),
+        },
         seen_ms: 0,
     }
+}
+
+fn nobody() -> HashSet<UserId> {
+    HashSet::new()
 }
 
 fn told(diff: &Diff) -> Vec<(&str, State)> {
@@ -36,7 +43,7 @@ fn a_snapshot_comes_first_and_then_only_what_changed() {
     let id = watching.open(user("eve"), ());
     let list = [user("ann"), user("bob"), user("ann")];
     let snapshot = watching
-        .set(id, &list, None, see(&states))
+        .set(id, &list, None, nobody(), see(&states))
         .expect("a watch");
     assert!(snapshot.snapshot);
     assert_eq!(told(&snapshot), [("ann", Available), ("bob", Offline)]);
@@ -44,6 +51,7 @@ fn a_snapshot_comes_first_and_then_only_what_changed() {
     let diffs = RefCell::new(Vec::new());
     let tell = |watching: &mut Watching<()>, states: &HashMap<UserId, State>, takes: bool| {
         watching.tell(
+            usize::MAX,
             |()| takes,
             see(states),
             |(), diff| diffs.borrow_mut().push(diff),
@@ -60,7 +68,7 @@ fn a_snapshot_comes_first_and_then_only_what_changed() {
     states.insert(user("bob"), Away);
     watching.changed(&user("bob"));
     assert_eq!(tell(&mut watching, &states, false), []);
-    assert!(watching.is_due());
+    assert_eq!(watching.due(), 1);
     states.insert(user("bob"), Available);
     watching.changed(&user("bob"));
     let late = tell(&mut watching, &states, true);
@@ -69,9 +77,9 @@ fn a_snapshot_comes_first_and_then_only_what_changed() {
         (late[0].version, told(&late[0])),
         (2, vec![("bob", Available)])
     );
-    assert!(!watching.is_due());
+    assert_eq!(watching.due(), 0);
     // A contact who is scrolled away goes on being watched.
-    watching.set(id, &list, Some(&[]), see(&states));
+    watching.set(id, &list, Some(&[]), nobody(), see(&states));
     assert_eq!(watching.rosters_of(&user("eve")), [id]);
     watching.add(id, Why::Roster, &user("bob"));
     assert_eq!(tell(&mut watching, &states, true), []);
@@ -95,6 +103,73 @@ fn a_snapshot_comes_first_and_then_only_what_changed() {
     assert!(!watching.by_viewer.is_empty());
     watching.close(id);
     assert!(watching.is_empty());
+}
+
+#[test]
+fn who_is_blocked_is_told_of_as_offline_until_they_are_not() {
+    use State::{Available, Offline};
+    let states = HashMap::from_iter([(user("ann"), Available), (user("bob"), Available)]);
+    let mut watching = Watching::default();
+    let id = watching.open(user("eve"), ());
+    let list = [user("ann"), user("bob")];
+    let unseen = HashSet::from_iter([user("bob")]);
+    let snapshot = watching.set(id, &list, None, unseen, see(&states));
+    assert_eq!(
+        told(&snapshot.expect("a watch")),
+        [("ann", Available), ("bob", Offline)]
+    );
+    let mut diffs = Vec::new();
+    let mut tell = |watching: &mut Watching<()>| {
+        watching.tell(
+            usize::MAX,
+            |()| true,
+            see(&states),
+            |(), diff| diffs.push(diff),
+        );
+        std::mem::take(&mut diffs)
+    };
+    // What changes of who is not seen is no news.
+    watching.changed(&user("bob"));
+    assert_eq!(tell(&mut watching), []);
+    // Whoever of the two blocks the other.
+    watching.blocked(&user("ann"), &user("eve"), true);
+    assert_eq!(told(&tell(&mut watching)[0]), [("ann", Offline)]);
+    watching.blocked(&user("eve"), &user("bob"), false);
+    assert_eq!(told(&tell(&mut watching)[0]), [("bob", Available)]);
+    // Of who is not watched nothing is told.
+    watching.blocked(&user("eve"), &user("cyd"), true);
+    assert_eq!(tell(&mut watching), []);
+    watching.set(id, &[user("cyd")], None, nobody(), see(&states));
+    watching.blocked(&user("ann"), &user("eve"), false);
+    assert_eq!(tell(&mut watching), []);
+}
+
+#[test]
+fn those_due_for_longest_are_told_first_and_the_slow_stay_due() {
+    let mut states = HashMap::new();
+    let mut watching = Watching::default();
+    for viewer in 0..5 {
+        let id = watching.open(user(&format!("viewer {viewer}")), viewer);
+        watching.set(id, &[user("ann")], None, nobody(), see(&states));
+    }
+    states.insert(user("ann"), State::Available);
+    watching.changed(&user("ann"));
+    assert_eq!(watching.due(), 5);
+    let diffs = RefCell::new(Vec::new());
+    let tell = |watching: &mut Watching<i32>, most| {
+        let slow = watching.tell(
+            most,
+            |viewer| *viewer != 1,
+            see(&states),
+            |viewer, _| diffs.borrow_mut().push(*viewer),
+        );
+        (slow, std::mem::take(&mut *diffs.borrow_mut()))
+    };
+    assert_eq!(tell(&mut watching, 2), (1, vec![0]));
+    assert_eq!(watching.due(), 4);
+    assert_eq!(tell(&mut watching, 3), (0, vec![2, 3, 4]));
+    assert_eq!(tell(&mut watching, 3), (1, vec![]));
+    assert_eq!(watching.due(), 1);
 }
 
 /// The version somebody has reached, and what they were told.
@@ -158,7 +233,7 @@ proptest! {
                         view.1.retain(|user, _| wanted.0.contains(user) || wanted.1.contains(user));
                     }
                     let roster: Vec<_> = wanted.1.iter().cloned().collect();
-                    let diff = watching.set(id, &list, Some(&roster), see(&states));
+                    let diff = watching.set(id, &list, Some(&roster), nobody(), see(&states));
                     take(watch, diff.expect("open"));
                 }
                 Step::Roster(watch, who, add) => {
@@ -173,7 +248,10 @@ proptest! {
                     }
                 }
                 Step::Tell(takes) => {
-                    watching.tell(|_| takes, see(&states), |watch, diff| take(*watch, diff));
+                    // In two turns, as many as are due.
+                    for most in [1, usize::MAX] {
+                        watching.tell(most, |_| takes, see(&states), |watch, diff| take(*watch, diff));
+                    }
                 }
                 Step::Close(watch) => {
                     if let Some(id) = ids.remove(&watch) {

@@ -175,6 +175,16 @@ fn check(play: &Play, rows: &Snapshot<'_>, limit: usize) -> Result<(), TestCaseE
             *contact != Contact::default() && !play.model.blocks(&user, other)
         });
         prop_assert_eq!(contacts, Vec::from_iter(theirs));
+        let profile = read::profile(rows, &user).expect("read");
+        let (says, hidden) = play.model.profile(&user);
+        prop_assert_eq!(&profile.hidden, &hidden);
+        let text = profile.set.map(|set| match set.text {
+            read::Text::Sealed { sealed, .. } => {
+                String::from_utf8(sealed.to_vec()).expect("as it was")
+            }
+            other => panic!("not sealed: {other:?}"),
+        });
+        prop_assert_eq!(text.as_deref(), says);
     }
     for id in places() {
         let members = read::members(rows, id, "", 100).expect("read").0;
@@ -249,7 +259,7 @@ fn every_kind_of_event_happens_in_random_histories() {
     assert_eq!(
         Vec::from_iter(kinds),
         [
-            1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 20, 21, 30, 31, 32, 33, 34, 35, 36
+            1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 20, 21, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39
         ]
     );
 }

@@ -243,6 +243,26 @@ impl Client {
         self.instruct(Instruction::Standing(request)).await
     }
 
+    /// A page of people who are found by what their profiles say and by whether they are here, as one may see
+    /// them. Go on with `after`, the page's `next`.
+    pub async fn search_people(&self, search: query::SearchPeople) -> Result<query::People, Error> {
+        match self.query(Request::SearchPeople(search)).await? {
+            Outcome::People(page) => Ok(page),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Profiles of at most 100 users, as one may see them, in the order asked for; who has none, or blocks one,
+    /// is left out.
+    pub async fn profiles(&self, users: &[&str]) -> Result<Vec<view::Profile>, Error> {
+        let users = users.iter().map(|user| (*user).to_owned()).collect();
+        let request = query::GetProfiles { users };
+        match self.query(Request::GetProfiles(request)).await? {
+            Outcome::Profiles(found) => Ok(found.profiles),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// The users one has blocked.
     pub async fn list_blocked(&self) -> Result<Vec<String>, Error> {
         match self

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use prost::Message;
-use tidings_protocol::event::{Event, Presence, Typing};
+use tidings_protocol::event::{Event, Looking, PeopleOnline, Presence, Typing};
 use tidings_protocol::frame::{Request, Reset};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -35,6 +35,10 @@ pub enum Update {
     Typing(Typing),
     /// How users are who are watched: all of them, or those who changed.
     Presence(Presence),
+    /// People have come online whom the page of people that is watched does not show.
+    PeopleOnline(PeopleOnline),
+    /// Somebody is looking at a conversation, or is not any more.
+    Looking(Looking),
     /// A command nobody waited for (it was in the outbox of an earlier run) has been answered.
     Settled {
         /// Its id.

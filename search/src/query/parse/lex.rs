@@ -7,7 +7,7 @@ use super::{ParseError, Spanned};
 use crate::attributes::is_name;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     /// As written.
     Word(&'a str),
     /// What is between quotation marks, as written.

@@ -1,24 +1,70 @@
 //! What stands behind the name of an attribute.
 
 use super::{
-    Parser, Spanned, count,
-    lex::{self, Token},
+    Context, Language, Parser, Spanned, Tree, count,
+    lex::Token,
     prefix,
+    values::{self, name_of},
 };
 use crate::{
     attributes::{Kind, RESERVED},
     profile::GeoPoint,
-    query::{
-        Filter, How, ParseError, suggest,
-        value::{self, ValueError},
-    },
+    query::{Filter, How, ParseError, Words, suggest, value},
 };
 
-impl<'a> Parser<'a> {
+impl Tree for Filter {
+    fn all(parts: Vec<Filter>) -> Filter {
+        Filter::All(parts)
+    }
+
+    fn any(parts: Vec<Filter>) -> Filter {
+        Filter::Any(parts)
+    }
+
+    fn not(part: Filter) -> Filter {
+        Filter::Not(Box::new(part))
+    }
+
+    fn text(words: &str, how: How, attribute: Option<&str>) -> Filter {
+        Filter::Text(Words {
+            words: words.to_owned(),
+            how,
+            attribute: attribute.map(str::to_owned),
+        })
+    }
+
+    fn parts(&self) -> &[Filter] {
+        match self {
+            Filter::All(parts) | Filter::Any(parts) => parts,
+            Filter::Not(part) => std::slice::from_ref(&**part),
+            _ => &[],
+        }
+    }
+}
+
+impl Language for Context<'_> {
+    type Filter = Filter;
+
+    fn without_words(&self) -> Option<&'static str> {
+        suggest::visible(self.attributes, false, |kind| kind == Kind::Text)
+            .is_empty()
+            .then_some("no public attribute is a text that words could stand in")
+    }
+
+    fn named<'a>(
+        parser: &mut Parser<'a, Self>,
+        name: Spanned<'a>,
+        written: &str,
+    ) -> Result<Filter, ParseError> {
+        parser.attribute(name, written)
+    }
+}
+
+impl<'a> Parser<'a, Context<'_>> {
     /// `name:` and its values.
-    pub(super) fn named(&mut self, name: Spanned<'a>, written: &str) -> Result<Filter, ParseError> {
+    fn attribute(&mut self, name: Spanned<'a>, written: &str) -> Result<Filter, ParseError> {
         let lower = written.to_ascii_lowercase();
-        let context = self.context;
+        let context = self.language;
         let visible = context.attributes.visible(&lower, context.all);
         match (lower.as_str(), visible) {
             ("has", _) => self.values(name, |item| {
@@ -54,7 +100,7 @@ impl<'a> Parser<'a> {
                     let filter = self.values(name, |item| {
                         let filter = value::read(&lower, kind, item, now_ms)?;
                         if let Filter::Text(text) = &filter {
-                            words += count(text);
+                            words += count(&text.words, text.how);
                         }
                         Ok(filter)
                     })?;
@@ -64,68 +110,13 @@ impl<'a> Parser<'a> {
             },
             (reserved, None) if RESERVED.contains(&reserved) => {
                 let message = match reserved {
-                    "or" | "and" | "not" => format!(
-                        "`{}` stands alone, between spaces; quote words with a colon: `\"{written}:…\"`",
-                        reserved.to_uppercase()
-                    ),
+                    "or" | "and" | "not" => values::stands_alone(written),
                     _ => format!("`{reserved}` is set beside the query, not in it"),
                 };
                 Err(name.error(message))
             }
             _ => Err(name.error(suggest::unknown(written, context.attributes, context.all))),
         }
-    }
-
-    /// Values with commas between them, any of which will do.
-    fn values(
-        &mut self,
-        name: Spanned<'a>,
-        mut read: impl FnMut(value::Item) -> Result<Filter, ValueError>,
-    ) -> Result<Filter, ParseError> {
-        let mut parts = Vec::new();
-        loop {
-            let (item, spanned) = self.item(name)?;
-            let filter = read(item).map_err(|error| match error.part {
-                Some((at, len)) if matches!(spanned.token, Token::Word(_)) => ParseError {
-                    at: spanned.at + at,
-                    len,
-                    message: error.message,
-                },
-                _ => spanned.error(error.message),
-            })?;
-            parts.push(self.node(spanned, filter)?);
-            if !self.lexer.comma() {
-                return self.one_or(parts, Filter::Any);
-            }
-        }
-    }
-
-    fn item(&mut self, name: Spanned<'a>) -> Result<(value::Item, Spanned<'a>), ParseError> {
-        let next = self.lexer.next_value()?;
-        let item = match next.token {
-            Token::Phrase(raw) => value::Item {
-                text: lex::unescape(raw),
-                quoted: true,
-            },
-            Token::Word(word) => value::Item {
-                text: word.to_owned(),
-                quoted: false,
-            },
-            Token::Open => {
-                return Err(next.error(
-                    "no parentheses here: separate several values with commas, and quote what has spaces",
-                ));
-            }
-            _ => {
-                let message = format!("a value has to follow `{}:` directly", name_of(name));
-                return Err(ParseError {
-                    at: next.at,
-                    len: 0,
-                    message,
-                });
-            }
-        };
-        Ok((item, next))
     }
 
     /// Latitude, longitude and distance.
@@ -199,12 +190,5 @@ impl<'a> Parser<'a> {
                 }
             }
         }
-    }
-}
-
-fn name_of(name: Spanned<'_>) -> &str {
-    match name.token {
-        Token::Name(written) => written,
-        _ => "",
     }
 }

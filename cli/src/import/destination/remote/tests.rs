@@ -11,6 +11,7 @@ use tidings_gateway::auth::TokenSigner;
 use uuid::Uuid;
 
 use super::*;
+use crate::backend::Pass;
 
 /// Where the log ended when the import began.
 const END: u64 = 10;
@@ -155,7 +156,7 @@ async fn carried_out(
 ) -> (anyhow::Result<Vec<Outcome>>, Vec<Vec<String>>, Vec<String>) {
     let (url, serving) = server(limits, script);
     let pass = Pass::Signer(Box::new(TokenSigner::new(&[7; 32])));
-    let connect = move || Remote::connect(&url, pass, None);
+    let connect = move || Remote::connect(Endpoint::new(&url, "irc-import", pass, None)?);
     let remote = tokio::task::spawn_blocking(connect)
         .await
         .expect("no panic")
@@ -240,7 +241,9 @@ fn a_server_that_is_not_there_is_named() {
         ("ftp://127.0.0.1:1", "begin it with http:// or https://"),
         ("http://127.0.0.1:1", "cannot reach http://127.0.0.1:1"),
     ] {
-        let error = match Remote::connect(url, Pass::Development, None) {
+        let connected =
+            Endpoint::new(url, "irc-import", Pass::Development, None).and_then(Remote::connect);
+        let error = match connected {
             Err(error) => format!("{error:#}"),
             Ok(_) => panic!("{url}"),
         };

@@ -269,6 +269,10 @@ impl Driver {
             Some(Body::Presence(presence)) => {
                 self.ends.updates.push(Update::Presence(presence));
             }
+            Some(Body::PeopleOnline(online)) => {
+                self.ends.updates.push(Update::PeopleOnline(online));
+            }
+            Some(Body::Looking(looking)) => self.ends.updates.push(Update::Looking(looking)),
             Some(Body::Closing(closing)) => session.closing = Some(closing),
             Some(Body::Nodes(nodes)) => self.policy.nodes(&nodes.nodes),
             Some(Body::Welcome(_)) | None => {}

@@ -1,0 +1,253 @@
+//! `tidings import profiles FILE...`: who is to be found by what, in a folder or on a running server.
+//!
+//! The files are read twice: all of it is checked before the first profile is set. What says the same already
+//! is not written, so that a job can import everybody every night.
+
+mod csv;
+mod lines;
+mod rows;
+mod send;
+mod source;
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use anyhow::{Context as _, ensure};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use tidings_core::clock::{Clock as _, SystemClock};
+use tidings_gateway::search::profiles::Wanted;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::Server;
+use crate::{config::Place, say::say, server};
+use send::{Destination, Outcome};
+use source::{Checked, Source, Wrong};
+
+/// Who asks, and for what.
+const WHO: &str = "profile-import";
+const SCOPE: &str = "tidings:users";
+
+/// Profiles handed over at a time.
+const BATCH: usize = 500;
+
+/// Bytes of them, at most: a server takes bodies of 1 MiB.
+const BATCH_BYTES: usize = 900_000;
+
+/// Batches on their way at a time.
+const IN_FLIGHT: usize = 4;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Profiles {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    remote: Server,
+    /// Say what would be done, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// The summary as an object of JSON, for programs.
+    #[arg(long)]
+    json: bool,
+    /// Files: .jsonl with objects such as {"user": "ann", "attributes": {"city": "Berlin"}}, optionally with
+    /// "hidden" and "at_ms"; or .csv with the columns user, hidden, at_ms and those of the attributes.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// What an import has done.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    dry_run: bool,
+    profiles: u64,
+    set: u64,
+    unchanged: u64,
+    refused: u64,
+    /// Lines that were found wrong before anything was set.
+    wrong: u64,
+    seconds: f64,
+}
+
+impl Profiles {
+    /// True when all of them are as the files say.
+    pub(crate) async fn run(self) -> anyhow::Result<bool> {
+        let sources: Result<Vec<Source>, _> =
+            self.files.iter().map(|path| Source::new(path)).collect();
+        let sources = sources?;
+        let destination = Arc::new(self.destination().await?);
+        let done = self.import(&sources, &destination).await;
+        // Also where it failed: a node has to be stopped.
+        let stopped = destination.stop().await;
+        let summary = done?;
+        stopped?;
+        summary.say(self.json)?;
+        Ok(summary.refused == 0 && summary.wrong == 0)
+    }
+
+    async fn destination(&self) -> anyhow::Result<Destination> {
+        match self.remote.endpoint(WHO, SCOPE, &self.place)? {
+            Some(endpoint) => {
+                tokio::task::spawn_blocking(move || Destination::remote(endpoint)).await?
+            }
+            None => Destination::local(&self.place.load()?).await,
+        }
+    }
+
+    async fn import(
+        &self,
+        sources: &[Source],
+        destination: &Arc<Destination>,
+    ) -> anyhow::Result<Summary> {
+        let declared = destination.declared();
+        ensure!(
+            declared.iter().next().is_some(),
+            "no attributes are declared there: search.attributes in the server's configuration says what \
+             profiles may hold"
+        );
+        let began = Instant::now();
+        let now_ms = SystemClock.now_ms();
+        let bar = server::progress(0, "checking");
+        let tell = |text: String| bar.suspend(|| eprintln!("{text}"));
+        let Checked { profiles, wrong } =
+            source::check(sources, declared, now_ms, &tell, &|| bar.inc(1))?;
+        bar.finish_and_clear();
+        let mut summary = Summary {
+            dry_run: self.dry_run,
+            profiles,
+            wrong,
+            ..Summary::default()
+        };
+        if wrong == 0 {
+            let bar = server::progress(profiles, "setting profiles");
+            let sending = Sending {
+                sources,
+                destination,
+                now_ms,
+                dry_run: self.dry_run,
+                bar: bar.clone(),
+            };
+            let sent = sending.all(&mut summary).await;
+            bar.finish_and_clear();
+            sent.context("the import stopped; nothing is half-done, so run it again")?;
+        }
+        summary.seconds = began.elapsed().as_secs_f64();
+        Ok(summary)
+    }
+}
+
+impl Summary {
+    fn say(&self, json: bool) -> anyhow::Result<()> {
+        let Summary {
+            dry_run,
+            profiles,
+            set,
+            unchanged,
+            refused,
+            wrong,
+            seconds,
+        } = self;
+        if json {
+            say!("{}", serde_json::to_string(self)?);
+        } else if *wrong > 0 {
+            say!("nothing was set: {wrong} wrong in {profiles} profiles");
+        } else {
+            say!(
+                "{} {set}, unchanged {unchanged}, refused {refused} of {profiles} profiles; {seconds:.1} s \
+                 ({:.0} profiles/s)",
+                if *dry_run { "would set" } else { "set" },
+                *profiles as f64 / seconds.max(0.001),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Files that were checked, on their way.
+struct Sending<'a> {
+    sources: &'a [Source],
+    destination: &'a Arc<Destination>,
+    now_ms: u64,
+    dry_run: bool,
+    bar: ProgressBar,
+}
+
+/// Where profiles of a batch stand: file and line.
+type Places = Vec<(usize, u64)>;
+
+type Batches = JoinSet<anyhow::Result<(Places, Vec<Outcome>)>>;
+
+impl Sending<'_> {
+    async fn all(&self, summary: &mut Summary) -> anyhow::Result<()> {
+        let tell = |text: String| self.bar.suspend(|| eprintln!("{text}"));
+        let mut refused = Wrong::new(&tell);
+        let run = server::random_uuid();
+        let mut batches = Batches::new();
+        let (mut nth, mut bytes) = (0, 0);
+        let (mut wanted, mut places) = (Vec::new(), Places::new());
+        for (of, source) in self.sources.iter().enumerate() {
+            let unreadable = || format!("cannot read {}", source.name());
+            let declared = self.destination.declared().clone();
+            let mut lines = source
+                .wanted(declared, self.now_ms)
+                .with_context(unreadable)?;
+            while let Some((line, read)) = lines.next().with_context(unreadable)? {
+                let one = read.map_err(|message| {
+                    anyhow::anyhow!(
+                        "{} has changed meanwhile: line {line}: {message}",
+                        source.name()
+                    )
+                })?;
+                let takes = send::bytes(&one);
+                if wanted.len() == BATCH || (bytes + takes > BATCH_BYTES && !wanted.is_empty()) {
+                    let batch = (std::mem::take(&mut wanted), std::mem::take(&mut places));
+                    self.begin(&mut batches, (run, nth), batch);
+                    (nth, bytes) = (nth + 1, 0);
+                    self.settle(&mut batches, IN_FLIGHT - 1, summary, &mut refused)
+                        .await?;
+                }
+                bytes += takes;
+                wanted.push(one);
+                places.push((of, line));
+            }
+        }
+        self.begin(&mut batches, (run, nth), (wanted, places));
+        self.settle(&mut batches, 0, summary, &mut refused).await?;
+        summary.refused = refused.end();
+        Ok(())
+    }
+
+    fn begin(&self, batches: &mut Batches, name: (Uuid, u64), batch: (Vec<Wanted>, Places)) {
+        let (wanted, places) = batch;
+        let (destination, dry_run) = (self.destination.clone(), self.dry_run);
+        let bar = self.bar.clone();
+        let tell = move |text: String| bar.suspend(|| eprintln!("{text}"));
+        batches.spawn(async move {
+            let outcomes = destination.set(name, wanted, dry_run, tell).await?;
+            Ok((places, outcomes))
+        });
+    }
+
+    /// Waits until no more than so many are on their way.
+    async fn settle(
+        &self,
+        batches: &mut Batches,
+        most: usize,
+        summary: &mut Summary,
+        refused: &mut Wrong<'_>,
+    ) -> anyhow::Result<()> {
+        while batches.len() > most
+            && let Some(done) = batches.join_next().await
+        {
+            let (places, outcomes) = done??;
+            self.bar.inc(places.len() as u64);
+            for ((of, line), outcome) in places.into_iter().zip(outcomes) {
+                match outcome {
+                    Outcome::Set => summary.set += 1,
+                    Outcome::Unchanged => summary.unchanged += 1,
+                    Outcome::Refused(message) => refused.add(&self.sources[of], line, &message),
+                }
+            }
+        }
+        Ok(())
+    }
+}
