@@ -19,7 +19,7 @@ use std::{
 };
 
 use hashbrown::HashSet;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Notify, time::Instant};
 use uuid::Uuid;
@@ -97,7 +97,7 @@ pub struct Presence {
     clock: SharedClock,
     random: Random,
     began: Instant,
-    listener: std::sync::OnceLock<Listener>,
+    listeners: RwLock<Vec<Listener>>,
     /// Who is about to be invisible: from before the rows say so until that is folded, too.
     hiding: Mutex<hashbrown::HashSet<UserId>>,
 }
@@ -222,7 +222,7 @@ impl Presence {
             clock,
             random,
             began: crate::clock::moment(),
-            listener: std::sync::OnceLock::new(),
+            listeners: RwLock::default(),
             hiding: Mutex::default(),
         }
     }
@@ -231,12 +231,11 @@ impl Presence {
     /// who are here. Once.
     pub fn listen(&self, listener: impl Fn(&UserId, State) + Send + Sync + 'static) {
         let inner = self.inner.lock();
-        for (user, _) in inner.roll.users() {
+        let before = inner.before.iter().flat_map(|(roll, _)| roll.users());
+        for (user, _) in inner.roll.users().chain(before) {
             listener(user, self.joined(user, inner.state(user)));
         }
-        if self.listener.set(Box::new(listener)).is_err() {
-            tracing::error!("presence has a listener already");
-        }
+        self.listeners.write().push(Box::new(listener));
     }
 
     /// Tells how everybody who is here looks to those who may see them, before anything that the listener
@@ -313,9 +312,7 @@ impl Presence {
             {
                 let _inner = self.inner.lock();
                 self.hiding.lock().insert(user.clone());
-                if let Some(listener) = self.listener.get() {
-                    listener(user, State::Offline);
-                }
+                self.tell_listeners(user, State::Offline);
             }
         }
     }
@@ -346,9 +343,7 @@ impl Presence {
     fn look_again(&self, user: &UserId) {
         let mut inner = self.inner.lock();
         inner.watching.changed(user);
-        if let Some(listener) = self.listener.get() {
-            listener(user, self.joined(user, inner.state(user)));
-        }
+        self.tell_listeners(user, self.joined(user, inner.state(user)));
         drop(inner);
         self.due.notify_one();
     }
@@ -431,7 +426,13 @@ impl Presence {
         }
     }
 
-    /// The same as the listener is told: who is about to be invisible is so already.
+    fn tell_listeners(&self, user: &UserId, state: State) {
+        for listener in &*self.listeners.read() {
+            listener(user, state);
+        }
+    }
+
+    /// The same as listeners are told: who is about to be invisible is so already.
     fn joined(&self, user: &UserId, state: State) -> State {
         match self.hiding.lock().contains(user) {
             true => State::Offline,
@@ -481,9 +482,7 @@ impl Presence {
                 continue;
             }
             inner.watching.changed(&change.user);
-            if let Some(listener) = self.listener.get() {
-                listener(&change.user, self.joined(&change.user, change.state));
-            }
+            self.tell_listeners(&change.user, self.joined(&change.user, change.state));
         }
         let lost = record.said.contains(&Said::Lost(inner.incarnation));
         if lost {
@@ -524,9 +523,7 @@ impl Presence {
             let is = inner.roll.state(user);
             if is < was {
                 inner.watching.changed(user);
-                if let Some(listener) = self.listener.get() {
-                    listener(user, self.joined(user, is));
-                }
+                self.tell_listeners(user, self.joined(user, is));
             }
         }
         drop(inner);

@@ -147,7 +147,7 @@ pub struct Search {
     messages: Option<Arc<Keeper<messages::index::Opened>>>,
     live: Live,
     /// As many questions are worked on at a time as there are cores: more would only be slower, each of them.
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
     /// Time that searches of people and of messages took, in microseconds.
     took: [Histogram; 2],
     stopping: AtomicBool,
@@ -191,11 +191,15 @@ impl Search {
                 .messages
                 .then(|| Arc::new(Keeper::new(data, of_messages))),
             live: Live::default(),
-            slots: Semaphore::new(cores),
+            slots: Arc::new(Semaphore::new(cores)),
             took: [(); 2].map(|()| Histogram::new(TOOK_US, 1e-6)),
             stopping: AtomicBool::new(false),
             threads: Mutex::default(),
         });
+        // Before an index is told who is here: nothing in between is missed.
+        let told = search.clone();
+        node.presence
+            .listen(move |user, state| told.set_presence(user, state));
         let mut threads = Vec::new();
         let (watching, watched) = (search.clone(), node.clone());
         threads.push(

@@ -152,9 +152,8 @@ impl Gateway {
     ) -> Arc<Gateway> {
         let looking = Looking::new(node.clone());
         {
-            let (search, looking) = (search.clone(), looking.clone());
+            let looking = looking.clone();
             node.presence.listen(move |user, state| {
-                search.set_presence(user, state);
                 if state == Presence::Offline {
                     looking.hide(user);
                 }

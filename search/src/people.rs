@@ -246,9 +246,10 @@ impl PeopleIndex {
         {
             let mut writer = self.writer.lock();
             opening::commit(&mut writer, self.fields.fingerprint, position)?;
-            *self.position.lock() = position;
         }
+        // Only what is found counts as held: where this fails it is followed once more.
         self.publish(false)?;
+        *self.position.lock() = position;
         Ok(())
     }
 

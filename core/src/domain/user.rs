@@ -254,7 +254,6 @@ impl User {
             }
             Event::UserErased => {
                 self.contact_count = None;
-                self.contacts.clear();
                 self.profile = Some(Profile {
                     erased: true,
                     ..Profile::default()

@@ -631,7 +631,9 @@ impl<'t, 's> Fold<'t, 's> {
             }
             Event::Seen { at_ms: seen_ms } => {
                 person(tx, user, |person| {
-                    person.seen_ms = person.seen_ms.max(*seen_ms);
+                    if !person.erased {
+                        person.seen_ms = person.seen_ms.max(*seen_ms);
+                    }
                 })?;
                 // Nobody's client is told: whoever watches them is told that they have gone.
                 return Ok(());

@@ -233,6 +233,9 @@ impl<I: Index> Keeper<I> {
                 && let Err(error) = current.rollback()
             {
                 tracing::error!(%error, "the index of {} cannot be gone back to what it held", I::NAME);
+                // It is opened again.
+                drop(current);
+                self.current.store(None);
             }
             tokio::time::sleep(RETRY).await;
         }
@@ -265,7 +268,7 @@ impl<I: Index> Keeper<I> {
                 }
             },
         };
-        if index.is_outdated(&self.settings) {
+        if index.is_outdated(&self.settings) && !self.building.load(Ordering::Relaxed) {
             tracing::info!(
                 "something else is declared now: the index of {} is built anew beside",
                 I::NAME
@@ -340,14 +343,15 @@ impl<I: Index> Keeper<I> {
             if self.stopping.load(Ordering::Relaxed) {
                 return writing.commit();
             }
-            if self.wanted.load(Ordering::Relaxed) {
-                self.spawn_build(node, attend);
-            }
             let built = self.beside.lock().clone();
             if let Some(built) = built
                 && !self.building.load(Ordering::Relaxed)
             {
                 return self.take(built);
+            }
+            // After that: what is built by now is not to be thrown away for another.
+            if self.wanted.load(Ordering::Relaxed) {
+                self.spawn_build(node, attend);
             }
             let records = tokio::select! {
                 records = tail.next() => records?,
@@ -398,22 +402,24 @@ impl<I: Index> Keeper<I> {
 
     /// Makes an index of everything as it is, and follows the log with it to where that is now. It attends.
     async fn build(&self, node: &Node, attend: &Arc<Attend<I>>) -> Result<Arc<I>, FollowError> {
+        *self.beside.lock() = None;
         let folder = place::begin(&self.root)?;
         let index = Arc::new(I::make(folder, &self.settings)?);
+        // What changes from here on is followed afterwards.
+        let from = node.projections.cursor();
         index.prepare(node)?;
         self.attend(&index, attend);
-        let filled = self.fill(node, &index).await;
+        let filled = self.fill(node, &index, from).await;
         if filled.is_err() {
             *self.beside.lock() = None;
         }
         filled.map(|()| index)
     }
 
-    async fn fill(&self, node: &Node, index: &I) -> Result<(), FollowError> {
+    async fn fill(&self, node: &Node, index: &I, from: u64) -> Result<(), FollowError> {
         let began = Instant::now();
         let epoch = node.log.identity().epoch.into_bytes();
-        // What changes meanwhile is followed afterwards.
-        let mut writing = Writing::new(index, epoch, node.projections.cursor());
+        let mut writing = Writing::new(index, epoch, from);
         self.done.store(0, Ordering::Relaxed);
         index.fill(node, &self.stopping, &self.done).await?;
         if self.stopping.load(Ordering::Relaxed) {

@@ -18,7 +18,7 @@ use parking_lot::{Condvar, Mutex};
 use tidings_core::{
     domain::UserId,
     node::Node,
-    projections::{Table, rows},
+    projections::{Table, read, rows},
 };
 use tidings_protocol::{event, query};
 use tidings_search::{
@@ -135,6 +135,7 @@ impl Search {
         to: Arc<dyn Watcher>,
     ) -> Result<Watch, Failure> {
         let opened = self.opened()?;
+        self.is_public(&opened, Some(viewer))?;
         let question = people::question(node, &opened, Some(viewer), asked).await?;
         let watched = Watched {
             to,
@@ -166,9 +167,11 @@ impl Search {
         while !self.stopping.load(Ordering::Relaxed) {
             let arrived = {
                 let mut arrived = self.live.arrived.lock();
-                self.live
-                    .news
-                    .wait_for(&mut arrived, Duration::from_secs(1));
+                if arrived.is_empty() {
+                    self.live
+                        .news
+                        .wait_for(&mut arrived, Duration::from_secs(1));
+                }
                 std::mem::take(&mut *arrived)
             };
             let watches: Vec<_> = self.live.watches.lock().values().cloned().collect();
@@ -231,7 +234,11 @@ impl Watched {
                 row.map_or(true, |row| row.is_some())
             };
             let unseen = blocks(user, &self.viewer) || blocks(&self.viewer, user);
-            if unseen || node.projections.is_invisible(user) {
+            let shown = UserId::new(user)
+                .ok()
+                .and_then(|user| read::profile(&rows, &user).ok())
+                .is_some_and(|profile| profile.set.is_some() && !profile.hidden);
+            if unseen || !shown || node.projections.is_invisible(user) {
                 continue;
             }
             self.count += 1;

@@ -68,7 +68,7 @@ impl Search {
             after: Some(asked.after).filter(|after| !after.is_empty()),
             highlight: asked.highlight,
         };
-        let Ok(_slot) = self.slots.acquire().await else {
+        let Ok(slot) = self.slots.clone().acquire_owned().await else {
             return Err(Failure::new(
                 ErrorCode::Unavailable,
                 "the server is stopping",
@@ -77,6 +77,7 @@ impl Search {
         let (asking, looker) = (node.clone(), user.clone());
         let analyzer = opened.index.analyzer();
         let searched = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
             let began = Instant::now();
             let answer = search(&asking, &opened, &looker, &query);
             (answer, query, began.elapsed())

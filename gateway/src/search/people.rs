@@ -58,8 +58,9 @@ impl Search {
         asked: query::SearchPeople,
     ) -> Result<query::People, Failure> {
         let opened = self.opened()?;
+        self.is_public(&opened, viewer)?;
         let question = question(node, &opened, viewer, asked).await?;
-        let Ok(_slot) = self.slots.acquire().await else {
+        let Ok(slot) = self.slots.clone().acquire_owned().await else {
             return Err(Failure::new(
                 ErrorCode::Unavailable,
                 "the server is stopping",
@@ -71,6 +72,8 @@ impl Search {
                 exclude: &question.exclude,
                 may_see_private: question.all,
             };
+            // Held to the end also where nobody waits for it any more.
+            let _slot = slot;
             let began = Instant::now();
             let answer = asked.index.search(&question.query, &viewer);
             (answer, question, began.elapsed())
@@ -81,7 +84,7 @@ impl Search {
         })?;
         self.took[0].observe(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         let answer = answer.map_err(refused)?;
-        people(node, &opened, &question, answer).await
+        people(node, &opened, viewer, &question, answer).await
     }
 
     /// Profiles as a user sees them, or the backend.
@@ -110,6 +113,25 @@ impl Search {
         Ok(query::Profiles {
             profiles: profiles.collect(),
         })
+    }
+
+    /// An index that was made while something was public which is not any more is for the backend alone.
+    pub(super) fn is_public(
+        &self,
+        opened: &Opened,
+        viewer: Option<&UserId>,
+    ) -> Result<(), Failure> {
+        let withdrawn = self.attributes.iter().any(|(name, attribute)| {
+            let before = opened.attributes.get(name);
+            !attribute.public && before.is_some_and(|before| before.public)
+        });
+        if viewer.is_some() && withdrawn {
+            return Err(Failure::new(
+                ErrorCode::Unavailable,
+                "the index of people is being built anew: try again",
+            ));
+        }
+        Ok(())
     }
 
     pub(crate) fn opened(&self) -> Result<Arc<Opened>, Failure> {
@@ -390,6 +412,7 @@ fn attributes(declared: &Attributes, text: &str, all: bool) -> String {
 async fn people(
     node: &Node,
     opened: &Opened,
+    viewer: Option<&UserId>,
     question: &Question,
     answer: Answer,
 ) -> Result<query::People, Failure> {
@@ -397,8 +420,7 @@ async fn people(
         .hits
         .iter()
         .filter_map(|hit| UserId::new(&hit.user).ok());
-    // Whoever is excluded is not in the answer.
-    let loaded = load(node, None, users).await?;
+    let loaded = load(node, viewer, users).await?;
     let highlighter = Highlighter::with(
         &opened.attributes,
         &question.query.filter,

@@ -1,6 +1,8 @@
 //! Which of some people fit: what somebody who watches a result page is told when people come online. It
 //! costs what looking these people up costs, however many there are besides.
 
+use std::collections::HashSet;
+
 use tantivy::DocSet as _;
 use tantivy::query::EnableScoring;
 
@@ -20,13 +22,14 @@ impl PeopleIndex {
         users: &[&'u str],
     ) -> Result<Vec<&'u str>, SearchError> {
         let compiled = compile(&self.fields, filter, viewer.may_see_private)?;
+        let exclude: HashSet<&str> = viewer.exclude.iter().map(String::as_str).collect();
         // Under one lock, so that places are those of the view.
         let (view, places) = {
             let online = self.online.lock();
             let view = self.view.load_full();
             let mut places: Vec<Vec<(u32, usize)>> = vec![Vec::new(); view.segments.len()];
             for (at, user) in users.iter().enumerate() {
-                if viewer.exclude.iter().any(|excluded| excluded == user) {
+                if exclude.contains(user) {
                     continue;
                 }
                 let segments = view.segments.iter().map(|segment| &segment.online);

@@ -22,7 +22,8 @@ use tidings_core::{
 };
 use tidings_search::{
     messages::{
-        Conversation, Document, Filter, MAX_MEMBERS, MessageIndex, MessageQuery, Sight, Viewer,
+        Conversation, Document, Filter, MAX_MEMBERS, MAX_TEXT_BYTES, MessageIndex, MessageQuery,
+        Sight, Viewer,
     },
     people::{OpenError, Position},
     text::Analyzer,
@@ -37,6 +38,9 @@ use crate::search::{
 
 /// Messages read at a time: nothing is folded meanwhile.
 const CHUNK: u64 = 256;
+
+/// Messages after which an index that is being filled is committed: what waits takes memory.
+const COMMIT_EVERY: u64 = 100_000;
 
 /// Rows looked at a time when all messages are read.
 const LOOK: usize = 1_024;
@@ -157,10 +161,17 @@ impl Index for Opened {
             let seqs: Vec<u64> = seqs.into_iter().collect();
             written |= self.put(node, id, &seqs).await?;
         }
+        let mut gone = false;
         for user in erased {
-            written |= self.erase(&user)?;
+            gone |= self.erase(&user)?;
         }
-        Ok(written)
+        if gone {
+            // The words go, too, not just the way to them.
+            let Position { position, epoch } = self.index.position();
+            self.index.commit(position, epoch)?;
+            self.index.purge()?;
+        }
+        Ok(written | gone)
     }
 
     fn prepare(&self, node: &Node) -> Result<(), FollowError> {
@@ -179,7 +190,12 @@ impl Index for Opened {
             let (messages, next) = some_messages(node, &from)?;
             for (id, seqs) in messages {
                 self.put(node, id, &seqs).await?;
-                done.fetch_add(seqs.len() as u64, Ordering::Relaxed);
+                let so_far = done.fetch_add(seqs.len() as u64, Ordering::Relaxed);
+                let now = so_far + seqs.len() as u64;
+                if so_far / COMMIT_EVERY != now / COMMIT_EVERY {
+                    // Nobody goes on from here: it is not in use yet.
+                    self.index.commit(0, [0; 16])?;
+                }
             }
             match next {
                 Some(next) if !stopping.load(Ordering::Relaxed) => from = next,
@@ -226,7 +242,7 @@ impl Opened {
                         seq: message.seq,
                         author: &message.author,
                         at_ms: i64::try_from(message.at_ms).unwrap_or(i64::MAX),
-                        text,
+                        text: &text[..text.floor_char_boundary(MAX_TEXT_BYTES)],
                         members: &names,
                     })?,
                     Text::Sealed { .. } | Text::Retracted | Text::Erased => {
@@ -247,6 +263,15 @@ impl Opened {
         users: &BTreeSet<UserId>,
     ) -> Result<bool, FollowError> {
         let conversation: Conversation = *id.0.as_bytes();
+        {
+            let mut large = self.large.write();
+            if large.contains(&conversation) {
+                for user in users {
+                    large.joined(user, conversation, &[]);
+                }
+                return Ok(false);
+            }
+        }
         let (all, last) = {
             let rows = node.projections.read();
             let last = read::row(&rows, id)?.map_or(0, |row| row.last_seq);
@@ -296,11 +321,6 @@ impl Opened {
                 Some(next) => query.after = Some(next),
                 None => break,
             }
-        }
-        if any {
-            self.index.commit(position, epoch)?;
-            // The words go, too, not just the way to them.
-            self.index.purge()?;
         }
         Ok(any)
     }
