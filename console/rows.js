@@ -104,6 +104,7 @@ export function messageRow(message, context) {
  */
 export function pendingRow(pending, { client, conversation, starts, ends, history }) {
   const failed = pending.state === 'failed';
+  const way = { failed: 'not sent', held: 'waiting for a moderator', sent: 'sending', pending: 'sending' }[pending.state];
   const large = isFewEmoji(pending.text);
   const act = (/** @type {() => unknown} */ action) => async () => {
     try {
@@ -114,7 +115,7 @@ export function pendingRow(pending, { client, conversation, starts, ends, histor
   };
   return h(
     `div.row.mine.pending${failed ? '.failed' : ''}${starts ? '.starts' : ''}${ends ? '.ends' : ''}`,
-    { role: 'article', 'aria-label': `You, ${failed ? 'not sent' : 'sending'}: ${pending.text.slice(0, 200)}`, 'data-key': `p${pending.commandId}` },
+    { role: 'article', 'aria-label': `You, ${way}: ${pending.text.slice(0, 200)}`, 'data-key': `p${pending.commandId}` },
     h(
       'div.column',
       null,
@@ -130,7 +131,7 @@ export function pendingRow(pending, { client, conversation, starts, ends, histor
             'span.meta',
             null,
             h('time', null, clock(pending.createdMs)),
-            failed ? icon('warning') : pending.state === 'sent' ? ticks('sent') : h('span.tick', { title: 'Sending', role: 'img', 'aria-label': 'Sending' }, icon('clock')),
+            failed ? icon('warning') : pending.state === 'sent' ? ticks('sent') : pending.state === 'held' ? h('span.tick', { title: 'Waiting for a moderator' }, 'held') : h('span.tick', { title: 'Sending', role: 'img', 'aria-label': 'Sending' }, icon('clock')),
           ),
         ),
       ),

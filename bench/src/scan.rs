@@ -365,6 +365,7 @@ mod tests {
                     conversation,
                     seq,
                     duplicate,
+                    held: u64::from(duplicate) * seq,
                 };
                 ServerFrame::reply(id, Outcome::Accepted(accepted)).body
             }),

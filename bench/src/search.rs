@@ -17,6 +17,7 @@ mod shapes;
 mod status;
 #[cfg(test)]
 mod tests;
+mod vocabulary;
 mod ways;
 
 use std::{fs, io, path::PathBuf, time::Duration};

@@ -114,7 +114,7 @@ impl Access {
             };
         }
         bail!(
-            "this needs leave: give --key-file, --token-file, --secret or --config, or --dev for a demo"
+            "nothing says who you are: give --key-file, --token-file, --secret or --config, or --dev for a demo"
         )
     }
 

@@ -116,9 +116,10 @@ fn main() -> ExitCode {
     log_from_now_on(cli.filter(), config.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        // What other threads wake (an answer of the writer, a frame of the projector) waits in the global queue:
-        // while thousands log in, workers that look there rarely would let messages wait for a second.
-        .global_queue_interval(1)
+        // What other threads wake (an answer of the writer, a frame of the projector) waits in the global queue, what
+        // sockets wake in those of the workers. While thousands log in neither is to wait for the other: they are
+        // taken by turns.
+        .global_queue_interval(2)
         .build()
     {
         Ok(runtime) => runtime,

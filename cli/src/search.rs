@@ -26,11 +26,10 @@ const WHO: &str = "tidings-search";
 pub(crate) enum Search {
     /// Finds people by what their profiles say and by whether they are here.
     People(Box<People>),
-    /// Says how far a running server's index of people is.
+    /// Says how far a running server's indexes of people and of messages are.
     Status(At),
-    /// Has a running server build its index of people anew, beside the present one, and waits until that is
-    /// done.
-    Rebuild(At),
+    /// Has a running server build its indexes anew, beside the present ones, and waits until that is done.
+    Rebuild(Rebuild),
 }
 
 #[derive(Debug, clap::Args)]
@@ -67,6 +66,15 @@ pub(crate) struct At {
     config: Option<std::path::PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rebuild {
+    /// That one alone; without it both.
+    #[arg(long, value_name = "INDEX")]
+    index: Option<state::Index>,
+    #[command(flatten)]
+    at: At,
+}
+
 impl Search {
     /// True when all is well.
     pub(crate) async fn run(self) -> anyhow::Result<bool> {
@@ -76,9 +84,9 @@ impl Search {
                 let (endpoint, json) = at.endpoint()?;
                 tokio::task::spawn_blocking(move || state::status(&endpoint, json)).await?
             }
-            Search::Rebuild(at) => {
+            Search::Rebuild(Rebuild { index, at }) => {
                 let (endpoint, json) = at.endpoint()?;
-                tokio::task::spawn_blocking(move || state::rebuild(&endpoint, json)).await?
+                tokio::task::spawn_blocking(move || state::rebuild(&endpoint, index, json)).await?
             }
         }
     }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        CommandId, Content, ConversationId, Event, Stream, UserId,
+        CommandId, Content, ConversationId, Event, Review, Stream, UserId,
         event::{Kind, Role},
     },
     log::{Position, Record, Shard},
@@ -127,6 +127,17 @@ struct MessagePosted<'a> {
     sealed: &'a [u8],
     reply_to: u64,
     mentions: Vec<UserId>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MessageHeld<'a> {
+    held: u64,
+    edits: u64,
+    #[serde(with = "serde_bytes")]
+    sealed: &'a [u8],
+    reply_to: u64,
+    mentions: Vec<UserId>,
+    reviews: Vec<Review>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -259,6 +270,19 @@ pub fn encoded_size(events: &[Event]) -> usize {
                     + mentions.iter().map(|user| user.len() + 2).sum::<usize>()
                     + 48
             }
+            Event::MessageHeld {
+                content,
+                mentions,
+                reviews,
+                ..
+            } => {
+                content_size(content)
+                    + mentions.iter().map(|user| user.len() + 2).sum::<usize>()
+                    + reviews_size(reviews)
+                    + 64
+            }
+            Event::MessageReviewed { reviews, .. } => reviews_size(reviews) + 16,
+            Event::MessageRejected { reason, .. } => reason.len() + 224,
             Event::AppEventRecorded { kind, payload } => content_size(payload) + kind.len() + 16,
             Event::ProfileSet { attributes } => content_size(attributes) + 16,
             Event::ConversationStarted { title, .. } | Event::TitleChanged { title } => {
@@ -269,6 +293,14 @@ pub fn encoded_size(events: &[Event]) -> usize {
         .sum();
     // The envelope, with two ids of 128 bytes.
     events + 336
+}
+
+fn reviews_size(reviews: &[Review]) -> usize {
+    let size = |review: &Review| {
+        let labels: usize = review.labels.iter().map(|label| label.len() + 2).sum();
+        review.extension.len() + review.version.len() + review.reason.len() + labels + 16
+    };
+    reviews.iter().map(size).sum()
 }
 
 fn content_size(content: &Content) -> usize {
@@ -292,6 +324,10 @@ pub fn schema_of(event: &Event) -> Schema {
         Event::MessageRetracted { .. } => (12, 1),
         Event::ReactionAdded { .. } => (13, 1),
         Event::ReactionRemoved { .. } => (14, 1),
+        Event::MessageReviewed { .. } => (15, 1),
+        Event::MessageHeld { .. } => (16, 1),
+        Event::MessageReleased { .. } => (17, 1),
+        Event::MessageRejected { .. } => (18, 1),
         Event::ReadUpTo { .. } => (20, 1),
         Event::DeliveredUpTo { .. } => (21, 1),
         Event::ConversationMuted { .. } => (30, 1),
@@ -352,6 +388,24 @@ pub fn encode_payload(event: &Event) -> Vec<u8> {
             sealed: sealed(content),
             mentions: mentions.clone(),
         }),
+        Event::MessageReviewed { seq, reviews } => put((seq, reviews)),
+        Event::MessageHeld {
+            held,
+            edits,
+            content,
+            reply_to,
+            mentions,
+            reviews,
+        } => put(MessageHeld {
+            held: *held,
+            edits: *edits,
+            sealed: sealed(content),
+            reply_to: *reply_to,
+            mentions: mentions.clone(),
+            reviews: reviews.clone(),
+        }),
+        Event::MessageReleased { held, by } => put((held, by)),
+        Event::MessageRejected { held, reason, by } => put((held, reason, by)),
         Event::MessageRetracted {
             seq,
             author,
@@ -475,6 +529,36 @@ pub fn decode_event(schema: Schema, payload: &[u8], record: &Bytes) -> Result<Ev
         (14, 1) => {
             let (seq, reaction) = whole(payload)?;
             Event::ReactionRemoved { seq, reaction }
+        }
+        (15, 1) => {
+            let (seq, reviews) = whole(payload)?;
+            Event::MessageReviewed { seq, reviews }
+        }
+        (16, 1) => {
+            let MessageHeld {
+                held,
+                edits,
+                sealed,
+                reply_to,
+                mentions,
+                reviews,
+            } = whole(payload)?;
+            Event::MessageHeld {
+                held,
+                edits,
+                content: share(sealed),
+                reply_to,
+                mentions,
+                reviews,
+            }
+        }
+        (17, 1) => {
+            let (held, by) = whole(payload)?;
+            Event::MessageReleased { held, by }
+        }
+        (18, 1) => {
+            let (held, reason, by) = whole(payload)?;
+            Event::MessageRejected { held, reason, by }
         }
         (20, 1) => Event::ReadUpTo {
             seq: whole(payload)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     keys::{KeyError, KeyId, KeyState, KeyStore, seal},
     projections::{
-        read::{ConversationView, MessageView, ProfileView, Text},
+        read::{ConversationView, HeldView, MessageView, ProfileView, Text},
         resume::{Change, What},
     },
 };
@@ -25,6 +25,7 @@ pub async fn open_changes(keys: &dyn KeyStore, changes: &mut [Change]) -> Result
         };
         match &mut change.what {
             What::MessagePosted(message) => slots.push(of_message(message)),
+            What::MessageHeld { held, .. } => slots.push(of_held(held)),
             What::MessageEdited { text, author, .. } => {
                 let key = KeyId::Content {
                     conversation: conversation.0,
@@ -71,6 +72,19 @@ pub async fn open_profiles(
         Some(Slot { text, key })
     });
     open(keys, slots.collect()).await
+}
+
+/// Opens every text in `held`.
+pub async fn open_held(keys: &dyn KeyStore, held: &mut [HeldView]) -> Result<(), KeyError> {
+    open(keys, held.iter_mut().map(of_held).collect()).await
+}
+
+fn of_held(held: &mut HeldView) -> Slot<'_> {
+    let key = held.key();
+    Slot {
+        text: &mut held.text,
+        key,
+    }
 }
 
 fn of_message(message: &mut MessageView) -> Slot<'_> {

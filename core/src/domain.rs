@@ -8,6 +8,7 @@ pub mod conversation;
 pub mod event;
 pub mod id;
 pub mod refusal;
+pub mod review;
 pub mod user;
 
 pub use command::{Command, ConversationCommand, Needs, UserCommand};
@@ -15,6 +16,7 @@ pub use conversation::Conversation;
 pub use event::{Content, Event, Kind};
 pub use id::{CommandId, ConversationId, Stream, UserId};
 pub use refusal::Refusal;
+pub use review::{Review, Reviewed, Settler, Verdict};
 pub use user::User;
 
 /// Limits of the domain. The gateway's own (frames, rates) are elsewhere.

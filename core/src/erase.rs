@@ -1,11 +1,16 @@
 //! Erasing a user: the keys of all that they wrote, and of what was recorded about them, are destroyed, so
 //! that nobody can read it any more, in the log, in projections or in a backup of either.
 
+use std::ops::ControlFlow;
+
 use crate::{
     domain::UserId,
     keys::{KeyError, KeyId},
     node::Node,
-    projections::{ReadError, read},
+    projections::{
+        ReadError, Table, read,
+        rows::{self, Rows as _},
+    },
 };
 
 /// Keys destroyed at a time.
@@ -20,6 +25,19 @@ pub enum EraseError {
     /// The key store failed.
     #[error(transparent)]
     Keys(#[from] KeyError),
+}
+
+/// How many contacts somebody has: of very many, one command ends only some.
+pub fn contacts(node: &Node, user: &UserId) -> Result<usize, ReadError> {
+    let (from, to) = rows::contacts_range(user);
+    let mut count = 0;
+    node.projections
+        .read()
+        .scan(Table::Users, &from, &to, false, &mut |_, _| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+    Ok(count)
 }
 
 /// Destroys all keys of a user, as far as this node knows where they have written.

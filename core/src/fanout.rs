@@ -102,6 +102,9 @@ pub struct Fanout {
     audiences: Mutex<HashMap<ConversationId, Arc<Audience>>>,
     /// Who blocks a user, of users lately active. Written and emptied like the audiences.
     blockers: Mutex<HashMap<UserId, Arc<[UserId]>>>,
+    /// Who is invisible. Evolved like the audiences: what somebody read invisibly is told of neither now nor,
+    /// where this is behind, once they are visible again.
+    invisible: Mutex<HashSet<UserId>>,
     /// Whom a user blocks, of users lately active, as the rows have it.
     blocked: Mutex<HashMap<UserId, Arc<[UserId]>>>,
     answered: Mutex<Answered>,
@@ -231,6 +234,7 @@ impl Fanout {
             next: std::sync::atomic::AtomicU64::new(0),
             audiences: Mutex::default(),
             blockers: Mutex::default(),
+            invisible: Mutex::new(projections.invisible()),
             blocked: Mutex::default(),
             answered: Mutex::default(),
             told: watch::Sender::new(projections.cursor()),
@@ -418,6 +422,10 @@ impl Fanout {
     /// Tells everyone concerned of a commit that has just been folded.
     pub async fn commit(&self, commit: &Commit) -> Result<(), ReadError> {
         let told = self.tell_all(commit).await;
+        // Also where nobody was told, or not of all of it.
+        for (_, batch, event) in commit.events() {
+            self.see(batch, event);
+        }
         self.told.send_replace(commit.position.0);
         self.wake_told(commit.position.0);
         told
@@ -441,6 +449,7 @@ impl Fanout {
         }
         let mut joining: Option<Joining<'_>> = None;
         for (index, batch, event) in commit.events() {
+            self.see(batch, event);
             if self.projections.is_parked(&batch.stream) {
                 // What is not folded cannot be read, so nobody is told of it either.
                 continue;
@@ -554,6 +563,13 @@ impl Fanout {
             },
             Event::ContactAdded { user: other } | Event::ContactRemoved { user: other } => {
                 return self.contact_event((user, other), at, at_ms);
+            }
+            Event::UserErased => {
+                // They come again, and are not let in.
+                for (_, session) in self.sessions.read().get(user).into_iter().flatten() {
+                    session.interrupt();
+                }
+                return Ok(());
             }
             _ => return Ok(()),
         };
@@ -680,6 +696,35 @@ impl Fanout {
                 let change = self.open(change(what)).await;
                 self.tell(&audience.members, &blockers, change);
             }
+            Event::MessageHeld { held, .. } => {
+                // Settled by now, and then told of so.
+                let view = read::held(&self.projections.read(), id, *held)?;
+                if let Some(view) = view {
+                    let shown = |settles| What::MessageHeld {
+                        held: Box::new(view.clone()),
+                        settles,
+                    };
+                    let (own, others) = (change(shown(false)), change(shown(true)));
+                    let settlers = self.settlers(id, &batch.actor)?;
+                    let is_author = |user: &&UserId| **user == batch.actor;
+                    let author = Vec::from_iter(settlers.iter().find(is_author).cloned());
+                    let own = self.open(own).await;
+                    self.tell(&author, &[], own);
+                    let others = self.open(others).await;
+                    self.tell(&settlers, &author, others);
+                }
+            }
+            Event::MessageReleased { held, .. } => {
+                let what = What::MessageReleased { held: *held };
+                self.tell(&self.settlers(id, &batch.actor)?, &[], change(what));
+            }
+            Event::MessageRejected { held, reason, .. } => {
+                let what = What::MessageRejected {
+                    held: *held,
+                    reason: reason.clone(),
+                };
+                self.tell(&self.settlers(id, &batch.actor)?, &[], change(what));
+            }
             Event::MessageRetracted {
                 seq,
                 author,
@@ -726,7 +771,7 @@ impl Fanout {
                     seq: *seq,
                     unread: None,
                 };
-                if self.shows(id, user, |shown| shown.read_seq >= *seq)? {
+                if self.shows(user) {
                     self.tick(&audience, user, change(delivered));
                 }
             }
@@ -737,7 +782,7 @@ impl Fanout {
                     seq: *seq,
                 };
                 self.tell(std::slice::from_ref(user), &[], change(what.clone()));
-                if self.shows(id, user, |shown| shown.delivered_seq >= *seq)? {
+                if self.shows(user) {
                     self.tick(&audience, user, change(what));
                 }
             }
@@ -767,6 +812,8 @@ impl Fanout {
                     }),
                 );
             }
+            // For those who look into the log.
+            Event::MessageReviewed { .. } => {}
             // Told of by `joined`.
             Event::MemberJoined { .. }
             | Event::ConversationStarted { .. }
@@ -835,18 +882,20 @@ impl Fanout {
         }
     }
 
-    /// Whether the others may see where a member's cursor has gone: who is invisible reads unseen.
-    fn shows(
-        &self,
-        id: ConversationId,
-        user: &UserId,
-        sees: impl Fn(&rows::Shown) -> bool,
-    ) -> Result<bool, ReadError> {
-        if !self.projections.hides() {
-            return Ok(true);
+    /// Whether the others may see where a member's cursor goes now: who is invisible reads unseen.
+    fn shows(&self, user: &UserId) -> bool {
+        !self.invisible.lock().contains(user)
+    }
+
+    /// Whether somebody is visible from now on.
+    fn see(&self, batch: &Batch, event: &Event) {
+        if let (Stream::User(user), Event::VisibilityChanged { invisible }) = (&batch.stream, event)
+        {
+            match invisible {
+                true => self.invisible.lock().insert(user.clone()),
+                false => self.invisible.lock().remove(user),
+            };
         }
-        let member = read::member(&self.projections.read(), id, user)?;
-        Ok(member.is_some_and(|member| sees(&member.shown())))
     }
 
     fn tell(&self, users: &[UserId], except: &[UserId], change: Change) {
@@ -996,6 +1045,19 @@ impl Fanout {
         let audience = Arc::new(load_audience(&self.projections.read(), id)?);
         self.audiences.lock().insert(id, audience.clone());
         Ok(audience)
+    }
+
+    /// Who sees what is held of somebody: they themselves, moderators and owners.
+    fn settlers(&self, id: ConversationId, author: &UserId) -> Result<Vec<UserId>, ReadError> {
+        let mut users = Vec::new();
+        read::each_member(&self.projections.read(), id, "", &mut |user, row| {
+            let moderates = row.role.is_some_and(|role| role >= Role::Moderator);
+            if moderates || (row.role.is_some() && *user == **author) {
+                users.push(UserId::trusted(user));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(users)
     }
 
     fn blockers(&self, user: &UserId) -> Result<Arc<[UserId]>, ReadError> {

@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub mod cursors;
-mod digest;
+pub mod digest;
 pub mod ids;
 mod load;
 mod round;
@@ -90,6 +90,8 @@ pub struct Accepted {
     pub conversation: Option<ConversationId>,
     /// `seq` of the message posted, 0 for none.
     pub seq: u64,
+    /// Its number among those held, if moderation held it, 0 otherwise.
+    pub held: u64,
     /// It had been executed before.
     pub duplicate: bool,
 }
@@ -310,7 +312,7 @@ impl Queue {
     }
 }
 
-fn text_bytes(command: &Command) -> usize {
+pub(crate) fn text_bytes(command: &Command) -> usize {
     use crate::domain::ConversationCommand as C;
     let users = |users: &[UserId]| users.iter().map(|user| user.len() + 16).sum::<usize>();
     let own = match command {
@@ -318,6 +320,14 @@ fn text_bytes(command: &Command) -> usize {
             _,
             C::Post { text, mentions, .. } | C::Edit { text, mentions, .. },
         ) => text.len() + users(mentions),
+        Command::Conversation(
+            _,
+            C::Settle {
+                release: Some(release),
+                ..
+            },
+        ) => release.text.len() + users(&release.mentions),
+        Command::Reviewed(reviewed) => return text_bytes(&reviewed.command),
         Command::Conversation(_, C::AddMembers { users: added }) => users(added),
         Command::Conversation(_, C::CreateGroup { title, members, .. }) => {
             title.len() + users(members)
@@ -334,7 +344,8 @@ fn text_bytes(command: &Command) -> usize {
             | C::Leave { .. }
             | C::SetRole { .. }
             | C::Retract { .. }
-            | C::MoveCursors { .. },
+            | C::MoveCursors { .. }
+            | C::Settle { release: None, .. },
         )
         | Command::User(_) => match command {
             Command::User(crate::domain::UserCommand::SetProfile {

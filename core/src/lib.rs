@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod node;
 pub mod presence;
 pub mod projections;
+pub mod review;
 pub mod room;
 
 #[cfg(test)]

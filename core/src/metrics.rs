@@ -42,7 +42,7 @@ pub struct Metrics {
 const FAILURE_COUNTS_MS: u64 = 60_000;
 
 /// Names of commands.
-pub const KINDS: [&str; 25] = [
+pub const KINDS: [&str; 26] = [
     "start_direct",
     "create_group",
     "add_members",
@@ -68,6 +68,7 @@ pub const KINDS: [&str; 25] = [
     "set_profile",
     "remove_profile",
     "erase_user",
+    "settle_held",
 ];
 
 /// The index of a command's name.
@@ -89,7 +90,9 @@ fn kind_of(command: &Command) -> usize {
             C::React { .. } => 11,
             C::Unreact { .. } => 12,
             C::MoveCursors { .. } => 13,
+            C::Settle { .. } => 25,
         },
+        Command::Reviewed(reviewed) => kind_of(&reviewed.command),
         Command::User(UserCommand::SetMuted { .. }) => 14,
         Command::User(UserCommand::Block { .. }) => 15,
         Command::User(UserCommand::Unblock { .. }) => 16,

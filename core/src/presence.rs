@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use tokio::{sync::Notify, time::Instant};
@@ -36,6 +36,7 @@ pub mod local;
 pub mod record;
 pub mod roll;
 mod run;
+mod tell;
 pub mod watch;
 
 use local::{Local, SessionId};
@@ -45,6 +46,9 @@ use watch::{Diff, Seen, WatchId, Watching, Why};
 
 /// Most users of one explicit watch list.
 pub const LISTED: usize = 500;
+
+/// Users that a new listener is told of at a time.
+const TOLD_AT_ONCE: usize = 256;
 
 /// How presence is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -98,6 +102,8 @@ pub struct Presence {
     random: Random,
     began: Instant,
     listeners: RwLock<Vec<Listener>>,
+    /// What sessions run on, if this was made there.
+    sessions: Option<tokio::runtime::Handle>,
     /// Who is about to be invisible: from before the rows say so until that is folded, too.
     hiding: Mutex<hashbrown::HashSet<UserId>>,
 }
@@ -106,13 +112,27 @@ struct Inner {
     /// This node's name in the lane.
     incarnation: Uuid,
     roll: Roll,
-    /// What the roll said before the lane was lost, and until when it counts beside the new one.
-    before: Option<(Roll, Instant)>,
+    /// What was so before the lane was lost, and until when it counts beside the roll.
+    before: Option<Before>,
     local: Local,
     watching: Watching<Arc<dyn Watcher>>,
     /// Counts what the journal says of contacts and blocks, as it is followed: what was read before may be out
     /// of date when this is another one.
     relations: u64,
+    /// Counts how often somebody may have begun to look gone, likewise.
+    left: u64,
+}
+
+/// Who was here, and how, before the lane was lost.
+struct Before {
+    states: HashMap<UserId, State>,
+    until: Instant,
+}
+
+impl Before {
+    fn state(&self, user: &str) -> State {
+        self.states.get(user).copied().unwrap_or_default()
+    }
 }
 
 /// What a user is to others, for a watch.
@@ -123,12 +143,22 @@ struct Relations {
     unseen: HashSet<UserId>,
 }
 
+/// When some who look gone were here last.
+struct SeenBefore {
+    left: u64,
+    seen: HashMap<UserId, u64>,
+}
+
 impl Inner {
     fn state(&self, user: &str) -> State {
-        let before = self.before.as_ref();
-        let before = before.map_or(State::Offline, |(roll, _)| roll.state(user));
-        self.roll.state(user).max(before)
+        best(&self.roll, self.before.as_ref(), user)
     }
+}
+
+/// How somebody is by the roll and by what counts beside it.
+fn best(roll: &Roll, before: Option<&Before>, user: &str) -> State {
+    let before = before.map_or(State::Offline, |before| before.state(user));
+    roll.state(user).max(before)
 }
 
 /// A session's part in it: ends with it.
@@ -173,6 +203,7 @@ impl Attendance {
         let user = &self.user;
         let relations = presence.inner.lock().relations;
         let mut known = presence.relations(user, roster)?;
+        let gone = presence.seen_before(users.iter().chain(&known.contacts));
         let mut inner = presence.inner.lock();
         if inner.relations != relations {
             // Something has changed since, perhaps for this user. It does not while it is read here.
@@ -182,9 +213,14 @@ impl Attendance {
         let id = *self
             .watch
             .get_or_insert_with(|| inner.watching.open(user.clone(), to.clone()));
-        let states = (&inner.roll, &inner.before);
+        let states = (&inner.roll, inner.before.as_ref());
+        let holds = inner.left == gone.left;
+        let seen_ms = |user: &UserId| {
+            let known = gone.seen.get(user).filter(|_| holds);
+            known.copied().unwrap_or_else(|| presence.seen_ms(user))
+        };
         let see = |viewer: &UserId, user: &UserId, unseen: bool| {
-            presence.see(states, viewer, user, unseen)
+            presence.see(states, viewer, user, unseen, &seen_ms)
         };
         let roster = roster.then_some(&known.contacts[..]);
         if let Some(diff) = inner.watching.set(id, users, roster, known.unseen, see) {
@@ -210,6 +246,7 @@ impl Presence {
             local: Local::new(config.grace_ms),
             watching: Watching::default(),
             relations: 0,
+            left: 0,
         };
         Presence {
             config,
@@ -223,6 +260,7 @@ impl Presence {
             random,
             began: crate::clock::moment(),
             listeners: RwLock::default(),
+            sessions: tokio::runtime::Handle::try_current().ok(),
             hiding: Mutex::default(),
         }
     }
@@ -231,20 +269,27 @@ impl Presence {
     /// who are here. Once.
     pub fn listen(&self, listener: impl Fn(&UserId, State) + Send + Sync + 'static) {
         let inner = self.inner.lock();
-        let before = inner.before.iter().flat_map(|(roll, _)| roll.users());
-        for (user, _) in inner.roll.users().chain(before) {
+        let before = inner.before.iter().flat_map(|before| before.states.keys());
+        for user in inner.roll.users().map(|(user, _)| user).chain(before) {
             listener(user, self.joined(user, inner.state(user)));
         }
         self.listeners.write().push(Box::new(listener));
     }
 
-    /// Tells how everybody who is here looks to those who may see them, before anything that the listener
-    /// is told of later.
+    /// Tells a listener that is told of all changes already how everybody is who was here before: of each
+    /// what holds then, and before anything that changes later. Others wait for a few users at most.
     pub fn everybody(&self, mut tell: impl FnMut(&UserId, State)) {
-        let inner = self.inner.lock();
-        let before = inner.before.iter().flat_map(|(roll, _)| roll.users());
-        for (user, _) in inner.roll.users().chain(before) {
-            tell(user, self.joined(user, inner.state(user)));
+        let users: Vec<UserId> = {
+            let inner = self.inner.lock();
+            let before = inner.before.iter().flat_map(|before| before.states.keys());
+            let users = inner.roll.users().map(|(user, _)| user).chain(before);
+            users.cloned().collect()
+        };
+        for users in users.chunks(TOLD_AT_ONCE) {
+            let inner = self.inner.lock();
+            for user in users {
+                tell(user, self.joined(user, inner.state(user)));
+            }
         }
     }
 
@@ -278,7 +323,11 @@ impl Presence {
         };
         let inner = self.inner.lock();
         match viewer {
-            Some(viewer) => Ok(self.see((&inner.roll, &inner.before), viewer, user, unseen)),
+            Some(viewer) => {
+                let states = (&inner.roll, inner.before.as_ref());
+                let seen_ms = |user: &UserId| self.seen_ms(user);
+                Ok(self.see(states, viewer, user, unseen, &seen_ms))
+            }
             None => Ok(Seen {
                 user: user.clone(),
                 state: inner.state(user),
@@ -342,6 +391,7 @@ impl Presence {
 
     fn look_again(&self, user: &UserId) {
         let mut inner = self.inner.lock();
+        inner.left += 1;
         inner.watching.changed(user);
         self.tell_listeners(user, self.joined(user, inner.state(user)));
         drop(inner);
@@ -442,14 +492,13 @@ impl Presence {
 
     fn see(
         &self,
-        (roll, before): (&Roll, &Option<(Roll, Instant)>),
+        (roll, before): (&Roll, Option<&Before>),
         viewer: &UserId,
         user: &UserId,
         unseen: bool,
+        seen_ms: &dyn Fn(&UserId) -> u64,
     ) -> Seen {
-        let before = before.as_ref();
-        let before = before.map_or(State::Offline, |(roll, _)| roll.state(user));
-        let is = roll.state(user).max(before);
+        let is = best(roll, before, user);
         let unseen = unseen && viewer != user;
         let state = match viewer == user {
             true => is,
@@ -457,10 +506,7 @@ impl Presence {
             false => self.shown(user, is),
         };
         let seen_ms = match state {
-            // Read for a moment only: what is folded waits for whoever reads.
-            State::Offline if !unseen => {
-                read::seen_ms(&self.projections.read(), user).unwrap_or_default()
-            }
+            State::Offline if !unseen => seen_ms(user),
             _ => 0,
         };
         Seen {
@@ -470,14 +516,43 @@ impl Presence {
         }
     }
 
+    /// When somebody was here last, as far as that is recorded.
+    fn seen_ms(&self, user: &UserId) -> u64 {
+        // Read for a moment only: what is folded waits for whoever reads.
+        read::seen_ms(&self.projections.read(), user).unwrap_or_default()
+    }
+
+    /// When those were here last who look gone now. Read before the lock is taken, since that takes longer than
+    /// all else that is done under it; `left` says whether it still holds then.
+    fn seen_before<'a>(&self, users: impl Iterator<Item = &'a UserId>) -> SeenBefore {
+        let (left, gone) = {
+            let inner = self.inner.lock();
+            let gone = users.filter(|user| self.shown(user, inner.state(user)) == State::Offline);
+            let gone: Vec<UserId> = gone.cloned().collect();
+            (inner.left, gone)
+        };
+        let seen = gone.into_iter().map(|user| {
+            let seen_ms = self.seen_ms(&user);
+            (user, seen_ms)
+        });
+        SeenBefore {
+            left,
+            seen: seen.collect(),
+        }
+    }
+
     /// Folds a record of the lane, whose `as_of` is folded.
     fn fold(&self, record: &Record) {
         let mut inner = self.inner.lock();
         let inner = &mut *inner;
         let changes = inner.roll.apply(record);
+        inner.left += changes
+            .iter()
+            .filter(|change| change.state == State::Offline)
+            .count() as u64;
         for change in &changes {
             let before = inner.before.as_ref();
-            if before.is_some_and(|(roll, _)| roll.state(&change.user) > change.state) {
+            if before.is_some_and(|before| before.state(&change.user) > change.state) {
                 // Not until what was known before the lane was lost is out of date.
                 continue;
             }
@@ -502,8 +577,17 @@ impl Presence {
     fn lane_lost(&self) {
         let mut inner = self.inner.lock();
         let grace = Duration::from_millis(self.config.grace_ms);
-        let roll = std::mem::take(&mut inner.roll);
-        inner.before = Some((roll, crate::clock::moment() + grace));
+        // The lane may be lost again before the grace is over.
+        let before = inner.before.take().map(|before| before.states);
+        let mut states = before.unwrap_or_default();
+        for (user, state) in std::mem::take(&mut inner.roll).users() {
+            let was = states.entry(user.clone()).or_default();
+            *was = state.max(*was);
+        }
+        inner.before = Some(Before {
+            states,
+            until: crate::clock::moment() + grace,
+        });
         inner.local.say_all();
         drop(inner);
         self.news.notify_one();
@@ -513,15 +597,13 @@ impl Presence {
     fn let_go(&self) {
         let mut inner = self.inner.lock();
         let now = crate::clock::moment();
-        if inner.before.as_ref().is_none_or(|(_, until)| now < *until) {
-            return;
-        }
-        let Some((before, _)) = inner.before.take() else {
+        let Some(before) = inner.before.take_if(|before| before.until <= now) else {
             return;
         };
-        for (user, was) in before.users() {
+        inner.left += 1;
+        for (user, was) in &before.states {
             let is = inner.roll.state(user);
-            if is < was {
+            if is < *was {
                 inner.watching.changed(user);
                 self.tell_listeners(user, self.joined(user, is));
             }
@@ -531,8 +613,11 @@ impl Presence {
     }
 
     /// To be called before somebody becomes invisible: as far as others can see they leave, and who leaves
-    /// is shown to have done so a grace ago.
+    /// is shown to have done so a grace ago. Whoever was not here leaves nothing.
     pub fn hides(&self, user: &UserId) {
+        if self.inner.lock().state(user) == State::Offline {
+            return;
+        }
         let now_ms = self.clock.now_ms();
         self.record_seen(user, now_ms.saturating_sub(self.config.grace_ms), |_| {});
     }

@@ -32,7 +32,7 @@ pub use fold::Parked;
 pub use store::{Direction, FlushError, OpenError, Snapshot, Store, Table};
 
 /// Version of the rows and of how they are folded. A change of either is a new version, and so a rebuild.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Memory of rows not yet on disk above which folding waits for the flush, in bytes.
 const OVERLAY_BYTES: usize = 256 << 20;
@@ -59,8 +59,6 @@ pub struct Projections {
     block_changes: AtomicU64,
     /// Who is invisible.
     invisible: RwLock<HashSet<UserId>>,
-    /// Whether anybody has been, as far as this process knows.
-    hides: AtomicBool,
     /// By shard: position of the last commit folded since the start, 0 for none.
     shards: Mutex<Vec<u64>>,
 }
@@ -87,7 +85,6 @@ impl Projections {
             kept,
             any_parked,
             block_changes: AtomicU64::new(0),
-            hides: AtomicBool::new(!invisible.is_empty()),
             invisible: RwLock::new(invisible),
             shards: Mutex::default(),
         })
@@ -133,9 +130,9 @@ impl Projections {
         self.invisible.read().contains(user)
     }
 
-    /// Whether anybody may have read or received something invisibly.
-    pub(crate) fn hides(&self) -> bool {
-        self.hides.load(Ordering::Relaxed)
+    /// Who has chosen to be invisible.
+    pub(crate) fn invisible(&self) -> HashSet<UserId> {
+        self.invisible.read().clone()
     }
 
     /// Position of the last commit of a shard that was folded since the start, 0 for none.
@@ -190,7 +187,6 @@ impl Projections {
             if let (Stream::User(user), Event::VisibilityChanged { invisible }) =
                 (&batch.stream, event)
             {
-                self.hides.store(true, Ordering::Relaxed);
                 match invisible {
                     true => self.invisible.write().insert(user.clone()),
                     false => self.invisible.write().remove(user),

@@ -26,6 +26,7 @@ mod answer;
 mod conversations;
 mod events;
 mod messages;
+mod moderation;
 pub mod openapi;
 mod presence;
 mod profiles;
@@ -117,6 +118,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(search::endpoints());
     all.extend(conversations::endpoints());
     all.extend(messages::endpoints());
+    all.extend(moderation::endpoints());
     all.extend(events::endpoints());
     all
 }

@@ -69,7 +69,7 @@ impl Default for Limits {
             replay_events: 1_000,
             replay_bytes: 512 * 1024,
             window: 20,
-            logins: 64,
+            logins: 8,
             queries: 64,
             drain_ms: 5_000,
             trusted_proxies: Networks::default(),

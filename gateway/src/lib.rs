@@ -3,6 +3,7 @@
 //! The modules stand in reading order.
 
 pub mod arrivals;
+mod held;
 mod looking;
 pub mod outgoing;
 pub mod query;

@@ -29,6 +29,7 @@ use tidings_protocol::{
 };
 
 use crate::{
+    held,
     looking::Looks,
     search::live::Watch,
     session::{Gateway, Shared},
@@ -332,6 +333,35 @@ pub(crate) async fn answer(
                 position: rows.cursor(),
             })
         }
+        Request::ListHeld(query::ListHeld {
+            conversation,
+            after,
+            limit,
+        }) => {
+            let id = translate::conversation_id(&conversation)?;
+            let limit = page_limit(limit, 20, 50)?;
+            let (mut held, more, position) = {
+                let rows = node.projections.read();
+                present(&rows, id, user)?;
+                let all = read::moderates(&rows, id, user)?;
+                let of = if all { None } else { Some(&**user) };
+                let (held, more) = read::held_in(&rows, id, of, after, limit)?;
+                (held, more, rows.cursor())
+            };
+            content::open_held(&*node.keys, &mut held).await?;
+            let mut held: Vec<_> = held
+                .iter()
+                .map(|held| held::shown(held, held.author != *user))
+                .collect();
+            let fit = fitting(shared, held.iter());
+            let more = more || fit < held.len();
+            held.truncate(fit);
+            Outcome::Held(query::HeldMessages {
+                held,
+                more,
+                position,
+            })
+        }
         Request::GetReceipts(query::GetReceipts { conversation, seq }) => {
             let id = translate::conversation_id(&conversation)?;
             let rows = node.projections.read();
@@ -405,13 +435,14 @@ pub(crate) async fn search_people(
     }
 }
 
-/// The same, watched from now on instead of what was watched before.
-pub(crate) async fn watch_people(
+/// The same, watched from now on instead of what was watched before: news come once the page is said to be
+/// shown.
+pub(crate) async fn watch_people<'a>(
     shared: &Arc<Shared>,
     user: &UserId,
-    watched: &mut Option<Watch>,
+    watched: &'a mut Option<Watch>,
     request: query::WatchPeople,
-) -> Result<query::People, Failure> {
+) -> Result<(query::People, &'a Watch), Failure> {
     let gateway = &shared.gateway;
     let Some(search) = request.search else {
         return Err(Failure::new(ErrorCode::Invalid, "search is missing"));
@@ -429,9 +460,7 @@ pub(crate) async fn watch_people(
         .watch(&gateway.node, user, search.clone(), shared.clone());
     let watching = watching.await?;
     let found = search_people(shared, Some(user), search).await?;
-    watching.shows(&found);
-    *watched = Some(watching);
-    Ok(found)
+    Ok((found, watched.insert(watching)))
 }
 
 async fn messages(

@@ -9,10 +9,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -100,9 +97,12 @@ pub enum StartError {
     /// The memory.
     #[error("search.memory_mb is {0}: use {MIN_MEMORY_MB} to {MAX_MEMORY_MB}")]
     Memory(usize),
+    /// The folder of what is not to be searched any more.
+    #[error("the index of messages cannot be removed: {0}")]
+    Folder(io::Error),
     /// Its thread.
     #[error("the thread of search cannot be started: {0}")]
-    Thread(#[from] std::io::Error),
+    Thread(#[from] io::Error),
 }
 
 /// Least memory for writing, in MB.
@@ -112,6 +112,25 @@ const MIN_MEMORY_MB: usize = 16;
 const MAX_MEMORY_MB: usize = 4_000;
 
 impl Config {
+    /// As the indexes in `data` were made, if there is one of people: for whoever looks into a folder and does not
+    /// know how its server is configured. Indexes of others would be made over these otherwise.
+    pub fn as_made(data: &Path) -> Option<Config> {
+        let folder = place::current(&data.join("search").join("people"))?;
+        let attributes = people::index::declared(&folder)?;
+        let chinese = made_with(&folder).ok()?.chinese;
+        let attributes = attributes.into_iter().map(|(name, attribute)| Declared {
+            name,
+            kind: attribute.kind,
+            multiple: attribute.multiple,
+            public: attribute.public,
+        });
+        Some(Config {
+            chinese,
+            attributes: attributes.collect(),
+            ..Config::default()
+        })
+    }
+
     /// What is declared, checked.
     pub fn check(&self) -> Result<Attributes, StartError> {
         if !(MIN_MEMORY_MB..=MAX_MEMORY_MB).contains(&self.memory_mb) {
@@ -150,7 +169,6 @@ pub struct Search {
     slots: Arc<Semaphore>,
     /// Time that searches of people and of messages took, in microseconds.
     took: [Histogram; 2],
-    stopping: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -169,6 +187,25 @@ pub struct Status {
     pub installed: u64,
 }
 
+/// An index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Of people.
+    People,
+    /// Of messages.
+    Messages,
+}
+
+/// Which indexes began to be built: not those that were being built already. Nothing is said of one that was not
+/// asked for, or that there is none of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// That of people.
+    pub people: Option<bool>,
+    /// That of messages.
+    pub messages: Option<bool>,
+}
+
 impl Search {
     /// Opens the indexes in `data`, or begins to build them, and follows the log from now on.
     pub fn start(config: Config, data: &Path, node: Arc<Node>) -> Result<Arc<Search>, StartError> {
@@ -184,6 +221,9 @@ impl Search {
             memory,
         };
         let of_messages = messages::index::Settings { analyzer, memory };
+        if !config.messages {
+            Keeper::<messages::index::Opened>::forget(data).map_err(StartError::Folder)?;
+        }
         let search = Arc::new(Search {
             attributes,
             people: Arc::new(Keeper::new(data, settings)),
@@ -193,7 +233,6 @@ impl Search {
             live: Live::default(),
             slots: Arc::new(Semaphore::new(cores)),
             took: [(); 2].map(|()| Histogram::new(TOOK_US, 1e-6)),
-            stopping: AtomicBool::new(false),
             threads: Mutex::default(),
         });
         // Before an index is told who is here: nothing in between is missed.
@@ -223,7 +262,7 @@ impl Search {
 
     /// Makes what was written durable and ends following. Blocking.
     pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
+        self.live.stop();
         self.people.stop();
         if let Some(messages) = &self.messages {
             messages.stop();
@@ -236,14 +275,16 @@ impl Search {
         }
     }
 
-    /// Builds the indexes anew, beside the present ones, which are searched meanwhile. False if that is being
-    /// done already.
-    pub fn rebuild(&self) -> bool {
-        let messages = self
-            .messages
-            .as_ref()
-            .is_none_or(|messages| messages.rebuild());
-        self.people.rebuild() && messages
+    /// Builds an index anew, or both, beside the present ones, which are searched meanwhile.
+    pub fn rebuild(&self, which: Option<Which>) -> Begun {
+        let asked = |index| which.is_none_or(|which| which == index);
+        let messages = self.messages.as_ref();
+        Begun {
+            people: asked(Which::People).then(|| self.people.rebuild()),
+            messages: messages
+                .filter(|_| asked(Which::Messages))
+                .map(|messages| messages.rebuild()),
+        }
     }
 
     /// Waits until everything can be searched, but no longer than this: indexes of much take minutes to

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tidings_core::{
     content,
-    domain::{Command, CommandId, UserCommand, UserId},
+    domain::{Command, CommandId, Settler, UserCommand, UserId},
     fanout::{self, Doing, Notice, Registration},
     handler::{Answer, Submission},
     node::Node,
@@ -38,6 +38,7 @@ use crate::{
     arrivals::{Arrival, Arrivals, counted},
     auth::{Authenticator, Identity},
     config::Limits,
+    held,
     looking::{Looking, Looks},
     metrics::Metrics,
     outgoing::Outgoing,
@@ -513,8 +514,12 @@ impl Session {
                 if is_activity(&request) {
                     self.attend(false);
                 }
-                if let Some(request) = self.command(id, &user, &command_id, request) {
-                    self.other(id, &user, request).await;
+                match self.command(id, &user, &command_id, request) {
+                    Some(Request::SettleHeld(settle)) => {
+                        self.settle_held(id, &user, &command_id, settle).await;
+                    }
+                    Some(request) => self.other(id, &user, request).await,
+                    None => {}
                 }
             }
         }
@@ -591,6 +596,45 @@ impl Session {
         None
     }
 
+    /// Submits what settles a held message. It is carried out for its author, whose message it is.
+    async fn settle_held(
+        &self,
+        id: u64,
+        user: &UserId,
+        command_id: &[u8],
+        settle: command::SettleHeld,
+    ) {
+        let shared = &self.shared;
+        let node = &shared.gateway.node;
+        let settled = async {
+            let command_id = self.command_id(command_id)?;
+            let settlement = held::Settlement {
+                conversation: translate::conversation_id(&settle.conversation)?,
+                held: settle.held,
+                by: Settler::Moderator(user.clone()),
+                release: settle.release,
+                reason: settle.reason,
+            };
+            let (author, command) = held::settle(node, settlement).await?;
+            Ok((command_id, author, command))
+        };
+        match settled.await {
+            Ok((command_id, author, command)) => {
+                let reply_to = shared.clone();
+                node.handler.submit(Submission {
+                    actor: author,
+                    command,
+                    id: Some(command_id),
+                    happened_ms: None,
+                    known: shared.gateway.accepted.load(Ordering::Relaxed),
+                    chain: None,
+                    reply: Box::new(move |answer| reply_to.answer(id, answer)),
+                });
+            }
+            Err(failure) => shared.refuse(id, failure),
+        }
+    }
+
     fn command_id(&self, bytes: &[u8]) -> Result<CommandId, Failure> {
         if bytes.is_empty() {
             return Err(translate::no_command_id());
@@ -647,7 +691,14 @@ impl Session {
             }
             Request::WatchPeople(watch) => {
                 match query::watch_people(&shared, user, &mut self.watched, watch).await {
-                    Ok(found) => Ok(Outcome::People(found)),
+                    Ok((found, watching)) => {
+                        let shown = found.people.iter();
+                        let shown: Vec<String> = shown.map(|person| person.user.clone()).collect();
+                        shared.reply(id, Outcome::People(found));
+                        // Not before: news of a page that is not there yet would be lost on the client.
+                        watching.shows(shown);
+                        return;
+                    }
                     Err(failure) => Err(failure),
                 }
             }
@@ -674,7 +725,7 @@ impl Session {
                     }
                 }
             }
-            Request::WatchPresence(watch) => match self.watch_presence(watch) {
+            Request::WatchPresence(watch) => match self.watch_presence(watch).await {
                 Ok(()) if id == 0 => return,
                 Ok(()) => Ok(shared.pong(0)),
                 Err(failure) => Err(failure),
@@ -688,7 +739,8 @@ impl Session {
     }
 
     /// What is watched is told before this is answered, as any change of it later.
-    fn watch_presence(&mut self, watch: command::WatchPresence) -> Result<(), Failure> {
+    async fn watch_presence(&mut self, watch: command::WatchPresence) -> Result<(), Failure> {
+        let gateway = self.shared.gateway.clone();
         let State::Open { attendance, .. } = &mut self.state else {
             return Err(Failure::new(ErrorCode::NotReady, "send hello first"));
         };
@@ -701,6 +753,11 @@ impl Session {
         }
         let users = watch.users.iter().map(|user| translate::user_id(user));
         let users = users.collect::<Result<Vec<_>, _>>()?;
+        // With their contacts everybody comes after logging in, and it is as much work.
+        let _login = match watch.roster {
+            true => Some(gateway.logins.acquire().await),
+            false => None,
+        };
         attendance.watch(self.shared.clone(), &users, watch.roster)?;
         Ok(())
     }
@@ -746,6 +803,13 @@ impl Session {
         let accepted = gateway.accepted.load(Ordering::Relaxed);
         let folded = gateway.node.projections.reached(accepted);
         let _ = tokio::time::timeout(CATCH_UP, folded).await;
+        // Nor does anybody's place among those who log in wait for it.
+        if let Some(cursor) = &hello.cursor
+            && id::from_wire(&cursor.epoch) == Some(gateway.node.log.identity().epoch)
+        {
+            let folded = gateway.node.projections.reached(cursor.position);
+            let _ = tokio::time::timeout(CATCH_UP, folded).await;
+        }
         let Ok(_login) = gateway.logins.acquire().await else {
             return;
         };
@@ -756,13 +820,21 @@ impl Session {
                     "device has at most 64 bytes, client at most 128",
                 ));
             }
-            Ok((translate::user_id(&identity.user)?, identity))
+            let user = translate::user_id(&identity.user)?;
+            match read::is_erased(&gateway.node.projections.read(), &user) {
+                Ok(false) => Ok((user, identity)),
+                Ok(true) => {
+                    let message = "the user has been erased";
+                    Err(Failure::new(ErrorCode::Unauthenticated, message))
+                }
+                Err(error) => Err(error.into()),
+            }
         });
         let (user, identity) = match checked {
             Ok(checked) => checked,
             Err(failure) => {
                 let code = match failure.code {
-                    ErrorCode::Unavailable => CloseCode::Internal,
+                    ErrorCode::Unavailable | ErrorCode::Internal => CloseCode::Internal,
                     ErrorCode::Invalid => CloseCode::Protocol,
                     _ => CloseCode::Unauthenticated,
                 };
@@ -830,16 +902,13 @@ impl Session {
             Some(_) => None,
         };
         let cursor = known.map_or((0, 0), |cursor| (cursor.position, cursor.index));
+        // It was waited for before.
         if reason.is_none() && cursor.0 > node.projections.cursor() {
-            let caught_up =
-                tokio::time::timeout(CATCH_UP, node.projections.reached(cursor.0)).await;
-            if caught_up.is_err() {
-                let head = node.log.head(tidings_core::log::Lane::Journal).await?;
-                if cursor.0 <= head.0 {
-                    return Err("the projections are behind the client's cursor".into());
-                }
-                reason = Some("ahead");
+            let head = node.log.head(tidings_core::log::Lane::Journal).await?;
+            if cursor.0 <= head.0 {
+                return Err("the projections are behind the client's cursor".into());
             }
+            reason = Some("ahead");
         }
         let mut opening = Opening::default();
         if reason.is_none() {

@@ -204,6 +204,8 @@ pub fn command(
         | Request::WatchPeople(_)
         | Request::SearchMessages(_)
         | Request::UnwatchPeople(_)
+        | Request::SettleHeld(_)
+        | Request::ListHeld(_)
         | Request::Look(_)
         | Request::GetProfiles(_) => return Ok(None),
     };
@@ -345,6 +347,7 @@ pub fn answer(answer: Answer) -> Outcome {
             at_ms,
             conversation,
             seq,
+            held,
             duplicate,
         }) => Outcome::Accepted(frame::Accepted {
             position,
@@ -353,6 +356,7 @@ pub fn answer(answer: Answer) -> Outcome {
                 .map_or_else(Bytes::new, |conversation| id::to_wire(conversation.0)),
             seq,
             duplicate,
+            held,
         }),
         Answer::Refused(refusal) => Failure::from(refusal).outcome(),
         Answer::Unavailable(why) => Failure::new(ErrorCode::Unavailable, why).outcome(),
@@ -372,6 +376,7 @@ impl From<Refusal> for Failure {
             Refusal::LastOwner => ErrorCode::LastOwner,
             Refusal::WrongKind(_) => ErrorCode::WrongKind,
             Refusal::TooLarge { .. } => ErrorCode::TooLarge,
+            Refusal::Rejected(_) => ErrorCode::Rejected,
             Refusal::TooOld => ErrorCode::TooOld,
             Refusal::CommandIdReused => ErrorCode::CommandIdReused,
         };
@@ -400,6 +405,14 @@ pub fn event(change: &Change, push_bytes: usize) -> event::Event {
                 erased,
             })
         }
+        What::MessageHeld { held, settles } => K::MessageHeld(crate::held::shown(held, *settles)),
+        What::MessageReleased { held } => {
+            K::MessageReleased(event::MessageReleased { held: *held })
+        }
+        What::MessageRejected { held, reason } => K::MessageRejected(event::MessageRejected {
+            held: *held,
+            reason: reason.clone(),
+        }),
         What::MessageRetracted {
             seq,
             author,
@@ -600,6 +613,6 @@ pub fn receipts(receipts: &ReceiptsView) -> query::Receipts {
     }
 }
 
-fn names(users: &[UserId]) -> Vec<String> {
+pub(crate) fn names(users: &[UserId]) -> Vec<String> {
     users.iter().map(ToString::to_string).collect()
 }

@@ -212,6 +212,26 @@ pub struct RetractMessage {
     pub seq: u64,
 }
 
+/// Settles what moderation holds of somebody else, in a group, as its owner or moderator. It is posted as if
+/// it were sent now, or its text replaced; or its author is told that it will not be.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SettleHeld {
+    /// Where.
+    #[prost(bytes = "bytes", tag = "1")]
+    #[serde(with = "id::text")]
+    pub conversation: Bytes,
+    /// Its number among those held.
+    #[prost(uint64, tag = "2")]
+    pub held: u64,
+    /// Whether it is let go; otherwise it is rejected.
+    #[prost(bool, tag = "3")]
+    pub release: bool,
+    /// Why it is rejected: its author is shown this. At most 512 bytes.
+    #[prost(string, tag = "4")]
+    pub reason: String,
+}
+
 /// Adds one's reaction to a message.
 #[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
 #[serde(default)]

@@ -139,6 +139,8 @@ error_codes! {
     LastOwner = "last_owner", Tell, "Offer to make somebody else owner first.";
     /// The action does not apply to this kind of conversation.
     WrongKind = "wrong_kind", Correct, "Do not offer it there.";
+    /// Moderation does not let it happen.
+    Rejected = "rejected", Tell, "`message` is the reason, for the user: they may write it otherwise.";
     /// The command id is older than the server remembers (7 days): it may have been executed already.
     TooOld = "too_old", Compare, "The outbox has waited for more than 7 days.";
     /// The command id was used for a different command.

@@ -29,7 +29,7 @@ pub struct Event {
     /// What happened. Unknown kinds are skipped (the cursor still moves).
     #[prost(
         oneof = "Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29"
     )]
     #[serde(deserialize_with = "forward::lenient")]
     pub kind: Option<Kind>,
@@ -92,6 +92,36 @@ pub enum Kind {
     /// A user is another thing to the viewer now: a contact, asked, asking, or none.
     #[prost(message, tag = "26")]
     ContactChanged(view::Contact),
+    /// Moderation holds a message, or a new text of one: told its author, owners and moderators.
+    #[prost(message, tag = "27")]
+    MessageHeld(view::Held),
+    /// What was held was let go: what comes of it follows. Told the same.
+    #[prost(message, tag = "28")]
+    MessageReleased(MessageReleased),
+    /// What was held will not be. Told the same.
+    #[prost(message, tag = "29")]
+    MessageRejected(MessageRejected),
+}
+
+/// What was held is no longer.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MessageReleased {
+    /// Its number among those held.
+    #[prost(uint64, tag = "1")]
+    pub held: u64,
+}
+
+/// What was held will not be.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MessageRejected {
+    /// Its number among those held.
+    #[prost(uint64, tag = "1")]
+    pub held: u64,
+    /// Why, for its author.
+    #[prost(string, tag = "2")]
+    pub reason: String,
 }
 
 /// New text of a message.

@@ -24,7 +24,7 @@ pub struct ClientFrame {
     /// What is asked. Absent (or of a kind this server does not know): `unknown_request`.
     #[prost(
         oneof = "Request",
-        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 35, 36, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61"
+        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 35, 36, 37, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62"
     )]
     pub request: Option<Request>,
 }
@@ -92,6 +92,10 @@ pub enum Request {
     /// Tells the others that one is typing. Never stored.
     #[prost(message, tag = "36")]
     Typing(command::Typing),
+
+    /// Settles what moderation holds.
+    #[prost(message, tag = "37")]
+    SettleHeld(command::SettleHeld),
 
     /// Blocks a user.
     #[prost(message, tag = "40")]
@@ -161,6 +165,9 @@ pub enum Request {
     /// Watches no result page any more.
     #[prost(message, tag = "61")]
     UnwatchPeople(query::UnwatchPeople),
+    /// Lists what moderation holds in a conversation.
+    #[prost(message, tag = "62")]
+    ListHeld(query::ListHeld),
 }
 
 /// One frame from a server. JSON: `{"reply":{...}}`, `{"event":{...}}` and so on.
@@ -350,7 +357,7 @@ pub struct Reply {
     /// The outcome.
     #[prost(
         oneof = "Outcome",
-        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"
+        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17"
     )]
     #[serde(deserialize_with = "forward::lenient")]
     pub outcome: Option<Outcome>,
@@ -408,6 +415,9 @@ pub enum Outcome {
     /// Answer to `search_messages`.
     #[prost(message, tag = "16")]
     FoundMessages(query::FoundMessages),
+    /// Answer to `list_held`.
+    #[prost(message, tag = "17")]
+    Held(query::HeldMessages),
 }
 
 /// A refusal.
@@ -448,6 +458,11 @@ pub struct Accepted {
     /// True when this command id had been executed before: nothing new was recorded.
     #[prost(bool, tag = "5")]
     pub duplicate: bool,
+    /// For `post_message` and `edit_message`: its number among those that moderation holds in the conversation; 0
+    /// where it is not held. What is held is seen by its author and moderators alone until it is settled.
+    #[prost(uint64, tag = "6")]
+    #[serde(skip_serializing_if = "view::is_zero")]
+    pub held: u64,
 }
 
 /// Nothing but "yes".

@@ -152,6 +152,37 @@ pub struct Receipts {
     pub cursors: Vec<view::MemberCursor>,
 }
 
+/// What moderation holds in a conversation: of oneself, and for owners and moderators of everybody.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListHeld {
+    /// Which conversation.
+    #[prost(bytes = "bytes", tag = "1")]
+    #[serde(with = "id::text")]
+    pub conversation: Bytes,
+    /// Those after this number; 0 for all.
+    #[prost(uint64, tag = "2")]
+    pub after: u64,
+    /// How many, at most 50; 0 for 20.
+    #[prost(uint32, tag = "3")]
+    pub limit: u32,
+}
+
+/// Answer to [`ListHeld`].
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeldMessages {
+    /// In the order in which they were sent.
+    #[prost(message, repeated, tag = "1")]
+    pub held: Vec<view::Held>,
+    /// Whether there are more.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+    /// Everything up to this position is in it.
+    #[prost(uint64, tag = "3")]
+    pub position: u64,
+}
+
 /// The users one has blocked.
 #[derive(Clone, Copy, PartialEq, Eq, Message, Serialize, Deserialize)]
 #[serde(default)]

@@ -133,6 +133,77 @@ pub struct Message {
     pub command_id: Bytes,
 }
 
+/// A message, or a new text of one, that moderation holds.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Held {
+    /// Its number among those held in the conversation, from 1, without gaps.
+    #[prost(uint64, tag = "1")]
+    pub held: u64,
+    /// Who wrote it.
+    #[prost(string, tag = "2")]
+    pub author: String,
+    /// Recorded time, milliseconds since 1970 (UTC).
+    #[prost(uint64, tag = "3")]
+    pub at_ms: u64,
+    /// `seq` of the message that it is a new text of; 0 for a new message.
+    #[prost(uint64, tag = "4")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub edits: u64,
+    /// The text; empty when `erased`.
+    #[prost(string, tag = "5")]
+    pub text: String,
+    /// Its content has been erased for good.
+    #[prost(bool, tag = "6")]
+    #[serde(skip_serializing_if = "is_false")]
+    pub erased: bool,
+    /// `seq` of the message replied to; 0 for none.
+    #[prost(uint64, tag = "7")]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reply_to: u64,
+    /// Members mentioned.
+    #[prost(string, repeated, tag = "8")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<String>,
+    /// The command id it was sent with: matches the sender's outbox.
+    #[prost(bytes = "bytes", tag = "9")]
+    #[serde(with = "id::text")]
+    pub command_id: Bytes,
+    /// Why, for its author.
+    #[prost(string, tag = "10")]
+    pub reason: String,
+    /// What was said of it, by extension; for those who settle it.
+    #[prost(message, repeated, tag = "11")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<Review>,
+}
+
+/// What an extension said of a message.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Review {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub extension: String,
+    /// Its version.
+    #[prost(string, tag = "2")]
+    pub version: String,
+    /// `allow`, `replace`, `hold` or `reject`.
+    #[prost(string, tag = "3")]
+    pub verdict: String,
+    /// Why.
+    #[prost(string, tag = "4")]
+    pub reason: String,
+    /// Labels it gave.
+    #[prost(string, repeated, tag = "5")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// It failed, and this is what its manifest says counts then.
+    #[prost(bool, tag = "6")]
+    #[serde(skip_serializing_if = "is_false")]
+    pub failed: bool,
+}
+
 /// A reaction and who gave it.
 #[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
 #[serde(default)]
@@ -308,7 +379,7 @@ pub struct Profile {
     pub attributes: String,
 }
 
-fn is_zero(value: &u64) -> bool {
+pub(crate) fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 

@@ -14,7 +14,7 @@ pub const MAX_NAME_BYTES: usize = 64;
 pub enum Kind {
     /// Free text, found by its words.
     Text,
-    /// One of a set of words, found whole; counted in facets.
+    /// One of a set of words, found whole by its attribute and by its words without; counted in facets.
     Keyword,
     /// A number (64-bit float).
     Number,
@@ -37,6 +37,11 @@ impl Kind {
             Kind::GeoPoint => "a place",
             Kind::Boolean => "yes or no",
         }
+    }
+
+    /// Whether words that are looked for anywhere may stand in values of it, if they are public.
+    pub(crate) fn has_words(self) -> bool {
+        matches!(self, Kind::Text | Kind::Keyword)
     }
 }
 

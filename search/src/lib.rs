@@ -8,4 +8,6 @@ pub mod messages;
 pub mod people;
 pub mod profile;
 pub mod query;
+#[cfg(test)]
+mod seeds;
 pub mod text;

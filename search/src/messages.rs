@@ -15,9 +15,9 @@
 //! # What a commit costs
 //!
 //! What is written is found after [`MessageIndex::commit`], twice a second or so: a commit waits for the
-//! disk. What was changed or removed is not found any more as soon as [`MessageIndex::put`],
-//! [`MessageIndex::remove`] or [`MessageIndex::remove_conversation`] returns. Every message since the last
-//! commit takes about 50 bytes of memory until then: whoever fills an index commits now and then.
+//! disk. What was changed or removed is not found any more as soon as [`MessageIndex::put`] or
+//! [`MessageIndex::remove`] returns. Every message since the last commit takes about 50 bytes of memory until
+//! then: whoever fills an index commits now and then.
 //!
 //! # What is removed
 //!
@@ -34,10 +34,12 @@ use tantivy::indexer::UserOperation;
 use tantivy::{IndexReader, IndexWriter, TantivyError};
 
 use crate::people::opening::{self, Opened};
+use crate::people::purging::purge;
 use crate::text::Analyzer;
 
 mod answer;
 mod check;
+mod coarse;
 mod compile;
 mod highlight;
 pub mod id;
@@ -62,7 +64,7 @@ pub use id::Conversation;
 pub use language::{Context, parse};
 pub use page::PageError;
 pub use query::{Filter, MessageQuery, Sort};
-pub use search::{MAX_RANKED, SearchError};
+pub use search::{MAX_RANKED, MAX_RANKED_PHRASES, SearchError};
 
 use schema::{Fields, Id};
 use view::View;
@@ -238,18 +240,6 @@ impl MessageIndex {
         Ok(())
     }
 
-    /// Removes all messages of a conversation. Not found any more at once.
-    pub fn remove_conversation(&self, conversation: Conversation) -> Result<(), WriteError> {
-        let writer = self.writer.lock();
-        let turn = self.turn.load(Ordering::Relaxed);
-        {
-            let _swapping = self.swapping.lock();
-            self.view.load().change_conversation(conversation, turn);
-        }
-        writer.delete_term(self.fields.conversation_term(&conversation));
-        Ok(())
-    }
-
     /// Notes a change, under the lock of the writer. Returns whether the message may be in the index.
     fn change(&self, id: Id) -> Result<bool, TantivyError> {
         let _swapping = self.swapping.lock();
@@ -298,30 +288,10 @@ impl MessageIndex {
     }
 
     /// Takes the words of removed messages out of the files, by writing every segment anew that holds any;
-    /// as of the last commit. Takes as long as there is to write: some minutes for gigabytes.
-    pub fn purge(&self) -> Result<(), WriteError> {
-        // A segment may be merged at this moment, which does as well.
-        for _ in 0..PURGE_ROUNDS {
-            let segments = self.reader.searcher().index().searchable_segment_metas()?;
-            let stale: Vec<_> = segments
-                .iter()
-                .filter(|segment| segment.num_deleted_docs() > 0)
-                .map(|segment| segment.id())
-                .collect();
-            if stale.is_empty() {
-                break;
-            }
-            for segment in stale {
-                let merged = self.writer.lock().merge(&[segment]);
-                if let Err(error) = merged.wait() {
-                    tracing::debug!(%error, "a segment could not be written anew, trying again");
-                }
-            }
-        }
-        self.publish()?;
-        let collected = self.writer.lock().garbage_collect_files();
-        collected.wait()?;
-        Ok(())
+    /// as of the last commit. Takes as long as there is to write: some minutes for gigabytes. Meanwhile
+    /// others search, write and commit. False if it was `stopped` before it was done.
+    pub fn purge(&self, stopped: &dyn Fn() -> bool) -> Result<bool, WriteError> {
+        Ok(purge(&self.writer, stopped, || self.publish())?)
     }
 
     /// How many messages there are.
@@ -339,9 +309,6 @@ impl MessageIndex {
         search::search(&self.fields, &self.view.load_full(), query, viewer)
     }
 }
-
-/// How often [`MessageIndex::purge`] looks for segments that hold removed messages.
-const PURGE_ROUNDS: usize = 10;
 
 fn check_user(user: &str) -> Result<(), WriteError> {
     match user.len() {

@@ -12,9 +12,15 @@
 //!
 //! One thread builds segments and one merges them: two in all, for small machines, and because memory is
 //! what each builder takes. `writer_memory` is what the builder fills before it writes a segment. Segments
-//! are merged by eight, so every document is merged about twice until there are a million. With 64 MB a
-//! million profiles of 40 words took 40 s on two cores, and 300 MB in all, this process's tables of users
-//! and the mapped files included.
+//! are merged by eight, so every document is merged about twice until there are a million. `tidings bench
+//! search` says what that takes. Words of public texts are indexed twice, for the text and for all together,
+//! unless there is one such text and no public keyword.
+//!
+//! # What is removed
+//!
+//! Who is removed is not found any more after a commit, but the words of the profile stay in the files until
+//! its segment is merged, which happens at the latest when a third of it is removed or replaced;
+//! [`PeopleIndex::purge`] does it at once.
 //!
 //! # Ties
 //!
@@ -51,6 +57,7 @@ mod online;
 pub(crate) mod opening;
 pub(crate) mod page;
 mod payload;
+pub(crate) mod purging;
 mod ranges;
 mod reasons;
 mod refusal;
@@ -62,6 +69,7 @@ mod sort;
 mod tests;
 pub(crate) mod top;
 mod view;
+mod withheld;
 
 pub use answer::{Answer, Explanation, Facet, FacetValue, Hit, Presence, Total};
 pub use bits::AtomicBits as OnlineBits;
@@ -69,14 +77,16 @@ pub use facets::MAX_FACET_VALUES;
 pub use highlight::{Highlighter, Highlights, MAX_HIGHLIGHTS};
 pub use page::PageError;
 pub use ranges::MAX_EXPANSIONS;
-pub use refusal::{FilterError, MAX_RANGES, MAX_WORDS};
+pub use refusal::{FilterError, MAX_RANGES};
 pub use search::{MAX_FACETS, SearchError};
 
 use online::OnlineState;
 use opening::Opened;
+use purging::purge;
 use schema::Fields;
 use search::Search;
 use view::View;
+use withheld::{Kept, Withheld};
 
 /// Longest user id, in bytes.
 pub const MAX_USER_BYTES: usize = 1_024;
@@ -154,6 +164,7 @@ pub struct PeopleIndex {
     reader: IndexReader,
     /// Held while a view is made, so that views are published in the order of their searchers.
     refreshing: Mutex<()>,
+    withheld: Withheld,
     view: ArcSwap<View>,
     online: Mutex<OnlineState>,
     position: Mutex<Position>,
@@ -197,6 +208,7 @@ impl PeopleIndex {
             writer: Mutex::new(writer),
             reader,
             refreshing: Mutex::new(()),
+            withheld: Withheld::default(),
             online: Mutex::new(OnlineState::default()),
             position: Mutex::new(position),
         };
@@ -214,13 +226,18 @@ impl PeopleIndex {
         *self.position.lock()
     }
 
-    /// Writes a person, replacing what was written before. Found after the next commit.
+    /// Writes a person, replacing what was written before. Found after the next commit; who is hidden is not
+    /// found by clients, nor counted, from now on.
     pub fn put(&self, user: &str, profile: &Profile, facts: &Facts) -> Result<(), WriteError> {
         check_user(user)?;
         let document = self.fields.document(user, profile, facts);
         // Under one lock, so that whoever is later stays.
         let writer = self.writer.lock();
         if self.online.lock().written(user) {
+            match facts.hidden {
+                true => self.withheld.add(user, Kept::Hidden),
+                false => self.withheld.remove(user),
+            }
             let term = Term::from_field_text(self.fields.user, user);
             writer.run([UserOperation::Delete(term), UserOperation::Add(document)])?;
         } else {
@@ -230,11 +247,12 @@ impl PeopleIndex {
         Ok(())
     }
 
-    /// Removes a person. Gone after the next commit.
+    /// Removes a person, who is not found nor counted from now on; the document goes with the next commit.
     pub fn remove(&self, user: &str) -> Result<(), WriteError> {
         check_user(user)?;
         let writer = self.writer.lock();
         if self.online.lock().written(user) {
+            self.withheld.add(user, Kept::Removed);
             writer.delete_term(Term::from_field_text(self.fields.user, user));
         }
         Ok(())
@@ -243,12 +261,14 @@ impl PeopleIndex {
     /// Makes everything found that was written before, and durable together with how far in the log it is.
     pub fn commit(&self, position: u64, epoch: [u8; 16]) -> Result<(), WriteError> {
         let position = Position { epoch, position };
-        {
+        let covered = {
             let mut writer = self.writer.lock();
             opening::commit(&mut writer, self.fields.fingerprint, position)?;
-        }
+            self.withheld.turn()
+        };
         // Only what is found counts as held: where this fails it is followed once more.
         self.publish(false)?;
+        self.withheld.release(covered);
         *self.position.lock() = position;
         Ok(())
     }
@@ -275,6 +295,14 @@ impl PeopleIndex {
         }
         self.replace(self.prepare()?);
         Ok(())
+    }
+
+    /// Takes what removed people's profiles said, and what profiles said before, out of the files, by writing
+    /// every segment anew that holds any; as of the last commit. Takes as long as there is to write: half a
+    /// minute or so for a million profiles. Meanwhile others search, write and commit.
+    /// False if it was `stopped` before it was done.
+    pub fn purge(&self, stopped: &dyn Fn() -> bool) -> Result<bool, WriteError> {
+        Ok(purge(&self.writer, stopped, || self.publish(false))?)
     }
 
     /// The view of the newest searcher, which transitions reach from now on.
@@ -316,7 +344,7 @@ impl PeopleIndex {
     /// Finds people.
     pub fn search(&self, query: &PeopleQuery, viewer: &Viewer<'_>) -> Result<Answer, SearchError> {
         let search = Search::new(&self.fields, query, viewer)?;
-        let (view, excluded) = self.view_without(viewer.exclude);
+        let (view, excluded) = self.view_without(viewer);
         search.run(&view, &excluded, |segment, doc| {
             if segment.online.available.contains(doc) {
                 Presence::Available
@@ -329,8 +357,10 @@ impl PeopleIndex {
     }
 
     /// The view, and by segment which documents are not to be found in it, ascending.
-    fn view_without(&self, exclude: &[String]) -> (Arc<View>, Vec<Vec<u32>>) {
-        if exclude.is_empty() {
+    fn view_without(&self, viewer: &Viewer<'_>) -> (Arc<View>, Vec<Vec<u32>>) {
+        // Read before the view: what is released by then is obeyed in the view that follows.
+        let withheld = self.withheld.users(viewer.may_see_private);
+        if viewer.exclude.is_empty() && withheld.is_empty() {
             return (self.view.load_full(), Vec::new());
         }
         // Views are replaced under the lock, so that places and view belong together.
@@ -338,7 +368,7 @@ impl PeopleIndex {
         let view = self.view.load_full();
         let mut excluded = vec![Vec::new(); view.segments.len()];
         let segments = view.segments.iter().map(|segment| &segment.online);
-        for user in exclude {
+        for user in viewer.exclude.iter().chain(&withheld) {
             for (segment, doc) in online.places(user, segments.clone()) {
                 excluded[segment].push(doc);
             }
@@ -346,6 +376,7 @@ impl PeopleIndex {
         drop(online);
         for docs in &mut excluded {
             docs.sort_unstable();
+            docs.dedup();
         }
         (view, excluded)
     }

@@ -2,6 +2,7 @@
 
 mod check;
 mod error;
+pub(crate) mod limits;
 pub(crate) mod parse;
 mod print;
 pub(crate) mod suggest;
@@ -48,7 +49,7 @@ pub enum Filter {
     Any(Vec<Filter>),
     /// Who does not fit.
     Not(Box<Filter>),
-    /// Who has these words in a text.
+    /// Who has these words in a text, or in a text or keyword.
     Text(Words),
     /// Who has this value: a keyword (case and accents folded), number, date or boolean.
     Is {
@@ -82,7 +83,7 @@ pub enum Filter {
     },
 }
 
-/// Words in a text.
+/// Words in texts and keywords.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Words {
     /// What is looked for, as written: the analyzer of the field makes words of it.
@@ -90,7 +91,7 @@ pub struct Words {
     /// How they are to stand there.
     #[serde(default)]
     pub how: How,
-    /// In which text attribute; otherwise in any that is public.
+    /// In which text attribute; otherwise in any text or keyword that is public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attribute: Option<String>,
 }

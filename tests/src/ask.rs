@@ -291,6 +291,25 @@ pub fn members(conversation: Uuid) -> Request {
     })
 }
 
+/// `settle_held`.
+pub fn settle(conversation: Uuid, held: u64, release: bool, reason: &str) -> Request {
+    Request::SettleHeld(command::SettleHeld {
+        conversation: wire(conversation),
+        held,
+        release,
+        reason: reason.to_owned(),
+    })
+}
+
+/// `list_held`.
+pub fn held(conversation: Uuid) -> Request {
+    Request::ListHeld(query::ListHeld {
+        conversation: wire(conversation),
+        after: 0,
+        limit: 0,
+    })
+}
+
 /// `get_receipts`.
 pub fn receipts(conversation: Uuid, seq: u64) -> Request {
     Request::GetReceipts(query::GetReceipts {

@@ -1,9 +1,11 @@
 //! A folder with a configuration, the log it names, and servers and tools that run on it.
 
 use std::{
+    fs::File,
     net::{TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::Mutex,
 };
 
 use tempfile::TempDir;
@@ -258,15 +260,24 @@ fn temporary() -> TempDir {
 }
 
 /// A port that is free for TCP and UDP. Not one of those the system gives to clients: such a one
-/// could be taken while a server that is to come back is down.
+/// could be taken while a server that is to come back is down; nor does another test take it until this process ends.
 pub fn free_port() -> u16 {
+    static TAKEN: Mutex<Vec<File>> = Mutex::new(Vec::new());
     for _ in 0..1_000 {
-        let port = fastrand::u16(10_000..30_000);
+        let port = fastrand::u16(10_000..20_000);
+        let name = format!("tidings-test-port-{port}");
+        let Ok(mark) = File::create(std::env::temp_dir().join(name)) else {
+            continue;
+        };
+        if mark.try_lock().is_err() {
+            continue;
+        }
         let both = (
             TcpListener::bind(("127.0.0.1", port)),
             UdpSocket::bind(("127.0.0.1", port)),
         );
         if let (Ok(_), Ok(_)) = both {
+            TAKEN.lock().expect("not poisoned").push(mark);
             return port;
         }
     }

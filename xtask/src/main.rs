@@ -1,10 +1,11 @@
-//! The repository's own tasks: `cargo xtask setup | check | test | ci | bench | fuzz | kill-rounds | power-cut`.
+//! The repository's own tasks: `cargo xtask setup | check | test | ci | bench | fuzz | models | kill-rounds | power-cut`.
 //!
 //! `test` is what `.ci/run` calls, and `check` is the one definition of "checked". Nothing here is part of the product.
 
 mod bench;
 mod check;
 mod fuzz;
+mod models;
 mod rounds;
 mod setup;
 mod steps;
@@ -27,6 +28,7 @@ usage: cargo xtask <task>
   bench [KIND ARGS..]   measure a release build and keep the result; without KIND, say how
   fuzz [TARGET] [--seconds N]
                         give the decoders what nobody would send, each for 600 seconds or N
+  models [--seconds N]  compare the indexes with models of them while everything goes on at once, each for 600 seconds or N
   kill-rounds           kill servers under load and check what is left: [--rounds N] [--log embedded|jetstream|replicated|two-nodes]
                         [--seed S], 200 rounds on each log if not said otherwise
   power-cut             the same with the power cut, which needs the right to mount: [--rounds N]
@@ -53,6 +55,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ["test", "--only", part] => Ok(test::run(&workspace, Some(part.parse()?))),
         ["bench", rest @ ..] => bench::run(&workspace, rest).map(|()| ExitCode::SUCCESS),
         ["fuzz", rest @ ..] => fuzz::run(&workspace, rest),
+        ["models", rest @ ..] => models::run(&workspace, rest).map(|()| ExitCode::SUCCESS),
         ["kill-rounds", rest @ ..] => {
             rounds::run(&workspace, rounds::Kind::Kill, rest).map(|()| ExitCode::SUCCESS)
         }

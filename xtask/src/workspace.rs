@@ -78,7 +78,13 @@ impl Workspace {
 
     /// The cargo that runs this task.
     pub(crate) fn cargo(&self) -> Command {
-        self.command(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+        let mut cargo =
+            self.command(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+        if self.ci {
+            // What is built once is not built again: it would only take the disk, twice as much of it.
+            cargo.env("CARGO_INCREMENTAL", "0");
+        }
+        cargo
     }
 
     pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {

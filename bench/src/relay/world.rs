@@ -217,6 +217,7 @@ impl World {
             conversation: conversation.clone(),
             seq,
             duplicate: false,
+            held: 0,
         };
         let frame = ServerFrame::reply(frame_id, Outcome::Accepted(accepted));
         session.encoding.encode(&frame)

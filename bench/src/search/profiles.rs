@@ -6,12 +6,10 @@ use tidings_search::attributes::{Attribute, Attributes, DeclarationError, Kind};
 use tidings_search::people::Facts;
 use tidings_search::profile::{GeoPoint, Profile, Value};
 
-/// Words there are; how frequent they are follows Zipf's law.
-const WORDS: usize = 50_000;
-/// Cities there are, by the same law.
+use super::vocabulary::{Vocabulary, Zipf};
+
+/// Cities there are, as large as Zipf's law has it.
 const CITIES: usize = 200;
-/// Chinese characters there are, by the same law.
-const CHARACTERS: usize = 1_500;
 /// Interests there are, by the same law.
 const INTERESTS: usize = 100;
 /// One profile in so many is in Chinese.
@@ -21,36 +19,11 @@ const HIDDEN: u32 = 100;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Numbers below a bound, small ones more often, as words are.
-struct Zipf {
-    sums: Vec<f64>,
-}
-
-impl Zipf {
-    fn new(bound: usize) -> Zipf {
-        let mut sum = 0.0;
-        let sums = (1..=bound)
-            .map(|rank| {
-                sum += 1.0 / rank as f64;
-                sum
-            })
-            .collect();
-        Zipf { sums }
-    }
-
-    fn pick(&self, random: &mut fastrand::Rng) -> usize {
-        let last = self.sums.len() - 1;
-        let at = random.f64() * self.sums[last];
-        self.sums.partition_point(|sum| *sum < at).min(last)
-    }
-}
-
 /// What people are made of.
 pub(super) struct World {
     seed: u64,
-    words: Zipf,
+    vocabulary: Vocabulary,
     cities: Zipf,
-    characters: Zipf,
     interests: Zipf,
     centres: Vec<GeoPoint>,
 }
@@ -58,23 +31,6 @@ pub(super) struct World {
 /// The id of a user.
 pub(super) fn user(number: u32) -> String {
     format!("user-{number:08}")
-}
-
-/// A word by its rank, the most frequent first: `bakodu`.
-pub(super) fn word(rank: usize) -> String {
-    let (mut rank, mut word) = (rank + 400, String::new());
-    while rank > 0 {
-        let syllable = rank % 60;
-        word.push(char::from(b"bdfgklmnprst"[syllable % 12]));
-        word.push(char::from(b"aeiou"[syllable / 12]));
-        rank /= 60;
-    }
-    word
-}
-
-/// A character by its rank, the most frequent first.
-pub(super) fn character(rank: usize) -> char {
-    char::from_u32(0x4E00 + rank as u32 * 7).unwrap_or('人')
 }
 
 /// A city by its rank, the largest first.
@@ -114,9 +70,8 @@ impl World {
             .collect();
         World {
             seed,
-            words: Zipf::new(WORDS),
+            vocabulary: Vocabulary::new(),
             cities: Zipf::new(CITIES),
-            characters: Zipf::new(CHARACTERS),
             interests: Zipf::new(INTERESTS),
             centres,
         }
@@ -151,11 +106,11 @@ impl World {
         let random = &mut self.random(u64::from(number) + 1);
         let city_rank = self.cities.pick(random);
         let about = if random.u32(..CHINESE) == 0 {
-            let characters = (0..random.usize(20..80)).map(|_| self.characters.pick(random));
-            characters.map(character).collect()
+            let count = random.usize(20..80);
+            self.vocabulary.characters(count, random)
         } else {
-            let words = (0..random.usize(10..70)).map(|_| word(self.words.pick(random)));
-            words.collect::<Vec<_>>().join(" ")
+            let count = random.usize(10..70);
+            self.vocabulary.words(count, random)
         };
         let mut interests: Vec<usize> = (0..random.usize(1..6))
             .map(|_| self.interests.pick(random))
@@ -195,6 +150,7 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::vocabulary::tests::Fingerprint;
 
     #[test]
     fn a_seed_makes_the_same_people() {
@@ -206,15 +162,21 @@ mod tests {
         }
     }
 
+    /// Figures of one day are to be compared with those of another.
     #[test]
-    fn frequent_words_are_frequent() {
-        let (zipf, mut random) = (Zipf::new(1_000), fastrand::Rng::with_seed(1));
-        let mut counts = vec![0; 1_000];
-        for _ in 0..100_000 {
-            counts[zipf.pick(&mut random)] += 1;
+    fn a_seed_makes_the_people_it_always_made() {
+        let world = World::new(7);
+        let mut all = Fingerprint::new();
+        for number in 0..500 {
+            let (profile, facts) = world.person(number);
+            all.put(&format!("{:?}", profile.attributes));
+            let Facts {
+                joined_ms,
+                active_ms,
+                hidden,
+            } = facts;
+            all.put(&format!("{joined_ms} {active_ms} {hidden};"));
         }
-        assert!(counts[0] > 3 * counts[5], "{counts:?}");
-        assert!(counts[5] > 3 * counts[50], "{counts:?}");
-        assert!(counts.iter().filter(|count| **count > 0).count() > 900);
+        assert_eq!(all.digits(), "4b195478c88a4d71");
     }
 }

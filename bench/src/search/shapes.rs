@@ -4,7 +4,10 @@ use serde::Serialize;
 use tidings_search::profile::Value;
 use tidings_search::query::{Filter, How, Online, PeopleQuery, Sort, Words};
 
-use super::profiles::{World, character, city, word};
+use super::{
+    profiles::{World, city},
+    vocabulary::{character, word},
+};
 
 /// Hits of a page.
 pub(super) const PAGE: usize = 20;

@@ -1,6 +1,7 @@
 //! Values under which a server would run, and serve nobody.
 
 use anyhow::bail;
+use tidings_core::log::MAX_RECORD_BYTES;
 use tidings_gateway::forwarded::Networks;
 
 use super::{Config, MessagesConfig, presence};
@@ -16,6 +17,13 @@ struct Bound {
     greatest: u64,
     /// Why no other will do.
     why: &'static str,
+}
+
+/// The longest text that fits into a frame, and, in any case, into a record.
+fn longest_text(frame_bytes: u64) -> u64 {
+    frame_bytes
+        .saturating_sub(4_096)
+        .clamp(1, MAX_RECORD_BYTES as u64 - 8_192)
 }
 
 /// The numbers of a configuration that could lock everybody out.
@@ -111,12 +119,14 @@ fn bounds(config: &Config) -> Vec<Bound> {
         },
         least("limits.logins", limits.logins as u64, 1, nobody),
         least("limits.queries", limits.queries as u64, 1, nobody),
-        least(
-            "messages.text_bytes",
-            text_bytes as u64,
-            1,
-            "with none nothing could be said",
-        ),
+        Bound {
+            path: "messages.text_bytes",
+            value: text_bytes as u64,
+            least: 1,
+            greatest: longest_text(limits.frame_bytes as u64),
+            why: "something is to be said, and it has to fit into a client's frame (limits.frame_bytes) and a \
+                  record of the log with what else is said there",
+        },
         least(
             "messages.group_members",
             group_members.into(),

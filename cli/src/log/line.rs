@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use tidings_core::{
     commit::{Batch, Commit, DecodeError, schema_of},
-    domain::{Content, Event, Stream, event::Kind},
+    domain::{Content, Event, Review, Settler, Stream, event::Kind},
     keys::seal::OVERHEAD,
     log::Position,
 };
@@ -21,6 +21,10 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::TitleChanged { .. } => "title_changed",
         Event::MessagePosted { .. } => "message_posted",
         Event::MessageEdited { .. } => "message_edited",
+        Event::MessageReviewed { .. } => "message_reviewed",
+        Event::MessageHeld { .. } => "message_held",
+        Event::MessageReleased { .. } => "message_released",
+        Event::MessageRejected { .. } => "message_rejected",
         Event::MessageRetracted { .. } => "message_retracted",
         Event::ReactionAdded { .. } => "reaction_added",
         Event::ReactionRemoved { .. } => "reaction_removed",
@@ -107,6 +111,29 @@ fn fields(event: &Event) -> Vec<(&'static str, Value)> {
             ("text_bytes", text_bytes(content).into()),
             ("mentions", words(mentions)),
         ],
+        Event::MessageReviewed { seq, reviews } => {
+            vec![("seq", (*seq).into()), ("reviews", said(reviews))]
+        }
+        Event::MessageHeld {
+            held,
+            edits,
+            content,
+            reviews,
+            ..
+        } => vec![
+            ("held", (*held).into()),
+            ("edits", (*edits).into()),
+            ("text_bytes", text_bytes(content).into()),
+            ("reviews", said(reviews)),
+        ],
+        Event::MessageReleased { held, by } => {
+            vec![("held", (*held).into()), ("by", settler(by))]
+        }
+        Event::MessageRejected { held, reason, by } => vec![
+            ("held", (*held).into()),
+            ("reason", reason.as_str().into()),
+            ("by", settler(by)),
+        ],
         Event::MessageRetracted {
             seq,
             author,
@@ -137,6 +164,25 @@ fn fields(event: &Event) -> Vec<(&'static str, Value)> {
 }
 
 /// Bytes of a text that is sealed.
+/// What moderation said, an extension a word: `word-filter@1.2.0 hold`.
+fn said(reviews: &[Review]) -> Value {
+    let said = |review: &Review| {
+        let failed = if review.failed { " (failed)" } else { "" };
+        let (extension, version) = (&review.extension, &review.version);
+        let verdict = review.verdict.as_str();
+        Value::from(format!("{extension}@{version} {verdict}{failed}"))
+    };
+    reviews.iter().map(said).collect()
+}
+
+fn settler(by: &Settler) -> Value {
+    match by {
+        Settler::Moderator(user) => format!("moderator {user}").into(),
+        Settler::Backend => "backend".into(),
+        Settler::Extension(id) => format!("extension {id}").into(),
+    }
+}
+
 fn text_bytes(content: &Content) -> usize {
     match content {
         Content::Plain(text) => text.len(),

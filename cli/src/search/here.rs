@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tidings_core::{domain::UserId, log::Lane, node::Node};
-use tidings_gateway::search::Search;
+use tidings_gateway::search::{self, Search};
 
 use super::{
     ask::{Question, wrong},
@@ -19,7 +19,14 @@ pub(super) async fn people(config: &Config, question: Question) -> anyhow::Resul
     // Where there is no log none is to be made.
     drop(server::log_to_read(config).await?);
     let (node, _) = server::node(config).await?;
-    let search = Search::start(config.search.clone(), &config.data, node.clone())?;
+    let settings = match &config.search {
+        // Nothing is said of it: not that what is there is to be made anew.
+        default if *default == search::Config::default() => {
+            search::Config::as_made(&config.data).unwrap_or_default()
+        }
+        said => said.clone(),
+    };
+    let search = Search::start(settings, &config.data, node.clone())?;
     let found = search_it(&node, &search, question).await;
     tokio::task::spawn_blocking(move || {
         search.stop();

@@ -3,6 +3,7 @@
 use super::{
     event::{Kind, Role},
     id::{ConversationId, Stream, UserId},
+    review::{Reviewed, Settler},
 };
 
 /// A command to one stream.
@@ -21,6 +22,8 @@ pub enum Command {
         /// What else there is to say: a JSON object, as text.
         payload: String,
     },
+    /// One that moderation has looked at.
+    Reviewed(Box<Reviewed>),
 }
 
 /// A command to a conversation.
@@ -117,6 +120,29 @@ pub enum ConversationCommand {
         /// Delivered up to.
         delivered: u64,
     },
+    /// Settles what was held of the actor. Whoever does that has read it: what it says stands here, as it is
+    /// sealed and cannot be read where this is decided.
+    Settle {
+        /// Its number among those held.
+        held: u64,
+        /// Who settles it.
+        by: Settler,
+        /// What it says and whom it mentions, if it is to be released.
+        release: Option<Box<Held>>,
+        /// Why not, as the author is shown it, if it is not.
+        reason: String,
+    },
+}
+
+/// What was held, as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Held {
+    /// `seq` of the message that it is a new text of, 0 for a new message.
+    pub edits: u64,
+    /// What it says.
+    pub text: String,
+    /// Members mentioned.
+    pub mentions: Vec<UserId>,
 }
 
 /// A command to the actor's own stream.
@@ -187,6 +213,8 @@ pub struct Needs {
     pub reactions: Vec<(u64, String)>,
     /// Whether the actor has blocked this user.
     pub blocked: Option<UserId>,
+    /// What is held, by number.
+    pub held: Vec<u64>,
 }
 
 impl Command {
@@ -196,14 +224,27 @@ impl Command {
             Command::Conversation(id, _) => Stream::Conversation(*id),
             Command::User(_) => Stream::User(actor.clone()),
             Command::AppEvent { subject, .. } => Stream::User(subject.clone()),
+            Command::Reviewed(reviewed) => reviewed.command.stream(actor),
         }
     }
 
-    /// Whose erasure forbids it: what it writes would be sealed with a key of theirs.
-    pub fn sealed_for<'a>(&'a self, actor: &'a UserId) -> &'a UserId {
+    /// Whose erasure forbids it: what it writes would be sealed with a key of theirs. Nobody's, if it writes
+    /// nothing that is.
+    pub fn sealed_for<'a>(&'a self, actor: &'a UserId) -> Option<&'a UserId> {
+        use ConversationCommand::{Edit, Post, Settle};
         match self {
-            Command::Conversation(..) | Command::User(_) => actor,
-            Command::AppEvent { subject, .. } => subject,
+            Command::Reviewed(reviewed) => reviewed.command.sealed_for(actor),
+            Command::Conversation(
+                _,
+                Post { .. }
+                | Edit { .. }
+                | Settle {
+                    release: Some(_), ..
+                },
+            )
+            | Command::User(UserCommand::SetProfile { .. }) => Some(actor),
+            Command::AppEvent { subject, .. } => Some(subject),
+            Command::Conversation(..) | Command::User(_) => None,
         }
     }
 }
@@ -233,6 +274,20 @@ impl ConversationCommand {
             C::Edit { seq, mentions, .. } => {
                 needs.members.extend(mentions.iter().cloned());
                 needs.messages.push(*seq);
+            }
+            C::Settle {
+                held, by, release, ..
+            } => {
+                needs.held.push(*held);
+                if let Settler::Moderator(user) = by {
+                    needs.members.push(user.clone());
+                }
+                if let Some(release) = release {
+                    needs.members.extend(release.mentions.iter().cloned());
+                    if release.edits != 0 {
+                        needs.messages.push(release.edits);
+                    }
+                }
             }
             C::Retract { seq } => needs.messages.push(*seq),
             C::React { seq, reaction } | C::Unreact { seq, reaction } => {

@@ -6,9 +6,10 @@ use hashbrown::HashMap;
 
 use super::{
     Limits, Refusal,
-    command::ConversationCommand,
+    command::{self, ConversationCommand},
     event::{Content, Event, Kind, Role},
     id::{ConversationId, UserId},
+    review::{Reviewed, Settler, Verdict},
 };
 
 /// State of a conversation, as far as it has been loaded.
@@ -22,6 +23,8 @@ pub struct Conversation {
     pub members: HashMap<UserId, Option<Member>>,
     /// Loaded messages; `None` within: no such message.
     pub messages: BTreeMap<u64, Option<Message>>,
+    /// What is held, as far as loaded; `None` within: nothing (any more).
+    pub held: BTreeMap<u64, Option<Held>>,
     /// Loaded facts "does this user give this reaction to this message".
     pub reactions: HashMap<(u64, UserId, String), bool>,
 }
@@ -37,10 +40,25 @@ pub struct Head {
     pub last_seq: u64,
     /// Countable messages so far.
     pub last_countable_seq: u64,
+    /// Messages held so far.
+    pub last_held: u64,
     /// Present members.
     pub member_count: u32,
     /// Owners among them.
     pub owner_count: u32,
+}
+
+/// What is held, as far as deciding about it looks at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Whose it is.
+    pub author: UserId,
+    /// `seq` of the message that it is a new text of, 0 for a new message.
+    pub edits: u64,
+    /// `seq` of the message replied to, 0 for none.
+    pub reply_to: u64,
+    /// The extensions that held it.
+    pub by: Vec<String>,
 }
 
 /// A present or past member.
@@ -111,6 +129,7 @@ impl Conversation {
             head: None,
             members: HashMap::new(),
             messages: BTreeMap::new(),
+            held: BTreeMap::new(),
             reactions: HashMap::new(),
         }
     }
@@ -149,6 +168,12 @@ impl Conversation {
                 text,
                 mentions,
             } => self.edit(context, seq, text, mentions),
+            C::Settle {
+                held,
+                by,
+                release,
+                reason,
+            } => self.settle(context, held, by, release, reason),
             C::Retract { seq } => self.retract(context, seq),
             C::React { seq, reaction } => self.react(context, seq, reaction),
             C::Unreact { seq, reaction } => self.unreact(context, seq, reaction),
@@ -418,6 +443,136 @@ impl Conversation {
         }])
     }
 
+    /// What becomes of what was decided, after moderation has looked at it. Whoever may not do it at all is told
+    /// that, not what moderation said.
+    pub fn reviewed(&self, events: Vec<Event>, reviewed: &Reviewed) -> Result<Vec<Event>, Refusal> {
+        let (verdict, reason) = reviewed.verdict();
+        let held = self.head.as_ref().map_or(0, |head| head.last_held) + 1;
+        let reviews = reviewed.reviews.clone();
+        match (verdict, events.first()) {
+            _ if reviews.is_empty() => Ok(events),
+            (Verdict::Reject, _) => Err(Refusal::Rejected(reason.to_owned())),
+            (Verdict::Hold, Some(Event::MessagePosted { .. } | Event::MessageEdited { .. })) => {
+                let hold = |event| match event {
+                    Event::MessagePosted {
+                        content,
+                        reply_to,
+                        mentions,
+                        ..
+                    } => Event::MessageHeld {
+                        held,
+                        edits: 0,
+                        content,
+                        reply_to,
+                        mentions,
+                        reviews: reviews.clone(),
+                    },
+                    Event::MessageEdited {
+                        seq,
+                        content,
+                        mentions,
+                    } => Event::MessageHeld {
+                        held,
+                        edits: seq,
+                        content,
+                        reply_to: 0,
+                        mentions,
+                        reviews: reviews.clone(),
+                    },
+                    other => other,
+                };
+                Ok(events.into_iter().map(hold).collect())
+            }
+            // A name has nowhere to wait.
+            (Verdict::Hold, _) => Err(Refusal::Rejected(reason.to_owned())),
+            (
+                Verdict::Allow | Verdict::Replace,
+                Some(Event::MessagePosted { seq, .. } | Event::MessageEdited { seq, .. }),
+            ) => {
+                let seq = *seq;
+                let mut events = events;
+                events.push(Event::MessageReviewed { seq, reviews });
+                Ok(events)
+            }
+            (Verdict::Allow | Verdict::Replace, _) => Ok(events),
+        }
+    }
+
+    fn settle(
+        &self,
+        context: &Context<'_>,
+        number: u64,
+        by: Settler,
+        release: Option<Box<command::Held>>,
+        reason: String,
+    ) -> Result<Vec<Event>, Refusal> {
+        let none = || Refusal::NotFound("held message".into());
+        let head = self.head.as_ref().ok_or_else(none)?;
+        let held = self.held.get(&number).and_then(Option::as_ref);
+        let held = held.filter(|held| held.author == *context.actor);
+        let held = held.ok_or_else(none)?;
+        match &by {
+            Settler::Moderator(user) => {
+                let (_, role) = self.present(user)?;
+                group(head)?;
+                at_least(
+                    role,
+                    Role::Moderator,
+                    "only owners and moderators settle what is held",
+                )?;
+                if *user == held.author {
+                    return Err(Refusal::Forbidden(
+                        "what is held of oneself is settled by somebody else".into(),
+                    ));
+                }
+            }
+            Settler::Extension(extension) if !held.by.contains(extension) => {
+                return Err(Refusal::Forbidden(
+                    "an extension settles what it held itself".into(),
+                ));
+            }
+            Settler::Extension(_) | Settler::Backend => {}
+        }
+        let reject = |reason: String, by| {
+            Ok(vec![Event::MessageRejected {
+                held: number,
+                reason,
+                by,
+            }])
+        };
+        let Some(release) = release else {
+            return reject(reason, by);
+        };
+        if release.edits != held.edits {
+            return Err(Refusal::Invalid("this is not what is held".to_owned()));
+        }
+        // It is as if it were sent now, by whoever may still do that.
+        if self.present(&held.author).is_err() {
+            return reject("the author is no longer a member".to_owned(), by);
+        }
+        let is_present = |user: &UserId| self.member(user).is_some_and(|of| of.role.is_some());
+        let mentions = release.mentions.into_iter().filter(is_present).collect();
+        let content = Content::Plain(release.text);
+        let event = match held.edits {
+            0 => Event::MessagePosted {
+                seq: head.last_seq + 1,
+                countable_seq: head.last_countable_seq + 1,
+                content,
+                reply_to: held.reply_to,
+                mentions,
+            },
+            seq => match self.messages.get(&seq) {
+                Some(Some(message)) if !message.retracted => Event::MessageEdited {
+                    seq,
+                    content,
+                    mentions,
+                },
+                _ => return reject("the message was taken back".to_owned(), by),
+            },
+        };
+        Ok(vec![Event::MessageReleased { held: number, by }, event])
+    }
+
     fn retract(&self, context: &Context<'_>, seq: u64) -> Result<Vec<Event>, Refusal> {
         let (head, role) = self.present(context.actor)?;
         let message = self.visible(context.actor, seq)?;
@@ -535,6 +690,7 @@ impl Conversation {
                 title: title.clone(),
                 last_seq: 0,
                 last_countable_seq: 0,
+                last_held: 0,
                 member_count: if direct { 2 } else { 0 },
                 owner_count: 0,
             });
@@ -601,6 +757,28 @@ impl Conversation {
                     }),
                 );
             }
+            Event::MessageHeld {
+                held,
+                edits,
+                reply_to,
+                reviews,
+                ..
+            } => {
+                head.last_held = *held;
+                let by = reviews.iter().filter(|of| of.verdict == Verdict::Hold);
+                self.held.insert(
+                    *held,
+                    Some(Held {
+                        author: actor.clone(),
+                        edits: *edits,
+                        reply_to: *reply_to,
+                        by: by.map(|review| review.extension.clone()).collect(),
+                    }),
+                );
+            }
+            Event::MessageReleased { held, .. } | Event::MessageRejected { held, .. } => {
+                self.held.insert(*held, None);
+            }
             Event::MessageRetracted { seq, .. } => {
                 if let Some(Some(message)) = self.messages.get_mut(seq) {
                     message.retracted = true;
@@ -641,6 +819,7 @@ impl Conversation {
                 }
             }
             Event::MessageEdited { .. }
+            | Event::MessageReviewed { .. }
             | Event::ConversationMuted { .. }
             | Event::UserBlocked { .. }
             | Event::UserUnblocked { .. }

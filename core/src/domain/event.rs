@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{ConversationId, UserId};
+use super::{
+    id::{ConversationId, UserId},
+    review::{Review, Settler},
+};
 
 /// Personal content of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +131,44 @@ pub enum Event {
         content: Content,
         /// Members mentioned now.
         mentions: Vec<UserId>,
+    },
+    /// What moderation said of the message posted or edited just before, where it said anything.
+    MessageReviewed {
+        /// Which.
+        seq: u64,
+        /// By extension.
+        reviews: Vec<Review>,
+    },
+    /// The actor's message, or new text of one, is seen by them and moderators alone until it is settled.
+    MessageHeld {
+        /// Its number among those held in the conversation, from 1, without gaps.
+        held: u64,
+        /// `seq` of the message that it is a new text of, 0 for a new message.
+        edits: u64,
+        /// What it says.
+        content: Content,
+        /// `seq` of the message replied to, 0 for none.
+        reply_to: u64,
+        /// Members mentioned.
+        mentions: Vec<UserId>,
+        /// By extension: why.
+        reviews: Vec<Review>,
+    },
+    /// What was held of the actor is no longer; it is posted, or the text replaced, right after.
+    MessageReleased {
+        /// Its number among those held.
+        held: u64,
+        /// Who let it go.
+        by: Settler,
+    },
+    /// What was held of the actor will not be.
+    MessageRejected {
+        /// Its number among those held.
+        held: u64,
+        /// Why, as the author is shown it.
+        reason: String,
+        /// Who said so.
+        by: Settler,
     },
     /// A message was taken back.
     MessageRetracted {

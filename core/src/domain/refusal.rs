@@ -49,6 +49,9 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// Moderation does not let it happen.
+    #[error("{}", if .0.is_empty() { "not accepted here" } else { .0 })]
+    Rejected(String),
     /// The command id is beyond the server's memory.
     #[error("the command id is older than 7 days: it may have been executed already")]
     TooOld,

@@ -9,6 +9,9 @@ use super::{
     id::{ConversationId, UserId},
 };
 
+/// Contacts that end with one command of somebody who is erased.
+pub const ENDED_AT_ONCE: usize = 1_000;
+
 /// State of a user, as far as it has been loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -73,6 +76,13 @@ impl User {
 
     /// What the command makes happen: no events when everything is so already.
     pub fn decide(&self, limits: &Limits, command: UserCommand) -> Result<Vec<Event>, Refusal> {
+        let ended = matches!(
+            command,
+            UserCommand::Erase | UserCommand::RemoveProfile | UserCommand::RecordSeen { .. }
+        );
+        if self.profile().erased && !ended {
+            return Err(Refusal::Forbidden("the user has been erased".into()));
+        }
         match command {
             UserCommand::SetMuted {
                 conversation,
@@ -161,10 +171,7 @@ impl User {
                 Set::Never => Vec::new(),
                 Set::At(_) | Set::Now => vec![Event::ProfileRemoved],
             }),
-            UserCommand::Erase => Ok(match self.profile().erased {
-                true => Vec::new(),
-                false => self.erased(),
-            }),
+            UserCommand::Erase => Ok(self.erased()),
         }
     }
 
@@ -175,9 +182,6 @@ impl User {
         same_as: Option<(u64, u32)>,
     ) -> Result<Vec<Event>, Refusal> {
         let profile = self.profile();
-        if profile.erased {
-            return Err(Refusal::Forbidden("the user has been erased".into()));
-        }
         let mut events = Vec::new();
         match attributes {
             Some(attributes) if attributes.len() > PROFILE_BYTES => {
@@ -201,16 +205,24 @@ impl User {
         Ok(events)
     }
 
-    /// Contacts end one by one, so that the others are told as always.
+    /// Nobody sees who is erased any more. Contacts end one by one, so that the others are told as always; of many, only some end, and nothing
+    /// else yet: a commit has its limits. Who was erased is so once more, for what they wrote since.
     fn erased(&self) -> Vec<Event> {
         let contacts = self.contacts.iter();
         let there = contacts.filter(|(_, contact)| **contact != Contact::default());
         let mut others: Vec<&UserId> = there.map(|(other, _)| other).collect();
         others.sort_unstable();
-        let removed = others.into_iter().map(|other| Event::ContactRemoved {
-            user: other.clone(),
-        });
-        removed.chain([Event::UserErased]).collect()
+        let all = others.len() <= ENDED_AT_ONCE;
+        let removed = others
+            .into_iter()
+            .take(ENDED_AT_ONCE)
+            .map(|other| Event::ContactRemoved {
+                user: other.clone(),
+            });
+        let hides = !self.invisible.unwrap_or(false);
+        let hides = hides.then_some(Event::VisibilityChanged { invisible: true });
+        let ends = all.then_some(Event::UserErased);
+        hides.into_iter().chain(removed).chain(ends).collect()
     }
 
     fn profile(&self) -> Profile {

@@ -4,8 +4,8 @@ use hashbrown::HashMap;
 
 use crate::{
     domain::{
-        Conversation, ConversationId, Needs, User, UserCommand, UserId,
-        conversation::{Head, Member, Message},
+        Conversation, ConversationId, Needs, User, UserCommand, UserId, Verdict,
+        conversation::{Head, Held, Member, Message},
         user::{Contact, Profile, Set},
     },
     projections::{
@@ -55,6 +55,9 @@ impl Aggregates {
                 if conversation.messages.len() > FACTS {
                     conversation.messages.clear();
                 }
+                if conversation.held.len() > FACTS {
+                    conversation.held.clear();
+                }
                 if conversation.reactions.len() > FACTS {
                     conversation.reactions.clear();
                 }
@@ -81,6 +84,10 @@ pub(super) fn missing(conversation: &Conversation, actor: &UserId, needs: &Needs
             .messages
             .iter()
             .any(|seq| !conversation.messages.contains_key(seq))
+        || needs
+            .held
+            .iter()
+            .any(|held| !conversation.held.contains_key(held))
         || needs.reactions.iter().any(|(seq, reaction)| {
             !conversation
                 .reactions
@@ -103,6 +110,7 @@ pub(super) fn head(rows: &dyn Rows, conversation: &mut Conversation) -> Result<(
         title: row.title,
         last_seq: row.last_seq,
         last_countable_seq: row.last_countable_seq,
+        last_held: row.last_held,
         member_count: row.member_count,
         owner_count: row.owner_count,
     });
@@ -150,6 +158,26 @@ pub(super) fn facts(
             conversation.messages.insert(*seq, message);
         }
     }
+    for number in &needs.held {
+        if conversation.held.contains_key(number) {
+            continue;
+        }
+        let held = match rows.get(Table::Held, &rows::held(id, *number))? {
+            None => None,
+            Some(bytes) => {
+                let row: rows::Held<'_> = rows::decode(Table::Held, &bytes)?;
+                let by = row.reviews.into_iter();
+                let by = by.filter(|review| review.verdict == Verdict::Hold);
+                Some(Held {
+                    author: UserId::trusted(row.author),
+                    edits: row.edits,
+                    reply_to: row.reply_to,
+                    by: by.map(|review| review.extension).collect(),
+                })
+            }
+        };
+        conversation.held.insert(*number, held);
+    }
     for (seq, reaction) in &needs.reactions {
         let fact = (*seq, actor.clone(), reaction.clone());
         if !conversation.reactions.contains_key(&fact) {
@@ -167,6 +195,9 @@ pub(super) fn user(
     command: &UserCommand,
 ) -> Result<(), ReadError> {
     let id = user.id.clone();
+    if !matches!(command, UserCommand::RecordSeen { .. }) {
+        profile(rows, user)?;
+    }
     match command {
         UserCommand::SetMuted { conversation, .. } => {
             if !user.muted.contains_key(conversation) {
@@ -219,9 +250,12 @@ pub(super) fn user(
                 user.contact_count = Some(count(rows, rows::contacts_range(&id))?);
             }
         }
-        UserCommand::SetProfile { .. } | UserCommand::RemoveProfile => profile(rows, user)?,
+        UserCommand::SetProfile { .. } | UserCommand::RemoveProfile => {}
         UserCommand::Erase => {
-            profile(rows, user)?;
+            if user.invisible.is_none() {
+                let row = rows.get(Table::Users, &rows::invisible_key(&id))?;
+                user.invisible = Some(row.is_some());
+            }
             contacts(rows, user)?;
         }
     }

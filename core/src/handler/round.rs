@@ -119,6 +119,9 @@ impl Round {
         if !missing.is_empty() {
             missing.sort_unstable();
             missing.dedup();
+            if let Some(erased) = erased_author(keys, &missing).await? {
+                return Err(SealError::Erased(erased));
+            }
             let made = keys.ensure(&missing).await.map_err(SealError::Keys)?;
             for (id, state) in wanted
                 .iter()
@@ -149,6 +152,7 @@ impl Round {
             for event in &mut batch.events {
                 if let Event::MessagePosted { content, .. }
                 | Event::MessageEdited { content, .. }
+                | Event::MessageHeld { content, .. }
                 | Event::ProfileSet {
                     attributes: content,
                 }
@@ -181,6 +185,7 @@ impl Round {
             at_ms: batch.happened_ms.unwrap_or(recorded_ms),
             conversation: conversation(batch),
             seq: posted(batch),
+            held: held(batch),
             duplicate,
         };
         for (submission, batch) in self.accepted {
@@ -254,6 +259,42 @@ fn posted(batch: &Batch) -> u64 {
         .unwrap_or(0)
 }
 
+fn held(batch: &Batch) -> u64 {
+    let held = batch.events.iter().find_map(|event| match event {
+        Event::MessageHeld { held, .. } => Some(*held),
+        _ => None,
+    });
+    held.unwrap_or(0)
+}
+
+/// Somebody who was erased and would write somewhere new: where they wrote before, their keys are gone.
+async fn erased_author(
+    keys: &dyn KeyStore,
+    missing: &[KeyId],
+) -> Result<Option<UserId>, SealError> {
+    let mut authors: Vec<KeyId> = missing
+        .iter()
+        .filter_map(|id| match id {
+            KeyId::Content { author, .. } => Some(KeyId::User(author.clone())),
+            KeyId::User(_) => None,
+        })
+        .collect();
+    authors.sort_unstable();
+    authors.dedup();
+    if authors.is_empty() {
+        return Ok(None);
+    }
+    let states = keys.get(&authors).await.map_err(SealError::Keys)?;
+    let erased = authors
+        .iter()
+        .zip(states)
+        .find_map(|(id, state)| match (id, state) {
+            (KeyId::User(user), KeyState::Destroyed) => Some(UserId::trusted(user)),
+            _ => None,
+        });
+    Ok(erased)
+}
+
 /// The key a batch's content is sealed with; `None` when it has none. A command writes at most one text.
 fn key_of(batch: &Batch) -> Option<KeyId> {
     let sealed = batch.events.iter().any(|event| {
@@ -261,6 +302,7 @@ fn key_of(batch: &Batch) -> Option<KeyId> {
             event,
             Event::MessagePosted { .. }
                 | Event::MessageEdited { .. }
+                | Event::MessageHeld { .. }
                 | Event::ProfileSet { .. }
                 | Event::AppEventRecorded { .. }
         )

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Command, CommandId, ConversationCommand, ConversationId, Event, Refusal, Stream, User,
-        UserId, conversation::Context, user,
+        Command, CommandId, ConversationCommand, ConversationId, Event, Refusal, Reviewed, Stream,
+        User, UserId, Verdict, conversation::Context, user,
     },
     log::{Append, AppendError, EventLog, Lane, Position, ReadError as LogReadError, Shard},
     metrics::{Metrics, Outcome},
@@ -343,10 +343,23 @@ impl Writer {
             tracing::warn!(?stream, "a command to a parked stream was turned away");
             return self.unavailable(submission, "this part of the log is out of order");
         }
-        let decided = match &submission.command {
+        let (command, reviewed) = match &submission.command {
+            Command::Reviewed(reviewed) => (&reviewed.command, Some(&**reviewed)),
+            command => (command, None),
+        };
+        let decided = match command {
+            // Nobody looks at what was looked at.
+            Command::Reviewed(_) => Ok(Err(Refusal::Invalid("a command within another".into()))),
             Command::Conversation(id, command) => {
-                self.conversation_events(*id, &submission.actor, command, submission.known)
-                    .await
+                let decided = self
+                    .conversation_events(*id, &submission.actor, command, submission.known)
+                    .await;
+                match (decided, reviewed) {
+                    (Ok(Ok(events)), Some(reviewed)) => {
+                        Ok(self.aggregates.entry(*id).reviewed(events, reviewed))
+                    }
+                    (decided, _) => decided,
+                }
             }
             Command::User(command) => {
                 let user = round
@@ -359,9 +372,16 @@ impl Writer {
                     return self.stopping(submission);
                 }
                 let loaded = load::user(&self.parts.projections.read(), user, command);
-                loaded
+                let decided = loaded
                     .map(|()| user.decide(&self.parts.config.limits, command.clone()))
-                    .map_err(Undecided::Unread)
+                    .map_err(Undecided::Unread);
+                match (decided, reviewed.map(Reviewed::verdict)) {
+                    // A profile has nowhere to wait.
+                    (Ok(Ok(_)), Some((Verdict::Hold | Verdict::Reject, reason))) => {
+                        Ok(Err(Refusal::Rejected(reason.to_owned())))
+                    }
+                    (decided, _) => decided,
+                }
             }
             Command::AppEvent { kind, payload, .. } => Ok(user::app_event(kind, payload)),
         };
@@ -385,6 +405,7 @@ impl Writer {
                 at_ms: now_ms,
                 conversation,
                 seq: 0,
+                held: 0,
                 duplicate: false,
             };
             self.metrics.command(&submission.command, Outcome::Accepted);
@@ -481,6 +502,7 @@ impl Writer {
                 at_ms: row.at_ms,
                 conversation: row.conversation,
                 seq: row.seq,
+                held: row.held,
                 duplicate: true,
             };
             (row.digest, accepted)
@@ -515,7 +537,7 @@ impl Writer {
                         .into_submissions()
                         .into_iter()
                         .partition(|submission| {
-                            *submission.command.sealed_for(&submission.actor) == user
+                            submission.command.sealed_for(&submission.actor) == Some(&user)
                         });
                     for submission in erased {
                         let why = match submission.command {

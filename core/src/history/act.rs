@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::domain::{ConversationId, UserId, event::Role};
+use crate::domain::{ConversationId, UserId, Verdict, event::Role};
 
 /// The users. One's name is the beginning of another's, so that keys run into each other if they can.
 pub(crate) const USERS: [&str; 5] = ["a", "ab", "b", "c", "cé"];
@@ -33,6 +33,16 @@ pub(crate) enum Deed {
     Post {
         reply_back: Option<u64>,
         mention: Option<usize>,
+    },
+    /// Posts, or with `edit_back` edits, something that moderation says something about.
+    Reviewed {
+        edit_back: Option<u64>,
+        verdict: Verdict,
+    },
+    /// Settles the oldest that is held of somebody: a moderator, or the backend.
+    Settle {
+        by: Option<usize>,
+        release: bool,
     },
     Edit {
         back: u64,
@@ -145,6 +155,12 @@ fn deed() -> impl Strategy<Value = Deed> {
     // 0 is the last message; a few reach before the first one.
     let back = || prop_oneof![6 => 0..4_u64, 2 => 0..16_u64];
     let maybe_back = || prop::option::of(back());
+    let verdict = prop_oneof![
+        1 => Just(Verdict::Allow),
+        1 => Just(Verdict::Replace),
+        3 => Just(Verdict::Hold),
+        1 => Just(Verdict::Reject),
+    ];
     let role = prop_oneof![Just(Role::Member), Just(Role::Moderator), Just(Role::Owner)];
     prop_oneof![
         6 => Just(Deed::Start),
@@ -152,6 +168,10 @@ fn deed() -> impl Strategy<Value = Deed> {
             .prop_map(|(reply_back, mention)| Deed::Post { reply_back, mention }),
         6 => (back(), prop::option::of(any_user()))
             .prop_map(|(back, mention)| Deed::Edit { back, mention }),
+        5 => (prop::option::weighted(0.3, back()), verdict)
+            .prop_map(|(edit_back, verdict)| Deed::Reviewed { edit_back, verdict }),
+        4 => (prop::option::of(any_user()), prop::bool::weighted(0.7))
+            .prop_map(|(by, release)| Deed::Settle { by, release }),
         6 => back().prop_map(|back| Deed::Retract { back }),
         8 => (back(), 0..3_usize).prop_map(|(back, which)| Deed::React { back, which }),
         6 => (back(), 0..3_usize).prop_map(|(back, which)| Deed::Unreact { back, which }),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    domain::{ConversationId, TICKS_MEMBERS, UserId},
+    domain::{ConversationId, Kind, TICKS_MEMBERS, UserId},
     projections::{
         Snapshot,
         read::{self, ConversationView, CursorView, MessageView, Page, Text, Viewer},
@@ -120,6 +120,19 @@ impl Client {
             }
             What::ConversationAdded(view) => {
                 self.places.insert(view.id, Held::added(view));
+            }
+            What::MessageHeld { .. }
+            | What::MessageReleased { .. }
+            | What::MessageRejected { .. } => {
+                let id = change.conversation.ok_or("a change of no conversation")?;
+                let place = self.places.get(&id);
+                // Somebody who is only a member may have been a moderator at that moment.
+                let direct =
+                    place.is_some_and(|held| matches!(held.view.kind, Kind::Direct { .. }));
+                let others = direct && change.actor != self.user;
+                if others || place.is_some_and(|held| held.left && !self.stale) {
+                    return Err(format!("told of {:?}, held of somebody else", change.what));
+                }
             }
             what => {
                 let id = change.conversation.ok_or("a change of no conversation")?;
@@ -342,6 +355,9 @@ impl Held {
             | What::UserBlocked { .. }
             | What::UserUnblocked { .. }
             | What::VisibilityChanged { .. }
+            | What::MessageHeld { .. }
+            | What::MessageReleased { .. }
+            | What::MessageRejected { .. }
             | What::ContactChanged(_) => unreachable!("the whole client's"),
         }
     }

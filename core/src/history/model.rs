@@ -34,6 +34,9 @@ struct Place {
     title: String,
     members: BTreeMap<UserId, Member>,
     messages: Vec<Message>,
+    /// What is held: whose, and which message it would replace.
+    held: BTreeMap<u64, (UserId, u64)>,
+    last_held: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -131,6 +134,26 @@ impl Place {
 }
 
 impl Model {
+    /// The oldest that is held in a conversation, and whose it is.
+    pub(crate) fn first_held(&self, id: ConversationId) -> Option<(u64, UserId)> {
+        let (held, (author, _)) = self.places.get(&id)?.held.first_key_value()?;
+        Some((*held, author.clone()))
+    }
+
+    /// The message that what is held would replace.
+    pub(crate) fn edits_of(&self, id: ConversationId, held: u64) -> u64 {
+        let held = self.places.get(&id).and_then(|place| place.held.get(&held));
+        held.map_or(0, |(_, edits)| *edits)
+    }
+
+    /// All that is held in a conversation, with its authors.
+    pub(crate) fn held(&self, id: ConversationId) -> Vec<(u64, UserId)> {
+        let place = self.places.get(&id).into_iter();
+        let held = place.flat_map(|place| &place.held);
+        held.map(|(held, (author, _))| (*held, author.clone()))
+            .collect()
+    }
+
     /// Follows an event.
     pub(crate) fn apply(
         &mut self,
@@ -151,6 +174,8 @@ impl Model {
                 title: title.clone(),
                 members: BTreeMap::new(),
                 messages: Vec::new(),
+                held: BTreeMap::new(),
+                last_held: 0,
             };
             if let Kind::Direct { pair, .. } = kind {
                 place.join(&pair.0, Role::Member, (at.0, at_ms));
@@ -202,6 +227,21 @@ impl Model {
                 message.text = plain(content);
                 message.mentions.clone_from(mentions);
                 message.edited_ms = at_ms;
+            }
+            Event::MessageReviewed { seq, .. } => {
+                assert!(*seq <= place.last(), "what was reviewed is there");
+            }
+            Event::MessageHeld { held, edits, .. } => {
+                place.last_held += 1;
+                assert_eq!(
+                    *held, place.last_held,
+                    "held ones are numbered without gaps"
+                );
+                place.held.insert(*held, (actor.clone(), *edits));
+            }
+            Event::MessageReleased { held, .. } | Event::MessageRejected { held, .. } => {
+                let (author, _) = place.held.remove(held).expect("held");
+                assert_eq!(author, *actor, "it is its author's");
             }
             Event::MessageRetracted { seq, .. } => {
                 let message = place.message(*seq);

@@ -12,8 +12,9 @@ use super::{
 use crate::{
     commit::{Batch, CommandRef, Commit},
     domain::{
-        CommandId, Content, Conversation, ConversationCommand, ConversationId, Event, Limits,
-        Stream, User, UserCommand, UserId, conversation::Context, event::Kind,
+        Command, CommandId, Content, Conversation, ConversationCommand, ConversationId, Event,
+        Limits, Review, Reviewed, Settler, Stream, User, UserCommand, UserId, command::Held,
+        conversation::Context, event::Kind,
     },
     log::{Position, Record, Shard},
 };
@@ -116,10 +117,22 @@ impl Play {
         let (stream, events) = match self.user_command(&actor, id, &act.deed) {
             Some(command) => (Stream::User(actor.clone()), self.ask_user(&actor, command)),
             None => {
+                let actor = match &act.deed {
+                    // Of whoever has something held there.
+                    Deed::Settle { .. } => {
+                        self.model.first_held(id).map_or(actor, |(_, held)| held)
+                    }
+                    _ => actor,
+                };
                 let command = self.conversation_command(&actor, id, &act.deed);
-                (Stream::Conversation(id), self.ask(id, &actor, command))
+                let events = self.ask(id, &actor, command, &act.deed);
+                return self.happened(act, actor, Stream::Conversation(id), events);
             }
         };
+        self.happened(act, actor, stream, events);
+    }
+
+    fn happened(&mut self, act: &Act, actor: UserId, stream: Stream, events: Vec<Event>) {
         if events.is_empty() {
             return;
         }
@@ -171,8 +184,9 @@ impl Play {
             };
             let command = batch.command.map(|command| command.id);
             for event in &mut batch.events {
-                if let Event::MessagePosted { content, .. } | Event::MessageEdited { content, .. } =
-                    event
+                if let Event::MessagePosted { content, .. }
+                | Event::MessageEdited { content, .. }
+                | Event::MessageHeld { content, .. } = event
                     && let Content::Plain(text) = content
                 {
                     *content = Content::Sealed((self.seal)(id, &batch.actor, command, text));
@@ -201,6 +215,7 @@ impl Play {
         id: ConversationId,
         actor: &UserId,
         command: ConversationCommand,
+        deed: &Deed,
     ) -> Vec<Event> {
         let conversation = self
             .conversations
@@ -218,7 +233,27 @@ impl Play {
             limits: &limits,
             blocked,
         };
-        let events = conversation.decide(&context, command).unwrap_or_default();
+        let reviewed = match deed {
+            Deed::Reviewed { verdict, .. } => Some(Reviewed {
+                command: Command::Conversation(id, command.clone()),
+                digest: 0,
+                reviews: vec![Review {
+                    extension: "rule".to_owned(),
+                    version: "1.0.0".to_owned(),
+                    verdict: *verdict,
+                    reason: "why".to_owned(),
+                    labels: vec!["label".to_owned()],
+                    failed: false,
+                }],
+            }),
+            _ => None,
+        };
+        let decided = conversation.decide(&context, command);
+        let decided = match &reviewed {
+            Some(reviewed) => decided.and_then(|events| conversation.reviewed(events, reviewed)),
+            None => decided,
+        };
+        let events = decided.unwrap_or_default();
         for event in &events {
             conversation.evolve(actor, event);
         }
@@ -315,6 +350,34 @@ impl Play {
                 reply_to: reply_back.map_or(0, seq),
                 mentions: mentions(mention),
             },
+            Deed::Reviewed { edit_back, .. } => match edit_back {
+                None => C::Post {
+                    text: text(),
+                    reply_to: 0,
+                    mentions: Vec::new(),
+                },
+                Some(back) => C::Edit {
+                    seq: seq(*back),
+                    text: text(),
+                    mentions: Vec::new(),
+                },
+            },
+            Deed::Settle { by, release } => {
+                let held = self.model.first_held(id).map_or(1, |(held, _)| held);
+                let edits = self.model.edits_of(id, held);
+                C::Settle {
+                    held,
+                    by: by.map_or(Settler::Backend, |by| Settler::Moderator(user(by))),
+                    release: release.then(|| {
+                        Box::new(Held {
+                            edits,
+                            text: text(),
+                            mentions: vec![user(0)],
+                        })
+                    }),
+                    reason: "why not".to_owned(),
+                }
+            }
             Deed::Edit { back, mention } => C::Edit {
                 seq: seq(*back),
                 text: text(),

@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::{
     Presence,
     record::{Record, Said, State},
-    watch::Seen,
 };
 use crate::{
     cluster::Cluster,
@@ -23,12 +22,6 @@ use crate::{
 
 /// What comes together is said together.
 const GATHER: Duration = Duration::from_millis(5);
-
-/// Watches are told at most so often.
-const TELL_EVERY: Duration = Duration::from_millis(15);
-
-/// Whoever could not be told is tried again after so long.
-const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 /// Pause after a failure.
 const RETRY: Duration = Duration::from_millis(200);
@@ -48,9 +41,6 @@ const SAY_AGAIN: Duration = Duration::from_secs(300);
 
 /// How long an edge waits until it is recorded when somebody was here last.
 const SEEN: Duration = Duration::from_secs(3);
-
-/// Watches told at a time.
-const TOLD: usize = 128;
 
 /// Users said in one record at most.
 const SAID: usize = 2_000;
@@ -286,45 +276,9 @@ impl Presence {
         }
     }
 
-    /// Tells those who watch. Nobody waits for those who are slow.
-    async fn tell(&self) {
-        loop {
-            self.due.notified().await;
-            while self.tell_once() {
-                tokio::time::sleep(TELL_EVERY).await;
-                let _ = tokio::time::timeout(TRY_AGAIN, self.due.notified()).await;
-            }
-            tokio::time::sleep(TELL_EVERY).await;
-        }
-    }
-
     /// These are still to be said, perhaps under another name.
     fn unsaid(&self, said: Vec<(UserId, State)>) {
         self.inner.lock().local.unsaid(said);
-    }
-
-    /// Tells those who are due now, a few at a time: sessions that come and go do not wait for all of them. True when
-    /// some could not be told.
-    pub(super) fn tell_once(&self) -> bool {
-        let mut due = self.inner.lock().watching.due();
-        let mut slow = 0;
-        while due > 0 {
-            let some = due.min(TOLD);
-            due -= some;
-            let mut inner = self.inner.lock();
-            let inner = &mut *inner;
-            let states = (&inner.roll, &inner.before);
-            let see = |viewer: &UserId, user: &UserId, unseen: bool| -> Seen {
-                self.see(states, viewer, user, unseen)
-            };
-            slow += inner.watching.tell(
-                some,
-                |to| to.takes_presence(),
-                see,
-                |to, diff| to.presence(diff),
-            );
-        }
-        slow > 0
     }
 
     fn record(&self, node: Uuid, as_of: u64, said: Vec<Said>) -> Record {

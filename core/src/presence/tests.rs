@@ -224,7 +224,7 @@ impl World {
         }
         for node in 0..NODES {
             self.fold(node, self.journal.len());
-            self.places[node].presence.tell_once();
+            self.places[node].presence.tell_some(usize::MAX);
         }
     }
 
@@ -316,7 +316,7 @@ impl World {
             }
             Step::Speak(node) => self.speak(node),
             Step::Follow(node) => self.follow(node),
-            Step::Tell(node) => drop(self.places[node].presence.tell_once()),
+            Step::Tell(node) => drop(self.places[node].presence.tell_some(usize::MAX)),
             Step::Lose(node, other) if node != other => {
                 let other = self.places[other].presence.inner.lock().incarnation;
                 self.say(node, vec![Said::Lost(other)]);
@@ -329,8 +329,8 @@ impl World {
                     place.at = 0;
                     place.presence.lane_lost();
                     // The grace is over at once.
-                    if let Some((_, until)) = &mut place.presence.inner.lock().before {
-                        *until = crate::clock::moment();
+                    if let Some(before) = &mut place.presence.inner.lock().before {
+                        before.until = crate::clock::moment();
                     }
                 }
             }
@@ -460,6 +460,22 @@ fn a_contact_who_is_blocked_no_more_is_in_the_roster_again() {
         world.step(step);
     }
     world.check().expect("they are seen");
+}
+
+#[test]
+fn who_left_while_the_lane_was_lost_twice_is_told_of() {
+    let mut world = World::new();
+    for step in [
+        Step::Come(2, 0),
+        Step::Speak(2),
+        Step::Go(2),
+        Step::Follow(0),
+        Step::Forget,
+        Step::Forget,
+    ] {
+        world.step(step);
+    }
+    world.check().expect("they are seen to leave");
 }
 
 proptest! {

@@ -196,14 +196,16 @@ impl<'t, 's> Fold<'t, 's> {
 
     fn batch(&mut self, commit: &Commit, batch: &Batch) -> Result<(), FoldError> {
         let at_ms = commit.at_ms(batch);
-        let mut posted = 0;
+        let (mut posted, mut kept_back) = (0, 0);
         for (index, event) in (batch.first_index..).zip(&batch.events) {
             let at = (commit.position.0, index);
             match &batch.stream {
                 Stream::Conversation(id) => {
                     self.conversation_event(*id, batch, at, at_ms, event)?;
-                    if let Event::MessagePosted { seq, .. } = event {
-                        posted = *seq;
+                    match event {
+                        Event::MessagePosted { seq, .. } => posted = *seq,
+                        Event::MessageHeld { held, .. } => kept_back = *held,
+                        _ => {}
                     }
                 }
                 Stream::User(user) => self.user_event(user, batch, at, at_ms, event)?,
@@ -220,6 +222,7 @@ impl<'t, 's> Fold<'t, 's> {
                 at_ms,
                 conversation,
                 seq: posted,
+                held: kept_back,
             };
             put(
                 self.tx,
@@ -405,6 +408,51 @@ impl<'t, 's> Fold<'t, 's> {
                 message.edited_ms = at_ms;
                 put(tx, Table::Messages, rows::message(id, *seq), &message);
             }
+            Event::MessageReviewed { seq, reviews } => {
+                put(tx, Table::Reviews, rows::reviews(id, *seq, at), reviews);
+                return Ok(());
+            }
+            Event::MessageHeld {
+                held,
+                edits,
+                content,
+                reply_to,
+                mentions,
+                reviews,
+            } => {
+                if *held != row.last_held + 1 {
+                    let last = row.last_held;
+                    return Err(FoldError::Poison(format!(
+                        "held message {held} follows held message {last}"
+                    )));
+                }
+                row.last_held = *held;
+                let message = rows::Held {
+                    author: &batch.actor,
+                    at_ms,
+                    at,
+                    edits: *edits,
+                    sealed: sealed(content),
+                    command: batch.command.map(|command| command.id),
+                    reply_to: *reply_to,
+                    mentions: mentions.clone(),
+                    reviews: reviews.clone(),
+                };
+                put(tx, Table::Held, rows::held(id, *held), &message);
+            }
+            Event::MessageReleased { held, by } | Event::MessageRejected { held, by, .. } => {
+                let key = rows::held(id, *held);
+                if Rows::get(tx, Table::Held, &key)?.is_none() {
+                    return Err(FoldError::Poison(format!("message {held} is not held")));
+                }
+                tx.delete(Table::Held, &key);
+                let settled = rows::Settled {
+                    author: batch.actor.clone(),
+                    by: by.clone(),
+                    released: matches!(event, Event::MessageReleased { .. }),
+                };
+                put(tx, Table::Settled, key, &settled);
+            }
             Event::MessageRetracted {
                 seq,
                 author,
@@ -540,6 +588,7 @@ impl<'t, 's> Fold<'t, 's> {
             title: title.to_owned(),
             last_seq: 0,
             last_countable_seq: 0,
+            last_held: 0,
             retracted: 0,
             member_count: 0,
             owner_count: 0,

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{
-        ConversationId, TICKS_MEMBERS, UserId,
+        ConversationId, Review, TICKS_MEMBERS, UserId,
         event::{Kind, Role},
         id::CommandId,
         user::Contact,
@@ -80,6 +80,140 @@ impl MessageView {
             author: self.author.shared(),
         }
     }
+}
+
+/// A message, or a new text of one, that moderation holds: its author and moderators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldView {
+    /// Where it is to stand.
+    pub conversation: ConversationId,
+    /// Its number among those held in the conversation.
+    pub held: u64,
+    /// Who wrote it.
+    pub author: UserId,
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+    /// (Position, index) in the log.
+    pub at: (u64, u32),
+    /// `seq` of the message that it is a new text of, 0 for a new message.
+    pub edits: u64,
+    /// What it says.
+    pub text: Text,
+    /// `seq` of the message replied to, 0 for none.
+    pub reply_to: u64,
+    /// Members mentioned.
+    pub mentions: Vec<UserId>,
+    /// Who said what about it.
+    pub reviews: Vec<Review>,
+    /// The command that sent it.
+    pub command: Option<Uuid>,
+}
+
+impl HeldView {
+    /// The key its text is sealed with.
+    pub fn key(&self) -> KeyId {
+        KeyId::Content {
+            conversation: self.conversation.0,
+            author: self.author.shared(),
+        }
+    }
+}
+
+/// What is held under a number, whoever may see it.
+pub fn held(
+    rows: &dyn Rows,
+    id: ConversationId,
+    number: u64,
+) -> Result<Option<HeldView>, ReadError> {
+    let bytes = rows.get(Table::Held, &rows::held(id, number))?;
+    bytes.map(|bytes| held_view(id, number, &bytes)).transpose()
+}
+
+fn held_view(id: ConversationId, number: u64, bytes: &Bytes) -> Result<HeldView, ReadError> {
+    let row: rows::Held<'_> = rows::decode(Table::Held, bytes)?;
+    Ok(HeldView {
+        conversation: id,
+        held: number,
+        author: UserId::trusted(row.author),
+        at_ms: row.at_ms,
+        at: row.at,
+        edits: row.edits,
+        text: Text::Sealed {
+            sealed: Bytes::copy_from_slice(row.sealed),
+            by: row.command,
+        },
+        reply_to: row.reply_to,
+        mentions: row.mentions,
+        reviews: row.reviews,
+        command: row.command.map(|command| command.0),
+    })
+}
+
+/// Whose it was that was held under a number and no longer is.
+pub fn settled(
+    rows: &dyn Rows,
+    id: ConversationId,
+    number: u64,
+) -> Result<Option<rows::Settled>, ReadError> {
+    rows::get(rows, Table::Settled, &rows::held(id, number))
+}
+
+/// Whether somebody settles what is held in a conversation: its moderators and owners do.
+pub fn moderates(rows: &dyn Rows, id: ConversationId, user: &str) -> Result<bool, ReadError> {
+    let role = member(rows, id, user)?.and_then(|member| member.role);
+    Ok(role.is_some_and(|role| role >= Role::Moderator))
+}
+
+/// What is held in a conversation after a number, at most `limit`, and whether there is more: all of it, or
+/// what one author has there.
+pub fn held_in(
+    rows: &dyn Rows,
+    id: ConversationId,
+    author: Option<&str>,
+    after: u64,
+    limit: usize,
+) -> Result<(Vec<HeldView>, bool), ReadError> {
+    let from = rows::held(id, after.saturating_add(1));
+    let to = rows::held(id, u64::MAX);
+    some_held(rows, &from, &to, author, limit)
+}
+
+/// What is held anywhere, in the order of conversations, from behind a place on.
+pub fn held_anywhere(
+    rows: &dyn Rows,
+    after: Option<(ConversationId, u64)>,
+    limit: usize,
+) -> Result<(Vec<HeldView>, bool), ReadError> {
+    let from = after.map(|(id, number)| rows::held(id, number.saturating_add(1)));
+    let from: &[u8] = from.as_ref().map_or(&[], |from| from);
+    some_held(rows, from, &[0xff; 25], None, limit)
+}
+
+fn some_held(
+    rows: &dyn Rows,
+    from: &[u8],
+    to: &[u8],
+    author: Option<&str>,
+    limit: usize,
+) -> Result<(Vec<HeldView>, bool), ReadError> {
+    let (mut found, mut more, mut failed) = (Vec::new(), false, None);
+    rows.scan(Table::Held, from, to, false, &mut |key, value| {
+        let id = uuid::Uuid::from_slice(&key[..16]).expect("a key begins with a conversation");
+        match held_view(ConversationId(id), rows::trailing_number(key), value) {
+            Ok(held) if author.is_some_and(|author| *held.author != *author) => {}
+            Ok(_) if found.len() == limit => {
+                more = true;
+                return ControlFlow::Break(());
+            }
+            Ok(held) => found.push(held),
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    failed.map_or(Ok((found, more)), Err)
 }
 
 /// How far a member has come.
@@ -272,6 +406,12 @@ fn contact_view(user: UserId, row: rows::Contact) -> ContactView {
 pub fn seen_ms(rows: &dyn Rows, user: &str) -> Result<u64, ReadError> {
     let row: Option<rows::Person> = rows::get(rows, Table::Users, &rows::person(user))?;
     Ok(row.unwrap_or_default().seen_ms)
+}
+
+/// Whether a user was erased.
+pub fn is_erased(rows: &dyn Rows, user: &str) -> Result<bool, ReadError> {
+    let row: Option<rows::Person> = rows::get(rows, Table::Users, &rows::person(user))?;
+    Ok(row.unwrap_or_default().erased)
 }
 
 /// A user's profile and what people search is to know besides.

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use super::{
     ReadError,
-    read::{self, ConversationView, MessageView, Text, Viewer},
+    read::{self, ConversationView, HeldView, MessageView, Text, Viewer},
     rows::{self, Rows},
     store::Table,
     unread,
@@ -50,6 +50,18 @@ pub enum What {
         author: UserId,
         text: Text,
         mentions: Vec<UserId>,
+    },
+    /// `settles`: the viewer is not its author, and may settle it.
+    MessageHeld {
+        held: Box<HeldView>,
+        settles: bool,
+    },
+    MessageReleased {
+        held: u64,
+    },
+    MessageRejected {
+        held: u64,
+        reason: String,
     },
     MessageRetracted {
         seq: u64,
@@ -301,7 +313,7 @@ impl Since<'_> {
             return Ok(false);
         };
         for (at, actor, at_ms, event) in changes {
-            let Some(what) = self.what(id, row, member, first_new, event)? else {
+            let Some(what) = self.what((id, row), member, first_new, &actor, event)? else {
                 continue;
             };
             let change = Change {
@@ -322,10 +334,10 @@ impl Since<'_> {
     /// `first_new` on have been added as they are now.
     fn what(
         &self,
-        id: ConversationId,
-        row: &rows::Conversation,
+        (id, row): (ConversationId, &rows::Conversation),
         member: &rows::Member,
         first_new: u64,
+        actor: &UserId,
         event: Event,
     ) -> Result<Option<What>, ReadError> {
         let hidden = |seq: u64| seq >= first_new || !member.sees(seq);
@@ -333,7 +345,23 @@ impl Since<'_> {
             .left
             .as_ref()
             .map_or(row.member_count, |left| left.member_count);
+        // What is held is for its author and moderators.
+        let moderates = member.role.is_some_and(|role| role >= Role::Moderator);
+        let sees_held = *actor == self.viewer.user || moderates;
         Ok(match event {
+            Event::MessageHeld { held, .. } if sees_held => {
+                let held = read::held(self.rows, id, held)?;
+                held.map(|held| What::MessageHeld {
+                    settles: held.author != self.viewer.user,
+                    held: Box::new(held),
+                })
+            }
+            Event::MessageReleased { held, .. } if sees_held => {
+                Some(What::MessageReleased { held })
+            }
+            Event::MessageRejected { held, reason, .. } if sees_held => {
+                Some(What::MessageRejected { held, reason })
+            }
             Event::MessageEdited { seq, .. } if !hidden(seq) => {
                 // The row has the latest text: an older edit in between need not be shown. Where it was
                 // taken back since there is none, and that follows.

@@ -11,7 +11,7 @@ use super::{
     store::{Direction, Snapshot, Table, WriteTx},
 };
 use crate::domain::{
-    ConversationId, UserId,
+    ConversationId, Review, Settler, UserId,
     conversation::Interval,
     event::{Kind, Role},
     id::CommandId,
@@ -111,6 +111,8 @@ pub struct Conversation {
     pub last_seq: u64,
     /// Countable messages so far.
     pub last_countable_seq: u64,
+    /// Messages held so far.
+    pub last_held: u64,
     /// Countable messages taken back.
     pub retracted: u64,
     /// Present members.
@@ -341,6 +343,45 @@ pub struct Version {
     pub edited_ms: u64,
 }
 
+/// `Held`: conversation, number -> this, until it is settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held<'a> {
+    /// Whose it is.
+    #[serde(borrow)]
+    pub author: &'a str,
+    /// When it was sent.
+    pub at_ms: u64,
+    /// Where in the log.
+    pub at: (u64, u32),
+    /// `seq` of the message that it is a new text of, 0 for a new message.
+    pub edits: u64,
+    /// What it says.
+    #[serde(borrow, with = "serde_bytes")]
+    pub sealed: &'a [u8],
+    /// The command that sent it, whose seal it carries.
+    pub command: Option<CommandId>,
+    /// `seq` of the message replied to, 0 for none.
+    pub reply_to: u64,
+    /// Members mentioned.
+    pub mentions: Vec<UserId>,
+    /// Who said what about it.
+    pub reviews: Vec<Review>,
+}
+
+/// `Settled`: conversation, number -> this, from when what was held no longer is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Whose it was.
+    pub author: UserId,
+    /// Who settled it.
+    pub by: Settler,
+    /// Whether it was released.
+    pub released: bool,
+}
+
+/// `Reviews`: conversation, seq, position and index -> what moderation said when that was posted or edited.
+pub type Reviews = Vec<Review>;
+
 /// `Changes`: stream, position, index -> this. Every event but posted messages and moved cursors,
 /// which are found in their own rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -374,6 +415,8 @@ pub struct Command {
     pub conversation: Option<ConversationId>,
     /// `seq` of the message it posted, 0 for none.
     pub seq: u64,
+    /// Its number among those held, if moderation held it, 0 otherwise.
+    pub held: u64,
 }
 
 /// Key of `Conversations`, and the beginning of `Members`, `Messages`, `Authors`, `Retracted`, `Reactions`.
@@ -418,6 +461,21 @@ pub fn message(id: ConversationId, seq: u64) -> [u8; 24] {
 /// Key of `Retracted`: by countable seq.
 pub fn retracted(id: ConversationId, countable_seq: u64) -> [u8; 24] {
     numbered(id, countable_seq)
+}
+
+/// Key of `Held` and of `Settled`.
+pub fn held(id: ConversationId, number: u64) -> [u8; 24] {
+    numbered(id, number)
+}
+
+/// Key of `Reviews`.
+pub fn reviews(id: ConversationId, seq: u64, at: (u64, u32)) -> Vec<u8> {
+    [
+        &numbered(id, seq)[..],
+        &at.0.to_be_bytes(),
+        &at.1.to_be_bytes(),
+    ]
+    .concat()
 }
 
 fn numbered(id: ConversationId, number: u64) -> [u8; 24] {

@@ -5,7 +5,7 @@ use tidings_protocol::{
     ClientFrame, ServerFrame,
     event::{Event, Kind},
     frame::{Body, Cursor, Outcome, Request},
-    view::{Conversation, FoundMessage, Message},
+    view::{Conversation, FoundMessage, Held, Message},
 };
 
 /// Whether it is absent or has the length of an identifier.
@@ -75,6 +75,8 @@ impl WholeIds for Request {
             R::GetConversation(request) => request.conversation.keep_whole_ids(),
             R::ListMessages(request) => request.conversation.keep_whole_ids(),
             R::ListMembers(request) => request.conversation.keep_whole_ids(),
+            R::SettleHeld(request) => request.conversation.keep_whole_ids(),
+            R::ListHeld(request) => request.conversation.keep_whole_ids(),
             R::GetReceipts(request) => request.conversation.keep_whole_ids(),
             R::GetMessage(request) => request.conversation.keep_whole_ids(),
             R::Look(request) => request.conversation.keep_whole_ids(),
@@ -133,6 +135,7 @@ impl WholeIds for Outcome {
             Outcome::Messages(page) => page.messages.keep_whole_ids(),
             Outcome::Message(message) => message.keep_whole_ids(),
             Outcome::FoundMessages(page) => page.messages.keep_whole_ids(),
+            Outcome::Held(page) => page.held.keep_whole_ids(),
             Outcome::Error(_)
             | Outcome::Pong(_)
             | Outcome::Members(_)
@@ -151,6 +154,7 @@ impl WholeIds for Event {
         self.conversation.keep_whole_ids();
         match &mut self.kind {
             Some(Kind::MessagePosted(message)) => message.keep_whole_ids(),
+            Some(Kind::MessageHeld(held)) => held.keep_whole_ids(),
             Some(Kind::ConversationAdded(conversation)) => conversation.keep_whole_ids(),
             _ => {}
         }
@@ -168,6 +172,12 @@ impl WholeIds for FoundMessage {
     fn keep_whole_ids(&mut self) {
         self.conversation.keep_whole_ids();
         self.message.keep_whole_ids();
+    }
+}
+
+impl WholeIds for Held {
+    fn keep_whole_ids(&mut self) {
+        self.command_id.keep_whole_ids();
     }
 }
 

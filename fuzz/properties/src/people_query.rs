@@ -1,12 +1,13 @@
-//! Queries of people search: the language, a filter in JSON, and a profile in JSON.
+//! Queries of people and of message search: the language, a filter in JSON, and a profile in JSON.
 //!
-//! Every input is tried as a query; one that begins with `{` also as a filter and as a profile.
+//! Every input is tried as a query of either; one that begins with `{` also as a filter and as a profile.
 
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use tidings_search::{
     attributes::{Attribute, Attributes},
+    messages,
     profile::Profile,
     query::{Context, Filter, MAX_QUERY_BYTES, check_filter, parse},
     text::{Analyzer, Term},
@@ -75,6 +76,7 @@ pub fn check(data: &[u8], meter: Meter) {
             }
         }
     }
+    messages(&text, meter);
     words(&text, meter);
     if data.first() == Some(&b'{') {
         filter(data, meter);
@@ -92,6 +94,22 @@ fn read(filter: &Filter, context: &Context<'_>) {
     // A short query may become a long one: `-7d` is a moment to the second.
     if printed.len() <= MAX_QUERY_BYTES {
         assert_eq!(parse(&printed, context).as_ref(), Ok(filter), "{printed}");
+    }
+}
+
+/// What is read passes the check for programs, and errors point into the query.
+fn messages(text: &str, meter: Meter) {
+    let context = messages::Context { now_ms: NOW_MS };
+    match ALLOWANCE.hold(meter, text.len(), || messages::parse(text, &context)) {
+        Ok(filter) => {
+            assert!(text.len() <= MAX_QUERY_BYTES);
+            assert_eq!(messages::check_filter(&filter), Ok(()));
+        }
+        Err(error) => {
+            let pointed = text.get(error.at..error.at + error.len);
+            assert!(pointed.is_some(), "{error:?}");
+            assert!(error.message.len() < 2_000);
+        }
     }
 }
 
@@ -179,6 +197,10 @@ pub fn seeds() -> Vec<(String, Vec<u8>)> {
         ),
         ("accents", "Straße ŁÓDŹ d'accord İSTANBUL ﷺ ½ 🧗🏽‍♀️ กรุงเทพ"),
         ("nested", "((((-(a OR (b -(c OR d)))))))"),
+        (
+            "messages",
+            "from:alice,bob in:0198c0de-7a2b-7c3d-8e4f-5a6b7c8d9e0f after:-7d before:2026-11 sent:2026-01..",
+        ),
         ("wrong-name", "ctiy:berlin"),
         ("wrong-value", "age:old near:91,0,1km joined:22.11.2026"),
         ("wrong-signs", "a*b \"c OR ) ("),

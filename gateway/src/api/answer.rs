@@ -43,6 +43,9 @@ pub(super) struct Changed {
     /// The number of the message that was posted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seq: Option<u64>,
+    /// Its number among those that moderation holds in the conversation, where it is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) held: Option<u64>,
     /// It had been carried out before, under the same idempotency key: this is the answer of then.
     pub(super) duplicate: bool,
 }
@@ -86,6 +89,7 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::Full
         | ErrorCode::LastOwner
         | ErrorCode::WrongKind
+        | ErrorCode::Rejected
         | ErrorCode::TooOld
         | ErrorCode::CommandIdReused => StatusCode::CONFLICT,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -142,6 +146,7 @@ impl From<Accepted> for Changed {
                 .conversation
                 .map(|conversation| conversation.to_string()),
             seq: (accepted.seq != 0).then_some(accepted.seq),
+            held: (accepted.held != 0).then_some(accepted.held),
             duplicate: accepted.duplicate,
         }
     }

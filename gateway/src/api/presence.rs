@@ -3,11 +3,11 @@
 use axum::{
     Json,
     http::Method,
-    routing::{get, put},
+    routing::{get, post, put},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tidings_core::presence::record::State;
+use tidings_core::{domain::UserId, presence::record::State};
 use tidings_protocol::{ErrorCode, command, frame::Request};
 
 use super::{
@@ -27,6 +27,14 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             get(presence),
         )
         .asks::<Seeing>(),
+        Endpoint::new::<PresenceOfMany>(
+            Method::POST,
+            "/v1/presence",
+            Scope::Users,
+            "Says how many users are: as they are, or as another user sees them.",
+            post(presences),
+        )
+        .takes::<Many>(),
         Endpoint::new::<Beaten>(
             Method::PUT,
             "/v1/users/{user}/presence",
@@ -68,26 +76,87 @@ struct Presence {
     invisible: bool,
 }
 
+/// Several users.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Many {
+    /// Who is asked about: 1 to 500.
+    users: Vec<String>,
+    /// The user who looks; without one the users are shown as they are, the invisible too.
+    #[serde(rename = "as")]
+    viewer: Option<String>,
+}
+
+/// How several users are, in the order in which they were asked about.
+#[derive(Serialize, JsonSchema)]
+struct PresenceOfMany {
+    users: Vec<PresenceOf>,
+}
+
+/// How one of several users is.
+#[derive(Serialize, JsonSchema)]
+struct PresenceOf {
+    user: String,
+    #[serde(flatten)]
+    presence: Presence,
+}
+
+/// Most users asked about at once: as many as a session may watch.
+const MANY: usize = 500;
+
 async fn presence(
     call: Call,
     At(user): At<String>,
     Ask(Seeing { viewer }): Ask<Seeing>,
 ) -> Result<Json<Presence>, Refused> {
-    let user = call.acting(&user)?;
+    let user = call.user(&user)?;
     let viewer = viewer.map(|viewer| call.acting(&viewer)).transpose()?;
+    seen(&call, viewer.as_ref(), &user).map(Json)
+}
+
+async fn presences(
+    call: Call,
+    Body(Many { users, viewer }): Body<Many>,
+) -> Result<Json<PresenceOfMany>, Refused> {
+    if users.is_empty() || users.len() > MANY {
+        let asked = users.len();
+        return Err(Refused::invalid(format!(
+            "{asked} users are asked about: 1 to {MANY} can be"
+        )));
+    }
+    let viewer = viewer.map(|viewer| call.acting(&viewer)).transpose()?;
+    let users = users.into_iter().map(|name| {
+        let user = call.user(&name)?;
+        let presence = seen(&call, viewer.as_ref(), &user)?;
+        Ok(PresenceOf {
+            user: name,
+            presence,
+        })
+    });
+    Ok(Json(PresenceOfMany {
+        users: users.collect::<Result<_, Refused>>()?,
+    }))
+}
+
+fn seen(call: &Call, viewer: Option<&UserId>, user: &UserId) -> Result<Presence, Refused> {
     let node = &call.gateway.node;
-    let seen = node
-        .presence
-        .seen(viewer.as_ref(), &user)
-        .map_err(|error| {
-            tracing::error!(%error, "presence cannot be read");
-            Refused::new(ErrorCode::Internal, "the server cannot read its state")
-        })?;
-    Ok(Json(Presence {
+    // Their sessions end in a moment, and they are hidden for good: that is nothing they have chosen.
+    if call.is_erased(user)? {
+        return Ok(Presence {
+            state: State::Offline.as_str(),
+            seen_ms: 0,
+            invisible: false,
+        });
+    }
+    let seen = node.presence.seen(viewer, user).map_err(|error| {
+        tracing::error!(%error, "presence cannot be read");
+        Refused::new(ErrorCode::Internal, "the server cannot read its state")
+    })?;
+    Ok(Presence {
         state: seen.state.as_str(),
         seen_ms: seen.seen_ms,
-        invisible: viewer.is_none() && node.projections.is_invisible(&user),
-    }))
+        invisible: viewer.is_none() && node.projections.is_invisible(user),
+    })
 }
 
 /// A heartbeat.

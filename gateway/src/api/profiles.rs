@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tidings_core::{
-    domain::{Command, UserCommand, UserId},
+    domain::{Command, UserCommand, UserId, user::ENDED_AT_ONCE},
     erase,
     projections::read::ProfileSet,
 };
@@ -102,7 +102,7 @@ async fn show(
     At(user): At<String>,
     Ask(Fresh { at_least }): Ask<Fresh>,
 ) -> Result<Json<Shown>, Refused> {
-    let user = call.acting(&user)?;
+    let user = call.user(&user)?;
     call.reached(at_least).await?;
     caught_up(&call.gateway).await?;
     let Present { set, hidden, .. } = present(&call, &user).await?;
@@ -138,7 +138,7 @@ struct NewProfile {
 }
 
 fn check(call: &Call, user: &str, new: NewProfile) -> Result<Wanted, Refused> {
-    let user = call.acting(user)?;
+    let user = call.user(user)?;
     let NewProfile {
         attributes,
         hidden,
@@ -163,7 +163,7 @@ async fn set(
 }
 
 async fn remove(call: Call, At(user): At<String>) -> Result<Json<Changed>, Refused> {
-    let user = call.acting(&user)?;
+    let user = call.user(&user)?;
     let command = Command::User(UserCommand::RemoveProfile);
     let id = call.command_id_of(&user, None, 0);
     let told = call.submit(&user, command, id, None, None);
@@ -303,17 +303,31 @@ async fn set_many(
 }
 
 async fn erase_user(call: Call, At(user): At<String>) -> Result<Json<Changed>, Refused> {
-    let user = call.acting(&user)?;
+    let user = call.user(&user)?;
     let gateway = &call.gateway;
     caught_up(gateway).await?;
     let failed = |error: erase::EraseError| Refused(Failure::from(error));
     // Before it is recorded: if the server dies in between, whoever asked is told nothing and asks again.
     erase::keys(&gateway.node, &user).await.map_err(failed)?;
-    let command = Command::User(UserCommand::Erase);
-    let id = call.command_id_of(&user, None, 0);
-    let told = call.submit(&user, command, id, None, None);
-    let accepted = call.settle(told).await?;
-    call.reached(accepted.position).await?;
+    let contacts = || erase::contacts(&gateway.node, &user).map_err(|error| failed(error.into()));
+    let mut accepted = None;
+    // Once more than needed: others may add them meanwhile, whom the last one ends, too.
+    for nth in 0..contacts()? / ENDED_AT_ONCE + 2 {
+        let command = Command::User(UserCommand::Erase);
+        let id = call.command_id_of(&user, None, nth);
+        let told = call.submit(&user, command, id, None, None);
+        let told = call.settle(told).await?;
+        call.reached(told.position).await?;
+        accepted = Some(told);
+        if contacts()? == 0 {
+            break;
+        }
+    }
+    let Some(accepted) = accepted.filter(|_| contacts().is_ok_and(|count| count < ENDED_AT_ONCE))
+    else {
+        let message = "others add them as fast as their contacts end: try again";
+        return Err(Refused::new(ErrorCode::Unavailable, message));
+    };
     // What they wrote meanwhile somewhere new.
     erase::keys(&gateway.node, &user).await.map_err(failed)?;
     Ok(Json(Changed::from(accepted)))

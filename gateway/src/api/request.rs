@@ -16,6 +16,7 @@ use tidings_core::{
     domain::{Command, CommandId, UserId},
     handler::{Accepted, Answer, Chain, Submission},
     log::Lane,
+    projections::read,
 };
 use tidings_protocol::{
     ErrorCode,
@@ -122,6 +123,21 @@ pub(super) fn checked_key(what: &str, key: Option<&str>) -> Result<String, Refus
 impl Call {
     /// A user for whom this caller may act.
     pub(super) fn acting(&self, user: &str) -> Result<UserId, Refused> {
+        let id = self.user(user)?;
+        if self.is_erased(&id)? {
+            let message = format!("{user} has been erased");
+            return Err(Refused::new(ErrorCode::Forbidden, message));
+        }
+        Ok(id)
+    }
+
+    pub(super) fn is_erased(&self, user: &UserId) -> Result<bool, Refused> {
+        let rows = self.gateway.node.projections.read();
+        read::is_erased(&rows, user).map_err(|error| Refused(error.into()))
+    }
+
+    /// A user whom something is asked about, or done to; erased or not.
+    pub(super) fn user(&self, user: &str) -> Result<UserId, Refused> {
         let id = translate::user_id(user)?;
         if id.starts_with(SYSTEM_PREFIX) && !self.caller.is_key {
             return Err(Refused::new(
@@ -163,6 +179,16 @@ impl Call {
             return Err(Refused::new(ErrorCode::Internal, "this changes nothing"));
         };
         let told = self.submit(user, command, id, None, None);
+        self.settle(told).await.map(Changed::from)
+    }
+
+    /// Carries out a command that no client could ask for.
+    pub(super) async fn change_as(
+        &self,
+        user: &UserId,
+        command: Command,
+    ) -> Result<Changed, Refused> {
+        let told = self.submit(user, command, self.command_id(user), None, None);
         self.settle(told).await.map(Changed::from)
     }
 

@@ -16,10 +16,10 @@ use tidings_protocol::{
 
 use super::{
     Endpoint, Refused,
-    request::{Body, Call},
+    request::{Ask, Body, Call},
     shape::Message,
 };
-use crate::{auth::Scope, session::Shared};
+use crate::{auth::Scope, search, session::Shared};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -50,16 +50,17 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             Method::GET,
             "/v1/search/status",
             Scope::Operate,
-            "Says how far the index of people is.",
+            "Says how far the indexes of people and of messages are.",
             get(status),
         ),
         Endpoint::new::<Rebuilding>(
             Method::POST,
             "/v1/search/rebuild",
             Scope::Operate,
-            "Builds the index of people anew, beside the present one, which is searched meanwhile.",
+            "Builds the indexes anew, or one, beside the present ones, which are searched meanwhile.",
             post(rebuild),
-        ),
+        )
+        .asks::<Rebuild>(),
     ]
 }
 
@@ -393,41 +394,100 @@ async fn messages(
     }))
 }
 
-/// How far the index of people is.
+/// How far the indexes are.
 #[derive(Serialize, JsonSchema)]
 struct Status {
-    /// Whether people can be searched.
+    /// That of people.
+    people: IndexStatus,
+    /// That of messages; `null` where messages cannot be searched (`search.messages` is false).
+    messages: Option<IndexStatus>,
+}
+
+/// How far an index is.
+#[derive(Serialize, JsonSchema)]
+struct IndexStatus {
+    /// Whether it can be searched.
     ready: bool,
     /// Position of the log up to which every change can be found.
     position: u64,
-    /// How many people are in it.
-    people: u64,
-    /// How many profiles an index that is being built beside it holds so far; `null` where none is.
+    /// How many profiles or messages are in it.
+    count: u64,
+    /// How many the one that is being built beside it, or for the first time, holds so far; `null` where none is.
     building: Option<u64>,
-    /// How many indexes were put in use since the server started: one more once an index is built.
+    /// How many were put in use since the server started: one more once an index is built.
     installed: u64,
 }
 
+impl From<search::Status> for IndexStatus {
+    fn from(status: search::Status) -> IndexStatus {
+        IndexStatus {
+            ready: status.ready,
+            position: status.position,
+            count: status.count,
+            building: status.building,
+            installed: status.installed,
+        }
+    }
+}
+
 async fn status(call: Call) -> Json<Status> {
-    let status = call.gateway.search.status();
+    let search = &call.gateway.search;
     Json(Status {
-        ready: status.ready,
-        position: status.position,
-        people: status.count,
-        building: status.building,
-        installed: status.installed,
+        people: search.status().into(),
+        messages: search.messages_status().map(IndexStatus::from),
     })
 }
 
-/// That an index is being built.
+/// What is to be built anew.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Rebuild {
+    /// Which index; without it both.
+    index: Option<Which>,
+}
+
+/// An index.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum Which {
+    /// That of people.
+    People,
+    /// That of messages.
+    Messages,
+}
+
+/// That indexes are being built.
 #[derive(Serialize, JsonSchema)]
 struct Rebuilding {
-    /// Whether this request began it; otherwise it was being done already.
-    begun: bool,
+    /// Which of them this request began.
+    begun: Begun,
 }
 
-async fn rebuild(call: Call) -> Json<Rebuilding> {
-    Json(Rebuilding {
-        begun: call.gateway.search.rebuild(),
-    })
+/// For each index whether this request began to build it; otherwise that was being done already.
+#[derive(Serialize, JsonSchema)]
+struct Begun {
+    /// That of people; `null` where it was not asked for.
+    people: Option<bool>,
+    /// That of messages; `null` where it was not asked for or messages cannot be searched.
+    messages: Option<bool>,
+}
+
+async fn rebuild(
+    call: Call,
+    Ask(Rebuild { index }): Ask<Rebuild>,
+) -> Result<Json<Rebuilding>, Refused> {
+    let search = &call.gateway.search;
+    let which = index.map(|index| match index {
+        Which::People => search::Which::People,
+        Which::Messages => search::Which::Messages,
+    });
+    if which == Some(search::Which::Messages) && search.messages_status().is_none() {
+        return Err(Refused::invalid(
+            "there is no index of messages here: search.messages is false",
+        ));
+    }
+    let search::Begun { people, messages } = search.rebuild(which);
+    let begun = Begun { people, messages };
+    Ok(Json(Rebuilding { begun }))
 }

@@ -19,6 +19,8 @@ pub enum Scope {
     Conversations,
     /// Posts, edits, takes back, reacts, reads.
     Messages,
+    /// Reads and settles what moderation holds, in all conversations.
+    Moderation,
     /// Records the product's own facts.
     Events,
     /// Brings conversations in from elsewhere.
@@ -29,11 +31,12 @@ pub enum Scope {
 
 impl Scope {
     /// All there are.
-    pub const ALL: [Scope; 7] = [
+    pub const ALL: [Scope; 8] = [
         Scope::Tokens,
         Scope::Users,
         Scope::Conversations,
         Scope::Messages,
+        Scope::Moderation,
         Scope::Events,
         Scope::Import,
         Scope::Operate,
@@ -46,6 +49,7 @@ impl Scope {
             Scope::Users => "users",
             Scope::Conversations => "conversations",
             Scope::Messages => "messages",
+            Scope::Moderation => "moderation",
             Scope::Events => "events",
             Scope::Import => "import",
             Scope::Operate => "operate",

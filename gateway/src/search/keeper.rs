@@ -6,30 +6,23 @@
 //! erased since, as it follows the log from where it stands.
 
 use std::{
-    future::Future,
-    io,
-    path::PathBuf,
+    fs, io,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread,
+    thread::JoinHandle,
     time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use tidings_core::{
-    commit::{self, Commit},
-    keys::KeyError,
-    log::{self, Lane, Position},
+    log::{Lane, Position},
     node::Node,
-    projections::ReadError,
 };
-use tidings_search::{
-    messages,
-    people::{self, OpenError},
-};
+use tidings_search::people::OpenError;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -37,98 +30,15 @@ use tokio::{
 
 use super::{Status, place};
 
-/// How long a change waits for others before it can be found.
-const COMMIT: Duration = Duration::from_millis(500);
+mod build;
+mod followed;
+mod writing;
 
-/// How often it is noted how far an index is when nothing in it changes.
-const NOTE: Duration = Duration::from_secs(60);
+pub(super) use followed::{FollowError, Index, Written, stopped};
+use writing::Writing;
 
 /// Pause after a failure.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// Pause after an index could not be built.
-const BUILD_RETRY: Duration = Duration::from_secs(10);
-
-/// Why the log cannot be followed at present.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum FollowError {
-    #[error(transparent)]
-    Log(#[from] log::ReadError),
-    #[error(transparent)]
-    Commit(#[from] commit::DecodeError),
-    #[error(transparent)]
-    Rows(#[from] ReadError),
-    #[error(transparent)]
-    Keys(#[from] KeyError),
-    #[error(transparent)]
-    People(#[from] people::WriteError),
-    #[error(transparent)]
-    Messages(#[from] messages::WriteError),
-    #[error(transparent)]
-    Search(#[from] messages::SearchError),
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    #[error("the folder of the index: {0}")]
-    Folder(#[from] io::Error),
-}
-
-/// An index that follows the log.
-pub(super) trait Index: Send + Sync + Sized + 'static {
-    /// What it is called in the server's log and in folders.
-    const NAME: &'static str;
-
-    /// What it is opened with.
-    type Settings: Send + Sync + 'static;
-
-    /// What commits touch that is to be written.
-    type Touched: Default + Send;
-
-    /// Opens the one in a folder, as it was made.
-    fn open(folder: PathBuf, settings: &Self::Settings) -> Result<Self, OpenError>;
-
-    /// Makes an empty one in a folder.
-    fn make(folder: PathBuf, settings: &Self::Settings) -> Result<Self, OpenError>;
-
-    /// Where it lies.
-    fn folder(&self) -> &PathBuf;
-
-    /// Whether it was made for other settings, so that another one is to be built.
-    fn is_outdated(&self, settings: &Self::Settings) -> bool;
-
-    /// How many there are in it.
-    fn len(&self) -> u64;
-
-    /// What its last commit holds.
-    fn position(&self) -> people::Position;
-
-    /// Makes what was written findable and durable.
-    fn commit(&self, position: u64, epoch: [u8; 16]) -> Result<(), FollowError>;
-
-    /// Goes back to the last commit.
-    fn rollback(&self) -> Result<(), FollowError>;
-
-    /// Notes what a commit touches.
-    fn touched(commit: &Commit, touched: &mut Self::Touched);
-
-    /// Writes what was touched, as it is now, in the projections. Whether there was anything.
-    fn write(
-        &self,
-        node: &Node,
-        touched: &mut Self::Touched,
-        now: Instant,
-    ) -> impl Future<Output = Result<bool, FollowError>>;
-
-    /// Before it is first asked, and before anything is followed with it: what it keeps in memory.
-    fn prepare(&self, node: &Node) -> Result<(), FollowError>;
-
-    /// Writes everything that there is. `done` tells how many there are so far.
-    fn fill(
-        &self,
-        node: &Node,
-        stopping: &AtomicBool,
-        done: &AtomicU64,
-    ) -> impl Future<Output = Result<(), FollowError>>;
-}
 
 /// Keeps one index.
 pub(super) struct Keeper<I: Index> {
@@ -139,21 +49,33 @@ pub(super) struct Keeper<I: Index> {
     beside: Mutex<Option<Arc<I>>>,
     building: AtomicBool,
     wanted: AtomicBool,
+    /// Locked while it is noted in the folder whether words are to be taken out of the files.
+    purge: Mutex<Purge>,
     done: AtomicU64,
     /// Position of the log that what can be found goes up to.
     position: AtomicU64,
     /// How many have been put in place.
     installed: AtomicU64,
     stopping: AtomicBool,
+    /// Build and purge beside, to be waited for at the end.
+    threads: Mutex<Vec<JoinHandle<()>>>,
     wake: Notify,
+    stop: Notify,
     ready: watch::Sender<bool>,
+}
+
+/// Taking words of who was erased out of the files of the index in use.
+#[derive(Default)]
+struct Purge {
+    wanted: bool,
+    running: bool,
 }
 
 /// What is told of an index before it is asked for the first time: who is here.
 pub(super) type Attend<I> = dyn Fn(&Arc<I>) + Send + Sync;
 
 impl<I: Index> Keeper<I> {
-    pub(super) fn new(data: &std::path::Path, settings: I::Settings) -> Keeper<I> {
+    pub(super) fn new(data: &Path, settings: I::Settings) -> Keeper<I> {
         Keeper {
             root: data.join("search").join(I::NAME),
             settings,
@@ -161,12 +83,28 @@ impl<I: Index> Keeper<I> {
             beside: Mutex::default(),
             building: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
+            purge: Mutex::default(),
             done: AtomicU64::new(0),
             position: AtomicU64::new(0),
             installed: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            threads: Mutex::default(),
             wake: Notify::new(),
+            stop: Notify::new(),
             ready: watch::Sender::new(false),
+        }
+    }
+
+    /// Removes what there is of it in `data`: it is not to be kept any more.
+    pub(super) fn forget(data: &Path) -> io::Result<()> {
+        let root = data.join("search").join(I::NAME);
+        match fs::remove_dir_all(&root) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Ok(()) => {
+                tracing::info!("the index of {} is removed: it is not wanted", I::NAME);
+                Ok(())
+            }
+            failed => failed,
         }
     }
 
@@ -176,8 +114,10 @@ impl<I: Index> Keeper<I> {
     }
 
     /// Does something with all there are: first with the one that is to take the other's place, at any time.
+    /// None takes the other's place meanwhile.
     pub(super) fn each(&self, mut act: impl FnMut(&I, bool)) {
-        if let Some(beside) = &*self.beside.lock() {
+        let beside = self.beside.lock();
+        if let Some(beside) = &*beside {
             act(beside, false);
         }
         if let Some(current) = &*self.current.load() {
@@ -194,13 +134,26 @@ impl<I: Index> Keeper<I> {
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
         self.wake.notify_one();
+        self.stop.notify_waiters();
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Waits, unless it is stopped meanwhile.
+    async fn pause(&self, time: Duration) {
+        let stopped = self.stop.notified();
+        if !self.is_stopping() {
+            let _ = tokio::time::timeout(time, stopped).await;
+        }
     }
 
     /// Has another one built beside the present one. False if that is being done already.
     pub(super) fn rebuild(&self) -> bool {
-        let begun = !self.building.load(Ordering::Relaxed);
+        let begun =
+            !self.building.load(Ordering::Relaxed) && !self.wanted.swap(true, Ordering::Relaxed);
         if begun {
-            self.wanted.store(true, Ordering::Relaxed);
             self.wake.notify_one();
         }
         begun
@@ -220,12 +173,25 @@ impl<I: Index> Keeper<I> {
 
     /// Follows until it is stopped.
     pub(super) async fn run(self: &Arc<Self>, node: &Arc<Node>, attend: Arc<Attend<I>>) {
-        while !self.stopping.load(Ordering::Relaxed) {
-            let failed = match self.pass(node, &attend).await {
+        if let Err(error) = place::sweep(&self.root) {
+            tracing::warn!(%error, "an unfinished index of {} could not be removed", I::NAME);
+        }
+        self.follow_on(node, &attend).await;
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the index of {} ended in a panic", I::NAME);
+            }
+        }
+    }
+
+    async fn follow_on(self: &Arc<Self>, node: &Arc<Node>, attend: &Arc<Attend<I>>) {
+        while !self.is_stopping() {
+            let failed = match self.pass(node, attend).await {
                 Ok(()) => continue,
                 Err(failed) => failed,
             };
-            if self.stopping.load(Ordering::Relaxed) {
+            if self.is_stopping() {
                 return;
             }
             tracing::error!(error = %failed, "the index of {} cannot follow the log, trying again", I::NAME);
@@ -237,7 +203,7 @@ impl<I: Index> Keeper<I> {
                 drop(current);
                 self.current.store(None);
             }
-            tokio::time::sleep(RETRY).await;
+            self.pause(RETRY).await;
         }
     }
 
@@ -257,6 +223,10 @@ impl<I: Index> Keeper<I> {
                     self.attend(&index, attend);
                     self.install(index.clone());
                     index
+                }
+                None if self.building.load(Ordering::Relaxed) => {
+                    // What is being built beside is put in place by whoever follows: soon there is one.
+                    return self.take_built().await;
                 }
                 None => {
                     self.building.store(true, Ordering::Relaxed);
@@ -302,6 +272,18 @@ impl<I: Index> Keeper<I> {
         }
     }
 
+    /// Waits for what is being built beside while there is no other, and takes it.
+    async fn take_built(&self) -> Result<(), FollowError> {
+        while self.building.load(Ordering::Relaxed) && !self.is_stopping() {
+            self.pause(RETRY).await;
+        }
+        let built = self.beside.lock().clone();
+        match built {
+            Some(built) if !self.is_stopping() => self.take(built),
+            _ => Ok(()),
+        }
+    }
+
     fn attend(&self, index: &Arc<I>, attend: &Arc<Attend<I>>) {
         *self.beside.lock() = Some(index.clone());
         attend(index);
@@ -311,8 +293,10 @@ impl<I: Index> Keeper<I> {
     fn install(&self, index: Arc<I>) -> Option<Arc<I>> {
         self.position
             .store(index.position().position, Ordering::Relaxed);
+        let mut beside = self.beside.lock();
         let before = self.current.swap(Some(index));
-        *self.beside.lock() = None;
+        *beside = None;
+        drop(beside);
         self.installed.fetch_add(1, Ordering::Relaxed);
         self.ready.send_replace(true);
         before
@@ -330,17 +314,21 @@ impl<I: Index> Keeper<I> {
     async fn follow(
         self: &Arc<Self>,
         node: &Arc<Node>,
-        index: &I,
+        index: &Arc<I>,
         attend: &Arc<Attend<I>>,
     ) -> Result<(), FollowError> {
         let epoch = node.log.identity().epoch.into_bytes();
-        let mut writing = Writing::new(index, epoch, index.position().position);
+        let mut writing = Writing::new(&**index, epoch, index.position().position, &self.stopping);
         let mut tail = node
             .log
             .tail(Lane::Journal, Position(writing.position))
             .await?;
+        if place::is_to_be_purged(index.folder()) {
+            self.purge.lock().wanted = true;
+            self.spawn_purge();
+        }
         loop {
-            if self.stopping.load(Ordering::Relaxed) {
+            if self.is_stopping() {
                 return writing.commit();
             }
             let built = self.beside.lock().clone();
@@ -359,160 +347,14 @@ impl<I: Index> Keeper<I> {
                 () = self.wake.notified() => Vec::new(),
             };
             writing.follow(node, &records).await?;
-            if Instant::now() >= writing.due() {
+            if writing.erased {
+                self.erase(&mut writing, index)?;
+            } else if Instant::now() >= writing.due() {
                 writing.commit()?;
             }
             if !writing.dirty {
                 self.position.store(writing.position, Ordering::Relaxed);
             }
         }
-    }
-
-    /// Builds an index beside the one in use, on a thread of its own.
-    fn spawn_build(self: &Arc<Self>, node: &Arc<Node>, attend: &Arc<Attend<I>>) {
-        if self.building.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        self.done.store(0, Ordering::Relaxed);
-        self.wanted.store(false, Ordering::Relaxed);
-        let (keeper, node, attend) = (self.clone(), node.clone(), attend.clone());
-        let spawned = thread::Builder::new()
-            .name(format!("{}-build", I::NAME))
-            .spawn(move || {
-                super::in_the_background();
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build();
-                let built = runtime
-                    .map_err(FollowError::Folder)
-                    .and_then(|runtime| runtime.block_on(keeper.build(&node, &attend)));
-                if let Err(error) = built {
-                    tracing::error!(%error, "the index of {} could not be built anew, trying again", I::NAME);
-                    thread::sleep(BUILD_RETRY);
-                    keeper.wanted.store(true, Ordering::Relaxed);
-                }
-                keeper.building.store(false, Ordering::Relaxed);
-                keeper.wake.notify_one();
-            });
-        if let Err(error) = spawned {
-            self.building.store(false, Ordering::Relaxed);
-            tracing::error!(%error, "no thread to build the index of {} on", I::NAME);
-        }
-    }
-
-    /// Makes an index of everything as it is, and follows the log with it to where that is now. It attends.
-    async fn build(&self, node: &Node, attend: &Arc<Attend<I>>) -> Result<Arc<I>, FollowError> {
-        *self.beside.lock() = None;
-        let folder = place::begin(&self.root)?;
-        let index = Arc::new(I::make(folder, &self.settings)?);
-        // What changes from here on is followed afterwards.
-        let from = node.projections.cursor();
-        index.prepare(node)?;
-        self.attend(&index, attend);
-        let filled = self.fill(node, &index, from).await;
-        if filled.is_err() {
-            *self.beside.lock() = None;
-        }
-        filled.map(|()| index)
-    }
-
-    async fn fill(&self, node: &Node, index: &I, from: u64) -> Result<(), FollowError> {
-        let began = Instant::now();
-        let epoch = node.log.identity().epoch.into_bytes();
-        let mut writing = Writing::new(index, epoch, from);
-        self.done.store(0, Ordering::Relaxed);
-        index.fill(node, &self.stopping, &self.done).await?;
-        if self.stopping.load(Ordering::Relaxed) {
-            return Err(io::Error::from(io::ErrorKind::Interrupted).into());
-        }
-        writing.dirty = true;
-        writing.commit()?;
-        let head = node.projections.cursor();
-        let mut tail = node
-            .log
-            .tail(Lane::Journal, Position(writing.position))
-            .await?;
-        while writing.position < head && !self.stopping.load(Ordering::Relaxed) {
-            let records = tail.next().await?;
-            writing.follow(node, &records).await?;
-        }
-        writing.commit()?;
-        let seconds = began.elapsed().as_secs_f64();
-        tracing::info!(
-            count = index.len(),
-            seconds,
-            "the index of {} is built",
-            I::NAME
-        );
-        Ok(())
-    }
-}
-
-/// Writes of one index that are not committed yet.
-struct Writing<'a, I: Index> {
-    index: &'a I,
-    epoch: [u8; 16],
-    position: u64,
-    touched: I::Touched,
-    dirty: bool,
-    committed: Instant,
-    /// How long the last commit took: while one takes long, they are to be rare.
-    took: Duration,
-}
-
-impl<'a, I: Index> Writing<'a, I> {
-    fn new(index: &'a I, epoch: [u8; 16], position: u64) -> Writing<'a, I> {
-        Writing {
-            index,
-            epoch,
-            position,
-            touched: I::Touched::default(),
-            dirty: false,
-            committed: Instant::now(),
-            took: Duration::ZERO,
-        }
-    }
-
-    /// When it is to be committed, if nothing else happens.
-    fn due(&self) -> Instant {
-        let pause = match self.dirty {
-            true => COMMIT.max(self.took * 2),
-            false => NOTE,
-        };
-        self.committed + pause
-    }
-
-    /// Writes what records of the log, and those before them, lead to.
-    async fn follow(&mut self, node: &Node, records: &[log::Record]) -> Result<(), FollowError> {
-        for record in records {
-            I::touched(&Commit::decode(record)?, &mut self.touched);
-        }
-        if let Some(last) = records.last() {
-            node.projections.reached(last.position.0).await;
-            self.position = last.position.0;
-        }
-        let index = self.index;
-        let clean = !self.dirty;
-        let written = index.write(node, &mut self.touched, Instant::now()).await?;
-        if written && clean {
-            // It waits for others from now on, not from the last commit, which may be long ago.
-            let now = Instant::now();
-            self.committed = self
-                .committed
-                .max(now.checked_sub(COMMIT / 2).unwrap_or(now));
-        }
-        self.dirty |= written;
-        Ok(())
-    }
-
-    fn commit(&mut self) -> Result<(), FollowError> {
-        let began = Instant::now();
-        if self.dirty || self.index.position().position < self.position {
-            self.index.commit(self.position, self.epoch)?;
-        }
-        self.dirty = false;
-        self.committed = Instant::now();
-        self.took = self.committed - began;
-        Ok(())
     }
 }

@@ -10,7 +10,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
@@ -26,14 +25,14 @@ use tidings_search::{
     query::Filter,
 };
 
-use super::{Search, people, people::index::Opened};
+use super::{Search, people::index::Opened};
 use crate::translate::Failure;
 
 /// Least time between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Looking takes at most this part of a core's time.
-const PART: u32 = 5;
+/// Looking takes at most a fifth of a core's time: after each look comes a pause of four times as long.
+const REST: u32 = 4;
 
 /// Most who came online between two looks; more are not told of.
 const ARRIVED: usize = 100_000;
@@ -63,6 +62,8 @@ pub(crate) struct Live {
     any: AtomicBool,
     arrived: Mutex<Arrived>,
     news: Condvar,
+    stopped: Mutex<bool>,
+    stop: Condvar,
 }
 
 struct Watched {
@@ -88,24 +89,54 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let live = &self.search.live;
         let mut watches = live.watches.lock();
-        watches.remove(&self.id);
+        let watched = watches.remove(&self.id);
         live.any.store(!watches.is_empty(), Ordering::Relaxed);
+        drop(watches);
+        // Whoever is looking has done so after this, and tells nothing more of it.
+        if let Some(watched) = watched {
+            watched.lock().known = None;
+        }
     }
 }
 
 impl Watch {
-    /// The page that is shown.
-    pub(crate) fn shows(&self, page: &query::People) {
+    /// Who is on the page that is shown.
+    pub(crate) fn shows(&self, users: Vec<String>) {
         let watched = self.search.live.watches.lock().get(&self.id).cloned();
         if let Some(watched) = watched {
-            let users = page.people.iter().map(|person| person.user.clone());
-            watched.lock().known = Some(users.collect());
+            watched.lock().known = Some(users.into_iter().collect());
             self.search.live.news.notify_one();
         }
     }
 }
 
 impl Live {
+    /// Ends looking after watches.
+    pub(super) fn stop(&self) {
+        *self.stopped.lock() = true;
+        self.stop.notify_all();
+        // Whoever looks whether it is stopped before waiting for news holds this.
+        let _arrived = self.arrived.lock();
+        self.news.notify_all();
+    }
+
+    /// Waits until it is stopped, but no longer than this.
+    fn rest(&self, pause: Duration) {
+        let mut stopped = self.stopped.lock();
+        if !*stopped {
+            self.stop.wait_for(&mut stopped, pause);
+        }
+    }
+
+    /// Who came, once there are any. `None` once it is stopped.
+    fn arrivals(&self) -> Option<Arrived> {
+        let mut arrived = self.arrived.lock();
+        if arrived.is_empty() && !*self.stopped.lock() {
+            self.news.wait_for(&mut arrived, Duration::from_secs(1));
+        }
+        (!*self.stopped.lock()).then(|| std::mem::take(&mut *arrived))
+    }
+
     /// Somebody's presence changed, as far as others see it.
     pub(super) fn changed(&self, user: &UserId, before: Presence, now: Presence) {
         let rank = |presence| match presence {
@@ -136,7 +167,7 @@ impl Search {
     ) -> Result<Watch, Failure> {
         let opened = self.opened()?;
         self.is_public(&opened, Some(viewer))?;
-        let question = people::question(node, &opened, Some(viewer), asked).await?;
+        let question = self.question(node, &opened, Some(viewer), asked).await?;
         let watched = Watched {
             to,
             viewer: viewer.clone(),
@@ -164,16 +195,7 @@ impl Search {
 
     /// Looks after the watches until search is stopped.
     pub(super) fn look_after_watches(&self, node: &Node) {
-        while !self.stopping.load(Ordering::Relaxed) {
-            let arrived = {
-                let mut arrived = self.live.arrived.lock();
-                if arrived.is_empty() {
-                    self.live
-                        .news
-                        .wait_for(&mut arrived, Duration::from_secs(1));
-                }
-                std::mem::take(&mut *arrived)
-            };
+        while let Some(arrived) = self.live.arrivals() {
             let watches: Vec<_> = self.live.watches.lock().values().cloned().collect();
             let Some(opened) = self.people.current() else {
                 continue;
@@ -186,7 +208,7 @@ impl Search {
                     .extend(arrived.iter().map(|(user, new)| (user.clone(), *new)));
                 watched.look(node, &opened);
             }
-            thread::sleep(PAUSE.max(began.elapsed() * PART));
+            self.live.rest(PAUSE.max(began.elapsed() * REST));
         }
     }
 }
@@ -227,18 +249,25 @@ impl Watched {
         };
         let rows = node.projections.read();
         let count = self.count;
-        for user in found {
+        let unseen = |user: &str| {
             let blocks = |one: &str, other: &str| {
                 let row = rows.get(Table::Users, &rows::blocks(one, other));
                 // What cannot be read is not shown.
                 row.map_or(true, |row| row.is_some())
             };
-            let unseen = blocks(user, &self.viewer) || blocks(&self.viewer, user);
             let shown = UserId::new(user)
                 .ok()
                 .and_then(|user| read::profile(&rows, &user).ok())
                 .is_some_and(|profile| profile.set.is_some() && !profile.hidden);
-            if unseen || !shown || node.projections.is_invisible(user) {
+            blocks(user, &self.viewer)
+                || blocks(&self.viewer, user)
+                || !shown
+                || node.projections.is_invisible(user)
+        };
+        // Who was named before and is not to be seen any more is not named again.
+        self.last.retain(|user| !unseen(user));
+        for user in found {
+            if unseen(user) {
                 continue;
             }
             self.count += 1;

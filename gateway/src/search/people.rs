@@ -59,7 +59,7 @@ impl Search {
     ) -> Result<query::People, Failure> {
         let opened = self.opened()?;
         self.is_public(&opened, viewer)?;
-        let question = question(node, &opened, viewer, asked).await?;
+        let question = self.question(node, &opened, viewer, asked).await?;
         let Ok(slot) = self.slots.clone().acquire_owned().await else {
             return Err(Failure::new(
                 ErrorCode::Unavailable,
@@ -115,6 +115,31 @@ impl Search {
         })
     }
 
+    /// Checks a question. What is declared and the index does not know yet is no mistake of whoever asks.
+    pub(super) async fn question(
+        &self,
+        node: &Node,
+        opened: &Opened,
+        viewer: Option<&UserId>,
+        asked: query::SearchPeople,
+    ) -> Result<Question, Failure> {
+        if opened.attributes == self.attributes {
+            return question(node, &self.attributes, viewer, asked).await;
+        }
+        let checked = question(node, &opened.attributes, viewer, asked.clone()).await;
+        if checked.is_err()
+            && question(node, &self.attributes, viewer, asked)
+                .await
+                .is_ok()
+        {
+            return Err(Failure::new(
+                ErrorCode::Unavailable,
+                "the index of people is being built anew, for what is declared now: try again",
+            ));
+        }
+        checked
+    }
+
     /// An index that was made while something was public which is not any more is for the backend alone.
     pub(super) fn is_public(
         &self,
@@ -145,13 +170,12 @@ impl Search {
     }
 }
 
-pub(super) async fn question(
+async fn question(
     node: &Node,
-    opened: &Opened,
+    attributes: &Attributes,
     viewer: Option<&UserId>,
     asked: query::SearchPeople,
 ) -> Result<Question, Failure> {
-    let attributes = &opened.attributes;
     let all = viewer.is_none();
     let filter = filter(node, attributes, all, &asked)?;
     let online = match asked.online.as_str() {

@@ -13,7 +13,7 @@ use rustls::server::Acceptor;
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
 };
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
@@ -57,6 +57,10 @@ pub(crate) struct Accepted {
     tls: Option<Tls>,
 }
 
+/// Connections that may wait to be accepted; fewer where the system allows fewer. Whoever comes beyond is not
+/// answered and asks again after a second: when everybody comes at once, that is most of a login.
+const BACKLOG: u32 = 4_096;
+
 /// Who is at the other end of a connection. Its port is 0 where a proxy stands between.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
@@ -81,7 +85,14 @@ impl Listener {
         address: SocketAddr,
         tls: Option<Arc<rustls::ServerConfig>>,
     ) -> io::Result<Listener> {
-        let tcp = TcpListener::bind(address).await?;
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // As binding does by itself on Unix.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let tcp = socket.listen(BACKLOG)?;
         Ok(Listener {
             address: tcp.local_addr()?,
             tcp,
@@ -280,6 +291,17 @@ mod tests {
             tokio::task::yield_now().await;
         }
         handshake
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_with_many_others_waits_and_is_not_turned_away() {
+        let any = ([127, 0, 0, 1], 0).into();
+        let listener = Listener::bind(any, None).await.unwrap();
+        let connect =
+            || std::net::TcpStream::connect_timeout(&listener.address(), Duration::from_secs(10));
+        // Nobody is accepted meanwhile.
+        let waiting: Result<Vec<_>, _> = (0..500).map(|_| connect()).collect();
+        assert_eq!(waiting.unwrap().len(), 500);
     }
 
     #[tokio::test]

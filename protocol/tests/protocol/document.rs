@@ -259,6 +259,7 @@ fn plain(doc: &str) -> String {
         ("[`ListMessages`]", "`list_messages`"),
         ("[`ListMembers`]", "`list_members`"),
         ("[`GetReceipts`]", "`get_receipts`"),
+        ("[`ListHeld`]", "`list_held`"),
         ("[`ListBlocked`]", "`list_blocked`"),
         ("[`GetUnread`]", "`get_unread`"),
         ("[`ListContacts`]", "`list_contacts`"),

@@ -51,6 +51,29 @@ fn cursor() -> Cursor {
     }
 }
 
+fn held() -> view::Held {
+    view::Held {
+        held: 3,
+        author: "bob".into(),
+        at_ms: AT,
+        edits: 12,
+        text: "Write to bob@example.com".into(),
+        erased: true,
+        reply_to: 11,
+        mentions: users(&["alice", "carol"]),
+        command_id: id(0xaa),
+        reason: "no addresses here".into(),
+        reviews: vec![view::Review {
+            extension: "contact-details".into(),
+            version: "1.2.0".into(),
+            verdict: "hold".into(),
+            reason: "no addresses here".into(),
+            labels: users(&["address"]),
+            failed: true,
+        }],
+    }
+}
+
 fn message() -> view::Message {
     view::Message {
         seq: 12,
@@ -414,6 +437,23 @@ pub(crate) fn client() -> Vec<Sample<ClientFrame>> {
             }),
         ),
         (
+            "request/settle_held",
+            Request::SettleHeld(command::SettleHeld {
+                conversation: c(),
+                held: 3,
+                release: true,
+                reason: "no addresses here".into(),
+            }),
+        ),
+        (
+            "request/list_held",
+            Request::ListHeld(query::ListHeld {
+                conversation: c(),
+                after: 2,
+                limit: 20,
+            }),
+        ),
+        (
             "request/get_unread",
             Request::GetUnread(query::GetUnread {}),
         ),
@@ -670,6 +710,7 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
                 conversation: conversation_id(),
                 seq: 13,
                 duplicate: true,
+                held: 3,
             }),
         ),
         (
@@ -721,6 +762,14 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
             }),
         ),
         ("outcome/message", Outcome::Message(message())),
+        (
+            "outcome/held",
+            Outcome::Held(query::HeldMessages {
+                held: vec![held()],
+                more: true,
+                position: 4711,
+            }),
+        ),
         (
             "outcome/blocked",
             Outcome::Blocked(query::Blocked {
@@ -841,6 +890,18 @@ fn events() -> Vec<(&'static str, Kind)> {
                 mentions: users(&["carol"]),
                 stub: true,
                 erased: true,
+            }),
+        ),
+        ("event/message_held", Kind::MessageHeld(held())),
+        (
+            "event/message_released",
+            Kind::MessageReleased(event::MessageReleased { held: 3 }),
+        ),
+        (
+            "event/message_rejected",
+            Kind::MessageRejected(event::MessageRejected {
+                held: 3,
+                reason: "no addresses here".into(),
             }),
         ),
         (

@@ -6,7 +6,7 @@ import { faultOfOptions, unsendable } from './sendable.js';
 import { CURSOR_MEMBERS, counts } from './state.js';
 import { TypingSelf } from './typing.js';
 import { findMessage, holes } from './window.js';
-import { cursorFromWire } from './wire.js';
+import { cursorFromWire, heldFromWire } from './wire.js';
 
 /**
  * @typedef {import('../types/index.js').Message} Message
@@ -220,6 +220,27 @@ export class Conversation {
   /** @param {number} seq */
   retract(seq) {
     return this.#session.command({ retract_message: { conversation: this.id, seq } });
+  }
+
+  /**
+   * @param {number} [after]
+   * @param {number} [limit]
+   * @returns {Promise<import('../types/index.js').HeldPage>}
+   */
+  async held(after = 0, limit = 0) {
+    const { held, more } = expect(
+      await this.#session.ask({ list_held: { conversation: this.id, after, limit } }),
+      'held',
+    );
+    return { held: held.map(heldFromWire), more };
+  }
+
+  /**
+   * @param {number} held
+   * @param {{ release: boolean, reason?: string }} settlement
+   */
+  settleHeld(held, { release, reason = '' }) {
+    return this.#session.command({ settle_held: { conversation: this.id, held, release, reason } });
   }
 
   /**

@@ -3,7 +3,7 @@
 /** @type {readonly import('../types/index.js').ServerErrorCode[]} */
 export const SERVER_ERROR_CODES = Object.freeze([
   'invalid', 'unknown_request', 'not_ready', 'unauthenticated', 'not_found', 'not_member', 'forbidden',
-  'blocked_by_you', 'retracted', 'full', 'last_owner', 'wrong_kind', 'too_old', 'command_id_reused',
+  'blocked_by_you', 'retracted', 'full', 'last_owner', 'wrong_kind', 'rejected', 'too_old', 'command_id_reused',
   'too_large', 'rate_limited', 'unavailable', 'internal',
 ]);
 

@@ -15,6 +15,8 @@ export class Pending {
   #store;
   /** Recorded, but their events have not come yet. @type {Map<string, { conversation: string, position: number, message: PendingMessage }>} */
   #sent = new Map();
+  /** Held by moderation, by conversation and number. @type {Map<string, { conversation: string, message: PendingMessage }>} */
+  #held = new Map();
   /** In the history already, though not answered yet. @type {Set<string>} */
   #seen = new Set();
 
@@ -36,7 +38,17 @@ export class Pending {
     const waiting = this.#outbox.entries
       .filter((entry) => postOf(entry)?.conversation === conversation && !this.#seen.has(entry.id))
       .map(shown);
-    return [...sent, ...waiting];
+    const held = [...this.#held.values()].filter((each) => each.conversation === conversation).map(({ message }) => message);
+    return [...held, ...sent, ...waiting];
+  }
+
+  /**
+   * What was held is posted as a message of its own now, or never will be.
+   * @param {string} conversation
+   * @param {number} held
+   */
+  settled(conversation, held) {
+    this.#held.delete(`${conversation} ${held}`);
   }
 
   /** The conversations that have some, those that are gone or not loaded included. */
@@ -52,7 +64,16 @@ export class Pending {
    */
   accepted(entry, accepted) {
     const post = postOf(entry);
-    if (!post || this.#seen.delete(entry.id) || this.#isPast(entry.id, post.conversation, accepted.position)) return;
+    if (!post || this.#seen.delete(entry.id)) return;
+    const isPast = this.#isPast(entry.id, post.conversation, accepted.position);
+    if (accepted.held > 0) {
+      // Of an answer that comes again it is not known whether it has been settled since.
+      if (accepted.duplicate && isPast) return;
+      const message = { ...shown(entry), state: /** @type {const} */ ('held') };
+      this.#held.set(`${post.conversation} ${accepted.held}`, { conversation: post.conversation, message });
+      return;
+    }
+    if (isPast) return;
     const message = { ...shown(entry), state: /** @type {const} */ ('sent') };
     this.#sent.set(entry.id, { conversation: post.conversation, position: accepted.position, message });
   }
@@ -74,6 +95,8 @@ export class Pending {
     const position = cursor?.position ?? 0;
     for (const [id, each] of this.#sent) if (otherLog || each.position <= position) this.#sent.delete(id);
     if (otherLog) this.#seen.clear();
+    // Whether they have been settled meanwhile is not known: who wants to know asks for what is held.
+    this.#held.clear();
   }
 
   /**

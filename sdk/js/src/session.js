@@ -323,6 +323,7 @@ export class Session {
     const message = kind?.name === 'message_posted' ? messageFromWire(kind.body) : null;
     if (message?.author === this.store.me) this.pending.arrived(message.commandId);
     else if (message) this.typing.set(id, message.author, false);
+    if (kind?.name === 'message_released' || kind?.name === 'message_rejected') this.pending.settled(id, kind.body.held);
     if (kind?.name === 'member_left') for (const user of kind.body.users ?? []) this.lookers.set(id, user, false);
     if (kind?.name === 'user_blocked') this.lookers.gone(kind.body.user);
     this.emitter.emit('event', {
@@ -346,8 +347,9 @@ export class Session {
     this.queries.online();
     this.fetching.online();
     this.marks.online();
-    this.presence.online();
+    // Asking for a page of people counts as being there: who is away says so after it.
     this.newcomers.online();
+    this.presence.online();
     this.looking.online();
     void this.outbox.online(this.store.me);
   }

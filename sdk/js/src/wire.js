@@ -67,7 +67,28 @@ export function acceptedFromWire(accepted) {
     atMs: accepted.at_ms,
     conversation: accepted.conversation ?? '',
     seq: accepted.seq ?? 0,
+    held: accepted.held ?? 0,
     duplicate: accepted.duplicate ?? false,
+  };
+}
+
+/**
+ * @param {import('../types/wire.js').Held} held
+ * @returns {import('../types/index.js').HeldMessage}
+ */
+export function heldFromWire(held) {
+  return {
+    held: held.held,
+    author: held.author,
+    atMs: held.at_ms,
+    edits: held.edits ?? 0,
+    text: held.text ?? '',
+    erased: held.erased ?? false,
+    replyTo: held.reply_to ?? 0,
+    mentions: held.mentions ?? [],
+    commandId: held.command_id ?? '',
+    reason: held.reason ?? '',
+    reviews: (held.reviews ?? []).map((review) => ({ ...review, labels: review.labels ?? [], failed: review.failed ?? false })),
   };
 }
 
@@ -87,5 +108,5 @@ export const EVENT_KINDS = new Set([
   'message_posted', 'message_edited', 'message_retracted', 'reaction_added', 'reaction_removed',
   'read_up_to', 'delivered_up_to', 'conversation_added', 'members_joined', 'member_left', 'role_changed',
   'title_changed', 'muted_changed', 'user_blocked', 'user_unblocked', 'visibility_changed',
-  'contact_changed',
+  'contact_changed', 'message_held', 'message_released', 'message_rejected',
 ]);

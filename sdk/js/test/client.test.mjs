@@ -994,6 +994,24 @@ test('a message of a closed tab whose event came before its answer is not shown 
   assert.deepEqual(conversation.timeline.map(({ type }) => type), ['message']);
 });
 
+test('what is held is shown as such until it is settled', async () => {
+  const { conversation, last } = await setUp();
+  const states = () => conversation.pending.map(({ text, state }) => [text, state]);
+  for (const [held, text, settled] of [[1, 'one', 'message_released'], [2, 'two', 'message_rejected']]) {
+    const sent = conversation.send(text);
+    last().answer('post_message', accepted({ position: 103, seq: 0, held }));
+    assert.equal((await sent).held, held);
+    assert.deepEqual(states(), [[text, 'held']]);
+    last().receive(event(103 + held, { [settled]: { held, reason: '' } }));
+    assert.deepEqual(states(), []);
+  }
+  const settling = conversation.settleHeld(3, { release: false, reason: 'no' });
+  const request = last().requests('settle_held').at(-1);
+  assert.deepEqual(request.request.settle_held, { conversation: conversation.id, held: 3, release: false, reason: 'no' });
+  last().answer('settle_held', accepted({ position: 110 }));
+  await settling;
+});
+
 test('what was sent to a log that is no more is not shown as sent for ever', async () => {
   const session = await setUp();
   const { conversation, last, clock } = session;

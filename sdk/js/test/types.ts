@@ -40,7 +40,7 @@ export async function snippet(client: Declared.Tidings): Promise<void> {
   await handle.open();
   for (const item of handle.timeline) {
     if (item.type === 'message') item.message.text satisfies string;
-    else if (item.type === 'pending') item.pending.state satisfies 'pending' | 'sent' | 'failed';
+    else if (item.type === 'pending') item.pending.state satisfies 'pending' | 'sent' | 'held' | 'failed';
     else item.before satisfies number;
   }
   const { seq } = await handle.send('hello', { replyTo: handle.lastSeq });

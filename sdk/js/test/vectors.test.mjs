@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Calls } from '../src/calls.js';
 import { fromView } from '../src/state.js';
 import { Store } from '../src/store.js';
-import { acceptedFromWire, kindOf, messageFromWire, parseFrame } from '../src/wire.js';
+import { acceptedFromWire, heldFromWire, kindOf, messageFromWire, parseFrame } from '../src/wire.js';
 
 const folder = new URL('../../../protocol/vectors/', import.meta.url);
 const vectors = readdirSync(folder)
@@ -98,8 +98,16 @@ test('a conversation keeps all it says', () => {
 test('an acceptance keeps all it says', () => {
   const { accepted } = named('outcome/accepted').reply.outcome;
   assert.deepEqual(acceptedFromWire(accepted), {
-    position: 4712, atMs: accepted.at_ms, conversation: accepted.conversation, seq: 13, duplicate: true,
+    position: 4712, atMs: accepted.at_ms, conversation: accepted.conversation, seq: 13, held: 3, duplicate: true,
   });
+});
+
+test('what is held keeps all it says', () => {
+  const { held } = named('outcome/held').reply.outcome;
+  const camel = (/** @type {string} */ name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+  for (const [name, value] of Object.entries(held.held[0])) {
+    assert.deepEqual(heldFromWire(held.held[0])[camel(name)], value, name);
+  }
 });
 
 test('a reset fills the store', () => {

@@ -9,7 +9,7 @@ export type { wire };
 /** What the server may answer. More may come, so treat an unknown code by its `retry`. */
 export type ServerErrorCode =
   | 'invalid' | 'unknown_request' | 'not_ready' | 'unauthenticated' | 'not_found' | 'not_member'
-  | 'forbidden' | 'blocked_by_you' | 'retracted' | 'full' | 'last_owner' | 'wrong_kind' | 'too_old'
+  | 'forbidden' | 'blocked_by_you' | 'retracted' | 'full' | 'last_owner' | 'wrong_kind' | 'rejected' | 'too_old'
   | 'command_id_reused' | 'too_large' | 'rate_limited' | 'unavailable' | 'internal';
 
 /**
@@ -76,8 +76,8 @@ export interface PendingMessage {
   readonly mentions: readonly string[];
   /** When it was written, by this device's clock. */
   readonly createdMs: number;
-  /** Waiting to be sent or answered; recorded by the server; refused (see `error`). */
-  readonly state: 'pending' | 'sent' | 'failed';
+  /** Waiting to be sent or answered; recorded by the server; held by moderation until it is settled; refused (see `error`). */
+  readonly state: 'pending' | 'sent' | 'held' | 'failed';
   readonly error: TidingsError | null;
 }
 
@@ -253,8 +253,45 @@ export interface Accepted {
   readonly conversation: string;
   /** For a message: its number. */
   readonly seq: number;
+  /** For a message or a new text: its number among those that moderation holds in the conversation; 0 where it is not held. */
+  readonly held: number;
   /** It had been recorded before (a retry). */
   readonly duplicate: boolean;
+}
+
+/** A message, or a new text of one, that moderation holds. */
+export interface HeldMessage {
+  /** Its number among those held in the conversation. */
+  readonly held: number;
+  readonly author: string;
+  readonly atMs: number;
+  /** The message that it is a new text of; 0 for a new message. */
+  readonly edits: number;
+  readonly text: string;
+  readonly erased: boolean;
+  readonly replyTo: number;
+  readonly mentions: readonly string[];
+  readonly commandId: string;
+  /** Why, for its author. */
+  readonly reason: string;
+  /** What was said of it, for those who settle it. */
+  readonly reviews: readonly Review[];
+}
+
+/** What an extension said of a message. */
+export interface Review {
+  readonly extension: string;
+  readonly version: string;
+  readonly verdict: string;
+  readonly reason: string;
+  readonly labels: readonly string[];
+  /** It failed, and this is what its manifest says counts then. */
+  readonly failed: boolean;
+}
+
+export interface HeldPage {
+  readonly held: readonly HeldMessage[];
+  readonly more: boolean;
 }
 
 /** How far one's own message has come. */
@@ -505,6 +542,10 @@ export class Conversation {
   send(text: string, options?: { replyTo?: number; mentions?: string[] }): Promise<Accepted>;
   edit(seq: number, text: string, options?: { mentions?: string[] }): Promise<Accepted>;
   retract(seq: number): Promise<Accepted>;
+  /** What moderation holds here: of oneself, and for owners and moderators of everybody. Those after a number, 0 for all. */
+  held(after?: number, limit?: number): Promise<HeldPage>;
+  /** Settles what is held of somebody else, as owner or moderator of a group. */
+  settleHeld(held: number, settlement: { release: true } | { release: false; reason?: string }): Promise<Accepted>;
   react(seq: number, reaction: string): Promise<Accepted>;
   unreact(seq: number, reaction: string): Promise<Accepted>;
   /** Everything up to `seq` (or the last message) has been read. */

@@ -36,6 +36,7 @@ export interface Requests {
   remove_reaction: { conversation: Uuid; seq: number; reaction: string };
   mark_read: { conversation: Uuid; seq: number };
   typing: { conversation: Uuid; active: boolean };
+  settle_held: { conversation: Uuid; held: number; release: boolean; reason: string };
   block_user: { user: string };
   unblock_user: { user: string };
   list_blocked: Record<string, never>;
@@ -58,6 +59,7 @@ export interface Requests {
   watch_people: { search: SearchPeople };
   search_messages: { query: string; sort: string; limit: number; after: string; highlight: boolean };
   unwatch_people: Record<string, never>;
+  list_held: { conversation: Uuid; after: number; limit: number };
 }
 
 export interface SearchPeople {
@@ -202,6 +204,21 @@ export interface Profile {
   attributes: string;
 }
 
+/** A message, or a new text of one, that moderation holds. */
+export interface Held {
+  held: number;
+  author: string;
+  at_ms: number;
+  edits?: number;
+  text: string;
+  erased?: boolean;
+  reply_to?: number;
+  mentions?: string[];
+  command_id: Uuid;
+  reason: string;
+  reviews?: { extension: string; version: string; verdict: string; reason: string; labels?: string[]; failed?: boolean }[];
+}
+
 /** What can have happened, by name. */
 export interface EventKinds {
   message_posted: Message;
@@ -222,6 +239,9 @@ export interface EventKinds {
   user_unblocked: { user: string };
   visibility_changed: { invisible: boolean };
   contact_changed: Contact;
+  message_held: Held;
+  message_released: { held: number };
+  message_rejected: { held: number; reason: string };
 }
 
 export interface Event {
@@ -288,6 +308,7 @@ export interface Accepted {
   conversation?: Uuid;
   seq: number;
   duplicate: boolean;
+  held?: number;
 }
 
 /** What can come of a request, by name. */
@@ -307,6 +328,7 @@ export interface Outcomes {
   contacts: { contacts: Contact[]; more: boolean; position: number };
   people: { people: Person[]; total: number; at_least: boolean; next: string; facets: Facet[]; cut: boolean };
   profiles: { profiles: Profile[] };
+  held: { held: Held[]; more: boolean; position: number };
   found_messages: { messages: FoundMessage[]; next: string; since_ms: number; cut: boolean };
 }
 

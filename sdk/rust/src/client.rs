@@ -6,6 +6,7 @@ mod handshake;
 mod queries;
 mod receipts;
 mod requests;
+mod standing;
 mod updates;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,6 +54,9 @@ pub struct Accepted {
     pub conversation: Uuid,
     /// For a message: its number in the conversation, from 1.
     pub seq: u64,
+    /// For a message or a new text of one: its number among those that moderation holds in the conversation; 0 where
+    /// it is not held.
+    pub held: u64,
     /// The command had been executed before, and this is what came of it then.
     pub duplicate: bool,
 }
@@ -64,6 +68,7 @@ impl Accepted {
             at_ms: accepted.at_ms,
             conversation: id::from_wire(&accepted.conversation).unwrap_or_default(),
             seq: accepted.seq,
+            held: accepted.held,
             duplicate: accepted.duplicate,
         }
     }
@@ -106,6 +111,11 @@ enum Instruction {
     Volatile(Request),
     /// Holds from now on: told each session anew, until another one of its kind takes its place.
     Standing(Request),
+    /// What is of this kind does not hold any more, which a session is told so.
+    Over {
+        kind: Request,
+        told: Request,
+    },
     Close,
 }
 

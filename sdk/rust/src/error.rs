@@ -105,9 +105,11 @@ fn kind_of(code: ErrorCode) -> ErrorKind {
         ErrorCode::NotMember | ErrorCode::Forbidden | ErrorCode::BlockedByYou => {
             ErrorKind::Forbidden
         }
-        ErrorCode::Retracted | ErrorCode::Full | ErrorCode::LastOwner | ErrorCode::TooLarge => {
-            ErrorKind::Conflict
-        }
+        ErrorCode::Rejected
+        | ErrorCode::Retracted
+        | ErrorCode::Full
+        | ErrorCode::LastOwner
+        | ErrorCode::TooLarge => ErrorKind::Conflict,
         ErrorCode::TooOld | ErrorCode::CommandIdReused => ErrorKind::Unrepeatable,
         ErrorCode::Unauthenticated => ErrorKind::Unauthenticated,
         ErrorCode::RateLimited | ErrorCode::Unavailable | ErrorCode::Internal => {

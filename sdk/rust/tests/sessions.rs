@@ -9,8 +9,9 @@ mod peer;
 use std::time::Duration;
 
 use peer::{Peer, Transport, accepted, cursor, posted, welcome};
+use tidings_protocol::event::PeopleOnline;
 use tidings_protocol::frame::{Body, Closing, Outcome, Request, Reset};
-use tidings_protocol::{CloseCode, ErrorCode, frame, id};
+use tidings_protocol::{CloseCode, ErrorCode, frame, id, query};
 use tidings_sdk::{Client, ErrorKind, Options, Token, Update, Updates};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -485,6 +486,125 @@ async fn what_an_earlier_run_was_about_to_fetch_is_fetched() {
         (earlier, client, updates)
     };
     within(async { tokio::join!(script, application) }).await;
+}
+
+#[tokio::test]
+async fn what_holds_is_said_in_each_session_and_what_is_refused_for_good_is_told() {
+    let peer = Peer::listen(Transport::WebSocket).await;
+    let (refused, is_refused) = tokio::sync::oneshot::channel();
+    let (heard, is_heard) = tokio::sync::oneshot::channel();
+    let is_watch = |request: &Option<Request>| matches!(request, Some(Request::WatchPeople(_)));
+    let is_away = |request: &Option<Request>| matches!(request, Some(Request::SetPresence(_)));
+    let script = async {
+        let mut session = peer.accept().await;
+        session.hello().await;
+        session.send(welcome(true, 0, 10)).await;
+        // For now it cannot be taken, and comes again.
+        for _ in 0..2 {
+            let frame = session.recv().await;
+            assert!(is_away(&frame.request), "{frame:?}");
+            session
+                .reply(frame.id, refusal(ErrorCode::Unavailable))
+                .await;
+        }
+        refused.send(()).unwrap();
+        let page = loop {
+            let frame = session.recv().await;
+            match is_watch(&frame.request) {
+                true => break frame,
+                false => assert!(is_away(&frame.request), "{frame:?}"),
+            }
+        };
+        // Of a page before, of which this client knows nothing.
+        session.send(people_online(7)).await;
+        session
+            .reply(page.id, Outcome::People(query::People::default()))
+            .await;
+        session.send(people_online(1)).await;
+        is_heard.await.unwrap();
+        drop(session);
+
+        let mut session = peer.accept().await;
+        session.hello().await;
+        session.send(welcome(true, 0, 10)).await;
+        let again = session.recv().await;
+        assert_eq!(again.request, page.request);
+        // Behind it, for whoever asks counts as not away.
+        let away = session.recv().await;
+        assert!(is_away(&away.request), "{away:?}");
+        session
+            .reply(again.id, Outcome::People(query::People::default()))
+            .await;
+        session
+            .reply(away.id, refusal(ErrorCode::UnknownRequest))
+            .await;
+        session.send(people_online(2)).await;
+        let over = session.recv().await;
+        assert!(
+            matches!(over.request, Some(Request::UnwatchPeople(_))),
+            "{over:?}"
+        );
+        session.send(people_online(3)).await;
+        drop(session);
+
+        // Nothing holds any more.
+        let mut session = peer.accept().await;
+        session.hello().await;
+        session.send(welcome(true, 0, 10)).await;
+        let frame = session.recv().await;
+        assert!(
+            matches!(frame.request, Some(Request::ListBlocked(_))),
+            "{frame:?}"
+        );
+        session.reply(frame.id, refusal(ErrorCode::Invalid)).await;
+        session
+    };
+    let application = async {
+        let (client, mut updates) = Client::connect(options(&peer)).await.unwrap();
+        client.set_away(true).await.unwrap();
+        let search = query::SearchPeople {
+            query: "tea".into(),
+            ..query::SearchPeople::default()
+        };
+        is_refused.await.unwrap();
+        client.watch_people(search).await.unwrap();
+        let mut heard = Some(heard);
+        let mut told = Vec::new();
+        while told.len() < 3 {
+            match next(&mut updates).await {
+                Update::PeopleOnline(news) => {
+                    told.push(format!("{} online", news.count));
+                    if let Some(heard) = heard.take() {
+                        heard.send(()).unwrap();
+                    }
+                }
+                Update::Refused { request, error } => {
+                    assert!(is_away(&Some(request)));
+                    told.push(error.to_string());
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(told, ["1 online", "no: unknown_request", "2 online"]);
+        client.unwatch_people().await.unwrap();
+        loop {
+            match next(&mut updates).await {
+                Update::Disconnected { .. } => break,
+                Update::PeopleOnline(news) => panic!("{news:?}"),
+                _ => {}
+            }
+        }
+        client.list_blocked().await.unwrap_err();
+        client
+    };
+    let (_session, _client) = within(async { tokio::join!(script, application) }).await;
+}
+
+fn people_online(count: u64) -> Body {
+    Body::PeopleOnline(PeopleOnline {
+        count,
+        users: Vec::new(),
+    })
 }
 
 fn refusal(code: ErrorCode) -> Outcome {

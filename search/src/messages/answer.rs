@@ -12,7 +12,8 @@ pub struct Answer {
     /// Goes on after the last hit; nothing if there are no more.
     pub next: Option<String>,
     /// Best first: since when everything that fits was ranked, in milliseconds since 1970. Nothing if all was;
-    /// otherwise older messages are left out, as more than [`MAX_RANKED`](super::MAX_RANKED) newer ones fit.
+    /// otherwise older messages are left out, as more than [`MAX_RANKED`](super::MAX_RANKED) newer ones fit
+    /// ([`MAX_RANKED_PHRASES`](super::MAX_RANKED_PHRASES) where a phrase is asked for).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since_ms: Option<i64>,
     /// Whether the beginning of a word stood for more words than are looked at, so that messages may be

@@ -1,4 +1,4 @@
-//! Messages written, edited and removed, conversations growing and ending, commits and merges, while it is
+//! Messages written, edited and removed, conversations growing, commits, merges and purges, while it is
 //! searched: nothing is found that should not be there, and nothing that lasts is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +12,8 @@ const CONVERSATIONS: u8 = 6;
 const LARGE: u8 = 4;
 /// Messages of each conversation.
 const SEQS: u64 = 12;
+/// Commits at most, on a machine too busy to compare much between two of them.
+const MOST: u64 = 300;
 
 /// What one message is and was, as a version that grows: odd while it is being changed; when even, half of
 /// it says which text it has, as a word of its own, or that it is removed.
@@ -55,9 +57,10 @@ fn run(seed: u64) {
             while !done.load(Ordering::Relaxed) {
                 opened.index.refresh().unwrap();
                 std::thread::yield_now();
+                opened.index.purge(&|| false).unwrap();
             }
         });
-        write(&opened, &truth, seed);
+        write(&opened, &truth, &known, seed);
         done.store(true, Ordering::Relaxed);
     });
     // What is there in the end is found, and nothing else.
@@ -70,9 +73,12 @@ fn place(at: usize) -> (u8, u64) {
     ((at as u64 / SEQS) as u8, at as u64 % SEQS + 1)
 }
 
-fn write(opened: &Opened, truth: &[Truth], seed: u64) {
+fn write(opened: &Opened, truth: &[Truth], known: &AtomicU64, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
-    for commit in 0..30 {
+    for commit in 0..MOST {
+        if commit >= 30 && known.load(Ordering::Relaxed) > 500 {
+            break;
+        }
         for _ in 0..random.usize(1..40) {
             let at = random.usize(..truth.len());
             let (number, seq) = place(at);
@@ -82,24 +88,7 @@ fn write(opened: &Opened, truth: &[Truth], seed: u64) {
                 truth[at].said.store(version * 2, Ordering::SeqCst);
             };
             let version = truth[at].said.load(Ordering::SeqCst) / 2 + 1;
-            if random.u32(..60) == 0 {
-                // The whole conversation ends.
-                let all: Vec<usize> = (0..truth.len())
-                    .filter(|at| place(*at).0 == number)
-                    .collect();
-                for at in &all {
-                    let version = truth[*at].said.load(Ordering::SeqCst) / 2 + 1;
-                    let removal = version.next_multiple_of(3);
-                    truth[*at].said.store(removal * 2 - 1, Ordering::SeqCst);
-                }
-                opened
-                    .index
-                    .remove_conversation(conversation(number))
-                    .unwrap();
-                for at in &all {
-                    truth[*at].said.fetch_add(1, Ordering::SeqCst);
-                }
-            } else if is_removal(version) {
+            if is_removal(version) {
                 let remove = || opened.index.remove(conversation(number), seq).unwrap();
                 change(at, version, &remove);
             } else {
@@ -127,9 +116,6 @@ fn write(opened: &Opened, truth: &[Truth], seed: u64) {
         for truth in truth {
             let said = truth.said.load(Ordering::SeqCst) / 2;
             truth.committed.store(said, Ordering::SeqCst);
-        }
-        if random.u32(..20) == 0 {
-            opened.index.purge().unwrap();
         }
     }
 }
@@ -209,9 +195,7 @@ fn ask(opened: &Opened, truth: &[Truth], random: &mut fastrand::Rng) -> u64 {
 
 #[test]
 fn nothing_wrong_is_found_and_nothing_is_missing_whatever_happens() {
-    for seed in [1, 20_261_122] {
-        run(seed);
-    }
+    crate::seeds::each(run);
 }
 
 /// The same changes in the index and in a map, compared after each commit, and before it as far as it goes.
@@ -228,11 +212,7 @@ fn the_index_is_what_a_map_is() {
             for _ in 0..random.usize(1..30) {
                 let place = (random.u8(..4), random.u64(1..30));
                 let to = conversation(place.0);
-                if random.u32(..40) == 0 {
-                    opened.index.remove_conversation(to).unwrap();
-                    map.retain(|(number, _), _| *number != place.0);
-                    changed.extend((1..30).map(|seq| (place.0, seq)));
-                } else if random.u32(..3) == 0 {
+                if random.u32(..3) == 0 {
                     opened.index.remove(to, place.1).unwrap();
                     map.remove(&place);
                 } else {

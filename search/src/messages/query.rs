@@ -129,11 +129,12 @@ impl Tree for Filter {
         }
     }
 
-    fn parts(&self) -> &[Filter] {
+    fn parts(&self) -> Option<(&'static str, &[Filter])> {
         match self {
-            Filter::All(parts) | Filter::Any(parts) => parts,
-            Filter::Not(part) => std::slice::from_ref(&**part),
-            _ => &[],
+            Filter::All(parts) => Some(("all", parts)),
+            Filter::Any(parts) => Some(("any", parts)),
+            Filter::Not(part) => Some(("not", std::slice::from_ref(&**part))),
+            _ => None,
         }
     }
 }

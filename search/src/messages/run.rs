@@ -140,15 +140,23 @@ impl<'a> Run<'a> {
         let to_ms = self.to_ms.min(self.top.latest());
         let mut chunks = self.chunks(to_ms);
         chunks.sort_unstable_by_key(|(_, chunk)| std::cmp::Reverse(chunk.latest));
-        let (mut rest, mut turn) = (&mut chunks[..], FIRST);
+        let (mut rest, mut turn, mut gone) = (&mut chunks[..], FIRST, 0);
         while let Some((_, next)) = rest.first() {
             // What was sent at the same time may come before.
-            let enough = self.top.earliest().is_some_and(|worst| worst > next.latest);
-            if enough {
+            let worst = self.top.earliest();
+            if worst.is_some_and(|worst| worst > next.latest) {
                 break;
             }
-            let (now, later) = rest.split_at_mut(turn.min(rest.len()));
+            let take = match (worst, self.top.filled()) {
+                // Those that may hold something newer.
+                (Some(worst), _) => rest.partition_point(|(_, chunk)| chunk.latest >= worst),
+                (None, (0, _)) => turn,
+                // As many as probably hold what is missing, and some more.
+                (None, (found, missing)) => turn.min(missing * gone * 5 / 4 / found + 1),
+            };
+            let (now, later) = rest.split_at_mut(take.min(rest.len()));
             (rest, turn) = (later, turn.saturating_mul(GROWTH));
+            gone += now.len();
             self.newest_of(now, to_ms)?;
         }
         Ok(())

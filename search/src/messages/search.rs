@@ -8,20 +8,39 @@ use tantivy::query::EnableScoring;
 use super::Viewer;
 use super::answer::{Answer, Hit};
 use super::check::check;
+use super::coarse::Coarse;
 use super::compile::{Compiled, compile};
 use super::page::{Page, PageError};
-use super::query::{MessageQuery, Sort};
+use super::query::{Filter, MessageQuery, Sort};
 use super::run::Run;
 use super::schema::Fields;
 use super::top::{Found, Top};
 use super::view::View;
 use crate::people::page::Statistics;
 use crate::people::top::score_of_value;
-use crate::query::QueryError;
+use crate::query::{How, QueryError};
 
 /// Messages that are ranked by how well they fit, and some more: the newest. What more of them fit is rather
 /// too common a word to tell one from another.
-pub const MAX_RANKED: usize = 10_000;
+pub const MAX_RANKED: usize = 7_000;
+
+/// The same where a phrase is asked for: to find each of these, many are looked at that hold its words apart.
+pub const MAX_RANKED_PHRASES: usize = 1_500;
+
+fn most_ranked(filter: &Filter) -> usize {
+    fn has_phrase(filter: &Filter) -> bool {
+        match filter {
+            Filter::All(all) | Filter::Any(all) => all.iter().any(has_phrase),
+            Filter::Not(not) => has_phrase(not),
+            Filter::Text { how, .. } => *how == How::Phrase,
+            Filter::From(_) | Filter::In(_) | Filter::Sent { .. } => false,
+        }
+    }
+    match has_phrase(filter) {
+        true => MAX_RANKED_PHRASES,
+        false => MAX_RANKED,
+    }
+}
 
 /// Why a search is refused, or fails.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +80,7 @@ pub(super) fn search(
     let statistics = match &page {
         _ if !scores => None,
         Some(page) => Some(page.statistics.clone().ok_or(PageError::Unknown)?),
-        None => Some(Statistics::of(&view.searcher, &scored)?),
+        None => Some(Statistics::of(&Coarse(&view.searcher), &scored)?),
     };
     let pinned = match &statistics {
         Some(statistics) => Some(statistics.pinned(&scored).ok_or(PageError::Unknown)?),
@@ -82,7 +101,7 @@ pub(super) fn search(
             run.best(usize::MAX)?;
             since_ms
         }
-        true => run.best(MAX_RANKED)?,
+        true => run.best(most_ranked(&query.filter))?,
         false => {
             run.newest()?;
             None

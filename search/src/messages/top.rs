@@ -80,6 +80,11 @@ impl Top {
         }
     }
 
+    /// How many there are, and how many more are wanted.
+    pub(super) fn filled(&self) -> (usize, usize) {
+        (self.best.len(), self.size - self.best.len())
+    }
+
     /// When the latest may have been sent that would still be among the best, newest first.
     pub(super) fn latest(&self) -> i64 {
         self.after.map_or(i64::MAX, |after| after.at_ms)

@@ -7,7 +7,6 @@ use parking_lot::RwLock;
 use tantivy::columnar::{BytesColumn, Column, StrColumn};
 use tantivy::{DocId, InvertedIndexReader, Searcher, SegmentReader, TantivyError};
 
-use super::id::Conversation;
 use super::schema::{AT, AUTHOR, CONVERSATION, Fields, Id, SEQ};
 
 /// Documents of a chunk. Messages come into the index in the order of time, mostly, so that each chunk is
@@ -83,27 +82,19 @@ fn chunks(at: &Column<i64>, documents: DocId) -> Vec<Chunk> {
 #[derive(Default)]
 pub(super) struct Changes {
     ids: HashMap<Id, u64>,
-    conversations: HashMap<Conversation, u64>,
 }
 
 impl Changes {
     /// Whether what the index says of a message is out of date.
     pub(super) fn hold(&self, id: &Id) -> bool {
-        self.ids.contains_key(id) || self.conversations.contains_key(&id.conversation)
+        self.ids.contains_key(id)
     }
 
     /// What was written after a turn.
     fn after(&self, turn: u64) -> Changes {
-        fn later<K: Copy + Eq + std::hash::Hash>(
-            changes: &HashMap<K, u64>,
-            turn: u64,
-        ) -> HashMap<K, u64> {
-            let later = changes.iter().filter(|(_, made)| **made > turn);
-            later.map(|(key, made)| (*key, *made)).collect()
-        }
+        let later = self.ids.iter().filter(|(_, made)| **made > turn);
         Changes {
-            ids: later(&self.ids, turn),
-            conversations: later(&self.conversations, turn),
+            ids: later.map(|(id, made)| (*id, *made)).collect(),
         }
     }
 }
@@ -178,13 +169,5 @@ impl View {
             }
         }
         Ok(false)
-    }
-
-    /// Notes that a conversation is removed.
-    pub(super) fn change_conversation(&self, conversation: Conversation, turn: u64) {
-        self.changes
-            .write()
-            .conversations
-            .insert(conversation, turn);
     }
 }

@@ -38,8 +38,9 @@ pub struct Answer {
 pub struct Total {
     /// How many.
     pub count: u64,
-    /// Whether it is just as many; otherwise at least. Queries for words alone are not counted to the end,
-    /// as the best of them are found long before that; with a facet, a filter or another order they are.
+    /// Whether it is just as many; otherwise at least. Queries for words alone are not counted to the end
+    /// where there is another page, as the best are found long before that; with a facet, a filter or another
+    /// order they are.
     pub exact: bool,
 }
 

@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tantivy::Term;
+use tantivy::columnar::{ColumnType, MonotonicallyMappableToU64 as _};
 use tantivy::query::{
     AllQuery, BooleanQuery, ConstScoreQuery, EmptyQuery, Occur, PhrasePrefixQuery, PhraseQuery,
-    Query, RangeQuery, TermQuery,
+    Query, TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 
-use super::ranges::RangesQuery;
-use super::refusal::{FilterError, MAX_RANGES, MAX_WORDS, check_place, kind_error};
+use super::ranges::{BetweenQuery, RangesQuery};
+use super::refusal::{FilterError, MAX_RANGES, check_place, kind_error};
 use super::schema::{AttributeFields, Fields, boolean};
 use crate::attributes::Kind;
 use crate::profile::{GeoPoint, Value};
-use crate::query::{Filter, MAX_DEPTH, MAX_NODES, MAX_QUERY_BYTES, Words};
+use crate::query::{Filter, MAX_DEPTH, MAX_NODES, MAX_QUERY_BYTES, MAX_WORDS, Words};
 use crate::text;
 
 /// Most words that the beginning of a word inside a phrase stands for.
@@ -343,13 +344,14 @@ impl Compiler<'_> {
     ) -> Result<Box<dyn Query>, FilterError> {
         let attribute = self.attribute(name)?;
         let kind = attribute.kind;
-        let column = attribute
-            .column
-            .filter(|_| matches!(kind, Kind::Number | Kind::Date));
-        let column = column.ok_or_else(|| kind_error(name, kind, "a range"))?;
+        let column_type = match kind {
+            Kind::Number => ColumnType::F64,
+            Kind::Date => ColumnType::I64,
+            _ => return Err(kind_error(name, kind, "a range")),
+        };
         let bound = |value: Option<&Value>, open: f64, open_ms: i64| match (value, kind) {
-            (None, Kind::Number) => Ok(Term::from_field_f64(column, open)),
-            (None, _) => Ok(Term::from_field_i64(column, open_ms)),
+            (None, Kind::Number) => Ok(open.to_u64()),
+            (None, _) => Ok(open_ms.to_u64()),
             (Some(Value::Number(value)), Kind::Number) if value.is_nan() => {
                 Err(FilterError::Value {
                     attribute: name.to_owned(),
@@ -358,22 +360,19 @@ impl Compiler<'_> {
             }
             // -0 stands below 0 in a column, and is the same to people.
             (Some(Value::Number(value)), Kind::Number) if *value == 0.0 => {
-                Ok(Term::from_field_f64(column, 0.0_f64.copysign(open)))
+                Ok(0.0_f64.copysign(open).to_u64())
             }
-            (Some(Value::Number(value)), Kind::Number) => Ok(Term::from_field_f64(column, *value)),
-            (Some(Value::Date(value)), Kind::Date) => Ok(Term::from_field_i64(column, *value)),
+            (Some(Value::Number(value)), Kind::Number) => Ok(value.to_u64()),
+            (Some(Value::Date(value)), Kind::Date) => Ok(value.to_u64()),
             _ => Err(kind_error(name, kind, "this end of the range")),
         };
         let from = bound(from, f64::NEG_INFINITY, i64::MIN)?;
         let to = bound(to, f64::INFINITY, i64::MAX)?;
-        if from.serialized_value_bytes() > to.serialized_value_bytes() {
-            return Ok(Box::new(EmptyQuery));
-        }
-        use std::ops::Bound::Included;
-        Ok(unscored(Box::new(RangeQuery::new(
-            Included(from),
-            Included(to),
-        ))))
+        Ok(Box::new(BetweenQuery::new(
+            &attribute.column_name,
+            column_type,
+            from..=to,
+        )))
     }
 
     fn near(&self, name: &str, at: GeoPoint, within_m: f64) -> Result<Box<dyn Query>, FilterError> {

@@ -51,6 +51,9 @@ impl<'a> Gate<'a> {
     }
 }
 
+/// How many of a list are looked at one after the other, before it is halved again and again.
+const NEAR: usize = 4;
+
 /// What is left of an ascending list.
 struct Cursor<'a> {
     docs: &'a [DocId],
@@ -63,7 +66,13 @@ impl Cursor<'_> {
             None => false,
             Some(first) if *first >= doc => *first == doc,
             Some(_) => {
-                self.docs = &self.docs[self.docs.partition_point(|barred| *barred < doc)..];
+                // Mostly it is one of the next few, where many are asked for.
+                let near = &self.docs[..self.docs.len().min(NEAR)];
+                let passed = match near.iter().position(|barred| *barred >= doc) {
+                    Some(passed) => passed,
+                    None => self.docs.partition_point(|barred| *barred < doc),
+                };
+                self.docs = &self.docs[passed..];
                 self.docs.first() == Some(&doc)
             }
         }

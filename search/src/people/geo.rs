@@ -98,6 +98,27 @@ impl Origin {
         at_least <= limit * (1.0 + 1e-9) && self.haversine(packed) <= limit
     }
 
+    /// Whether [`Origin::haversine`] of every place in a cell is at most `limit`. Not of all such cells: of
+    /// the cell's places the farthest in latitude, in longitude and in how far apart meridians are is taken.
+    pub(super) fn holds(&self, cell: u64, limit: f64) -> bool {
+        use std::f64::consts::{FRAC_PI_2, PI, TAU};
+        let cells = (1_u64 << (cell >> 56)) as f64;
+        let (height, width) = (PI / cells, TAU / cells);
+        let side = |number: u64| (number & 0xFFF_FFFF) as f64 / cells;
+        let south = side(cell >> 28) * PI - FRAC_PI_2;
+        let north = south + height;
+        let by_lat = (south - self.lat).abs().max((north - self.lat).abs());
+        let by_lon = (side(cell) * TAU - PI + width / 2.0 - self.lon).abs() % TAU;
+        let by_lon = (by_lon.min(TAU - by_lon) + width / 2.0).min(PI);
+        let cos = if south <= 0.0 && north >= 0.0 {
+            1.0
+        } else {
+            south.cos().max(north.cos())
+        };
+        let (half_lat, half_lon) = ((by_lat / 2.0).sin(), (by_lon / 2.0).sin());
+        half_lat * half_lat + self.cos_lat * cos * half_lon * half_lon <= limit * (1.0 - 1e-9)
+    }
+
     /// A haversine of the difference of latitudes alone, which is never more: much cheaper.
     #[inline]
     pub(super) fn haversine_at_least(&self, packed: u64) -> f64 {
@@ -202,7 +223,7 @@ mod tests {
                 pack(at(lat, lon))
             })
             .collect();
-        let mut inside = 0;
+        let (mut inside, mut unmeasured) = (0, 0);
         for round in 0..400 {
             let middle = unpack(places[random.usize(..places.len())]);
             let within_m = 10_f64.powf(random.f64() * 6.0 + 1.3);
@@ -219,11 +240,15 @@ mod tests {
                 let limit = haversine_of(within_m);
                 let is_within = origin.haversine(*place) <= limit;
                 assert_eq!(origin.is_within(*place, limit), is_within);
+                let cell = cell(*place, level);
+                if origin.holds(cell, limit) {
+                    assert!(is_within, "{:?} in {cell:x}", unpack(*place));
+                    unmeasured += 1;
+                }
                 if origin.distance_m(*place) > within_m {
                     continue;
                 }
                 inside += 1;
-                let cell = cell(*place, level);
                 assert!(
                     cells.iter().any(|(from, to)| (*from..=*to).contains(&cell)),
                     "round {round}: {:?} is missed within {within_m} of {middle:?}",
@@ -232,5 +257,6 @@ mod tests {
             }
         }
         assert!(inside > 10_000, "{inside}");
+        assert!(unmeasured > inside / 3, "{unmeasured} of {inside}");
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use crate::attributes::{Attributes, Kind};
+use crate::attributes::Attributes;
 use crate::profile::{Profile, Value};
 use crate::query::{Filter, MAX_DEPTH};
 use crate::text::{Analyzer, Marks, ranges};
@@ -83,13 +83,13 @@ impl<'a> Highlighter<'a> {
                 .into_iter()
                 .chain(attribute.public.then_some(&self.anywhere))
                 .collect();
-            if attribute.kind != Kind::Text || !(attribute.public || private) {
+            if !attribute.kind.has_words() || !(attribute.public || private) {
                 continue;
             }
             let ranges: Vec<Vec<Range<usize>>> = values
                 .iter()
                 .map(|value| match value {
-                    Value::Text(text) => ranges(text, &marks, self.analyzer),
+                    Value::Text(text) | Value::Keyword(text) => ranges(text, &marks, self.analyzer),
                     _ => Vec::new(),
                 })
                 .collect();

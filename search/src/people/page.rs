@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use tantivy::Term;
 use tantivy::query::Bm25StatisticsProvider;
 use tantivy::schema::Field;
-use tantivy::{Searcher, Term};
 
 use super::compile::Scored;
 use super::schema::spread;
@@ -101,16 +101,21 @@ pub(crate) struct Statistics {
 }
 
 impl Statistics {
-    pub(crate) fn of(searcher: &Searcher, scored: &[Scored]) -> tantivy::Result<Statistics> {
+    /// Of an index. Of people that says nothing that is not public: attributes that are not have fields of
+    /// their own, which a client's query has no words in.
+    pub(crate) fn of(
+        provider: &dyn Bm25StatisticsProvider,
+        scored: &[Scored],
+    ) -> tantivy::Result<Statistics> {
         let terms = scored.iter().flat_map(|scored| &scored.terms);
         Ok(Statistics {
-            documents: searcher.total_num_docs()?,
+            documents: provider.total_num_docs()?,
             tokens: fields(scored)
                 .into_iter()
-                .map(|field| searcher.total_num_tokens(field))
+                .map(|field| provider.total_num_tokens(field))
                 .collect::<tantivy::Result<_>>()?,
             frequencies: terms
-                .map(|term| searcher.doc_freq(term))
+                .map(|term| provider.doc_freq(term))
                 .collect::<tantivy::Result<_>>()?,
         })
     }

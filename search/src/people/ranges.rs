@@ -1,17 +1,25 @@
 //! Documents found by ranges of terms: the beginning of a word, the cells around a place. All of them are
-//! put into a bitset first; a place is measured only when a query looks at its document.
+//! put into a bitset first; a place is measured only when a query looks at its document, and not at all if
+//! its whole cell is near enough. Ranges of values are in [`between`].
+
+mod between;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tantivy::columnar::Column;
+use tantivy::columnar::{Cardinality, Column};
 use tantivy::query::{ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DocId, DocSet, Score, SeekDangerResult, SegmentReader, TERMINATED, TantivyError};
+use tantivy::{
+    COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, Score, SeekDangerResult, SegmentReader, TERMINATED,
+    TantivyError,
+};
 
 use super::geo::{self, Origin};
 use crate::profile::GeoPoint;
+
+pub(super) use between::BetweenQuery;
 
 /// Most words that one beginning stands for, in each segment; beyond, the first in the alphabet.
 pub const MAX_EXPANSIONS: usize = 4_096;
@@ -22,6 +30,14 @@ struct Within {
     column: String,
     origin: Origin,
     haversine: f64,
+}
+
+impl Within {
+    /// Whether everybody in the cell of a term is near enough.
+    fn holds(&self, term: &[u8]) -> bool {
+        let cell = term.try_into().map(u64::from_be_bytes);
+        cell.is_ok_and(|cell| self.origin.holds(cell, self.haversine))
+    }
 }
 
 /// Finds whoever has a term in one of several ranges.
@@ -88,8 +104,13 @@ impl RangesQuery {
         }
     }
 
-    fn documents(&self, reader: &SegmentReader) -> tantivy::Result<(Documents, u32)> {
+    /// All that have one of the terms, and those of them that are to be measured.
+    fn documents(&self, reader: &SegmentReader) -> tantivy::Result<[Documents; 2]> {
         let mut documents = Documents::new(reader.max_doc());
+        let mut edge = Documents::new(match self.within {
+            Some(_) => reader.max_doc(),
+            None => 0,
+        });
         let inverted = reader.inverted_index(self.field)?;
         // Cells are bounded by their cover, words are not.
         let mut left = if self.within.is_some() {
@@ -97,7 +118,6 @@ impl RangesQuery {
         } else {
             MAX_EXPANSIONS
         };
-        let mut count = 0;
         for (from, to) in &self.ranges {
             let mut range = inverted.terms().range().ge(from);
             if let Some(to) = to {
@@ -110,17 +130,23 @@ impl RangesQuery {
                     break;
                 }
                 left -= 1;
+                let is_edge = self
+                    .within
+                    .as_ref()
+                    .is_some_and(|within| !within.holds(terms.key()));
+                let into = if is_edge { &mut edge } else { &mut documents };
                 let mut postings = inverted
                     .read_block_postings_from_terminfo(terms.value(), IndexRecordOption::Basic)?;
                 while !postings.docs().is_empty() {
                     for doc in postings.docs() {
-                        count += u32::from(documents.insert(*doc));
+                        into.insert(*doc);
                     }
                     postings.advance();
                 }
             }
         }
-        Ok((documents, count))
+        documents.add(&edge);
+        Ok([documents, edge])
     }
 }
 
@@ -134,16 +160,17 @@ struct RangesWeight(RangesQuery);
 
 impl Weight for RangesWeight {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let (documents, count) = self.0.documents(reader)?;
+        let [documents, edge] = self.0.documents(reader)?;
         let measure = match &self.0.within {
-            None => None,
-            Some(within) => Some(Measure {
+            Some(within) if !edge.is_empty() => Some(Measure {
+                edge,
                 places: reader.fast_fields().u64(&within.column)?,
                 origin: within.origin,
                 haversine: within.haversine,
             }),
+            _ => None,
         };
-        let docset = Checked::new(documents, count, measure);
+        let docset = Checked::new(documents, measure);
         Ok(Box::new(ConstScorer::new(docset, boost * self.0.score)))
     }
 
@@ -170,14 +197,28 @@ impl Documents {
         }
     }
 
-    /// Returns whether it is new.
-    fn insert(&mut self, doc: DocId) -> bool {
+    #[inline]
+    fn insert(&mut self, doc: DocId) {
         let word = &mut self.words[(doc / 64) as usize];
-        let before = *word;
         *word |= 1 << (doc % 64);
-        *word != before
     }
 
+    /// Those of another set, too, which is for as many documents, or for none.
+    fn add(&mut self, other: &Documents) {
+        for (word, more) in self.words.iter_mut().zip(&other.words) {
+            *word |= more;
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
+    fn count(&self) -> u32 {
+        self.words.iter().map(|word| word.count_ones()).sum()
+    }
+
+    #[inline]
     fn contains(&self, doc: DocId) -> bool {
         self.words
             .get((doc / 64) as usize)
@@ -185,6 +226,7 @@ impl Documents {
     }
 
     /// The first from `doc` on.
+    #[inline]
     fn next(&self, doc: DocId) -> DocId {
         let index = (doc / 64) as usize;
         let Some(first) = self.words.get(index) else {
@@ -203,24 +245,71 @@ impl Documents {
 }
 
 struct Measure {
+    /// Who is in cells that are near enough in part only.
+    edge: Documents,
     places: Column<u64>,
     origin: Origin,
     haversine: f64,
+}
+
+/// Most places that are read at once.
+const MEASURED: usize = COLLECT_BLOCK_BUFFER_LEN;
+
+impl Measure {
+    fn is_near(&self, doc: DocId) -> bool {
+        let mut places = self.places.values_for_doc(doc);
+        places.any(|place| self.origin.is_within(place, self.haversine))
+    }
+
+    /// Moves those of a few documents to the front that are near enough. Returns how many they are.
+    fn keep_near(&self, docs: &mut [DocId]) -> usize {
+        let (mut asked, mut places) = ([0; MEASURED], [0; MEASURED]);
+        let is_bulk = docs.len() <= MEASURED && self.places.get_cardinality() == Cardinality::Full;
+        if is_bulk {
+            let mut count = 0;
+            for doc in docs.iter().filter(|doc| self.edge.contains(**doc)) {
+                asked[count] = *doc;
+                count += 1;
+            }
+            let places = &mut places[..count];
+            self.places.values.get_vals(&asked[..count], places);
+        }
+        let mut places = places.iter();
+        let mut kept = 0;
+        for at in 0..docs.len() {
+            let doc = docs[at];
+            let is_near = !self.edge.contains(doc)
+                || match is_bulk {
+                    false => self.is_near(doc),
+                    true => places
+                        .next()
+                        .is_some_and(|place| self.origin.is_within(*place, self.haversine)),
+                };
+            docs[kept] = doc;
+            kept += usize::from(is_near);
+        }
+        kept
+    }
 }
 
 /// A bitset of which each document is checked when somebody stands on it.
 struct Checked {
     documents: Documents,
     count: u32,
+    cost: u64,
     measure: Option<Measure>,
     doc: DocId,
 }
 
 impl Checked {
-    fn new(documents: Documents, count: u32, measure: Option<Measure>) -> Checked {
+    fn new(documents: Documents, measure: Option<Measure>) -> Checked {
+        let count = documents.count();
+        // Measuring costs more than reading a posting.
+        let measured = measure.as_ref().map_or(0, |measure| measure.edge.count());
         let mut checked = Checked {
             documents,
             count,
+            cost: u64::from(count) + u64::from(measured),
             measure,
             doc: 0,
         };
@@ -229,12 +318,9 @@ impl Checked {
     }
 
     fn fits(&self, doc: DocId) -> bool {
-        self.measure.as_ref().is_none_or(|measure| {
-            measure
-                .places
-                .values_for_doc(doc)
-                .any(|place| measure.origin.is_within(place, measure.haversine))
-        })
+        self.measure
+            .as_ref()
+            .is_none_or(|measure| !measure.edge.contains(doc) || measure.is_near(doc))
     }
 
     /// The first from `doc` on that fits.
@@ -275,6 +361,25 @@ impl DocSet for Checked {
         }
     }
 
+    /// Places of many documents are read at once: most of them are not in the processor's caches, and one
+    /// need not be there before the next is asked for.
+    fn fill_buffer(&mut self, buffer: &mut [DocId; COLLECT_BLOCK_BUFFER_LEN]) -> usize {
+        let (mut filled, mut doc) = (0, self.doc);
+        while filled < buffer.len() && doc != TERMINATED {
+            let from = filled;
+            while filled < buffer.len() && doc != TERMINATED {
+                buffer[filled] = doc;
+                filled += 1;
+                doc = self.documents.next(doc + 1);
+            }
+            if let Some(measure) = &self.measure {
+                filled = from + measure.keep_near(&mut buffer[from..filled]);
+            }
+        }
+        self.doc = self.from(doc);
+        filled
+    }
+
     fn doc(&self) -> DocId {
         self.doc
     }
@@ -284,7 +389,6 @@ impl DocSet for Checked {
     }
 
     fn cost(&self) -> u64 {
-        // Measuring costs more than reading a posting.
-        u64::from(self.count) * if self.measure.is_some() { 2 } else { 1 }
+        self.cost
     }
 }

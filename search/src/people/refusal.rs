@@ -2,10 +2,7 @@
 
 use crate::attributes::Kind;
 use crate::profile::GeoPoint;
-use crate::query::{MAX_DEPTH, MAX_NODES, MAX_QUERY_BYTES};
-
-/// Most words that a query looks for, pieces of words and phrases counted one by one.
-pub const MAX_WORDS: usize = 256;
+use crate::query::{MAX_DEPTH, MAX_NODES, MAX_QUERY_BYTES, MAX_WORDS};
 
 /// Most places and beginnings of words in a query: each is looked up in full before anything is found.
 pub const MAX_RANGES: usize = 16;

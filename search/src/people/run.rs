@@ -9,10 +9,13 @@ use super::bits::{AtomicBits, OnlineScorer};
 use super::either::Pruning;
 use super::facets::{Facets, SegmentFacets};
 use super::gate::Gate;
-use super::sort::Order;
+use super::sort::{Order, SegmentOrder};
 use super::top::{After, Found, Key, Top, score_below, value_of_score};
 use super::view::{SegmentView, View};
 use crate::query::Online;
+
+/// What finds documents, and who of those counts.
+type LedOrOnly = (Box<dyn Scorer>, Option<Arc<AtomicBits>>);
 
 /// A search on its way through the segments.
 pub(super) struct Run<'a> {
@@ -28,6 +31,7 @@ pub(super) struct Run<'a> {
     pub(super) facets: Facets,
     pub(super) top: Top,
     pub(super) count: u64,
+    /// Whether everybody who fits was counted.
     pub(super) exact: bool,
     /// Whether ties have to be in order although the query is pruned.
     pub(super) ordered: bool,
@@ -81,18 +85,35 @@ impl<'a> Run<'a> {
         if online.count() == 0 {
             return Ok(Box::new(EmptyScorer));
         }
+        Ok(led_by(online, self.weight.scorer(reader, 1.0)?, reader))
+    }
+
+    /// The query, asked only about who is online; or, where these are more than whom it finds, all of it,
+    /// with the bits that whoever it finds has to be in.
+    fn led_or_only(
+        &self,
+        reader: &SegmentReader,
+        segment: &SegmentView,
+    ) -> tantivy::Result<LedOrOnly> {
+        let online = self.bits(segment);
+        if online.count() == 0 {
+            return Ok((Box::new(EmptyScorer), None));
+        }
         let scorer = self.weight.scorer(reader, 1.0)?;
-        let online: Box<dyn Scorer> = Box::new(OnlineScorer::new(Arc::clone(online)));
-        Ok(intersect_scorers(vec![scorer, online], reader.num_docs()))
+        if scorer.cost() <= u64::from(online.count()) {
+            return Ok((scorer, Some(Arc::clone(online))));
+        }
+        Ok((led_by(online, scorer, reader), None))
     }
 
     /// Everyone who fits.
     pub(super) fn all(&mut self) -> tantivy::Result<()> {
         for (at, reader, segment) in self.segments() {
-            let mut scorer = match self.online {
-                Online::Only => self.led(reader, segment)?,
-                Online::First | Online::Any => self.weight.scorer(reader, 1.0)?,
+            let (mut scorer, only) = match self.online {
+                Online::Only => self.led_or_only(reader, segment)?,
+                Online::First | Online::Any => (self.weight.scorer(reader, 1.0)?, None),
             };
+            let is_absent = |doc| only.as_ref().is_some_and(|bits| !bits.contains(doc));
             if scorer.doc() == TERMINATED {
                 continue;
             }
@@ -101,8 +122,9 @@ impl<'a> Run<'a> {
             let mut facets = SegmentFacets::new(reader, self.facet_columns)?;
             let order = self.order.of_segment(reader)?;
             let (top, count) = (&mut self.top, &mut self.count);
-            let mut take = |doc: DocId, score: Option<Score>| {
-                if !gate.lets_through(doc) {
+            let keys = &segment.keys;
+            let mut take = |doc: DocId, score: Option<Score>, tie: Option<u64>| {
+                if is_absent(doc) || !gate.lets_through(doc) {
                     return;
                 }
                 *count += 1;
@@ -115,7 +137,7 @@ impl<'a> Run<'a> {
                     None => order.value(doc, online, top),
                 };
                 if let Some(value) = value {
-                    let tie = segment.keys[doc as usize];
+                    let tie = tie.unwrap_or_else(|| keys[doc as usize]);
                     top.add(Found {
                         key: Key { online, value, tie },
                         segment: at,
@@ -125,16 +147,27 @@ impl<'a> Run<'a> {
             };
             if self.scores {
                 while scorer.doc() != TERMINATED {
-                    let score = scorer.score();
-                    take(scorer.doc(), Some(score));
+                    let doc = scorer.doc();
+                    if !is_absent(doc) {
+                        take(doc, Some(scorer.score()), None);
+                    }
                     scorer.advance();
                 }
             } else {
                 let mut buffer = [0; COLLECT_BLOCK_BUFFER_LEN];
+                let mut ties = [None; COLLECT_BLOCK_BUFFER_LEN];
+                let all_tie = matches!(order, SegmentOrder::None);
                 loop {
                     let filled = scorer.fill_buffer(&mut buffer);
-                    for doc in &buffer[..filled] {
-                        take(*doc, None);
+                    if all_tie {
+                        // All at once: to wait for each of these, which are far apart, takes longer than
+                        // all else that is done for a document.
+                        for (tie, doc) in ties.iter_mut().zip(&buffer[..filled]) {
+                            *tie = Some(keys[*doc as usize]);
+                        }
+                    }
+                    for (doc, tie) in buffer[..filled].iter().zip(&ties) {
+                        take(*doc, None, *tie);
                     }
                     if filled < buffer.len() {
                         break;
@@ -173,6 +206,8 @@ impl<'a> Run<'a> {
                     self.exact = false;
                     return Ok(());
                 }
+                // Whoever comes or goes between the two passes is shown once, but may be counted twice.
+                self.exact &= after.is_none();
                 self.pruned_pass(pruning, Some(false), false, after.is_some())
             }
         }
@@ -211,7 +246,6 @@ impl<'a> Run<'a> {
         online: bool,
         again: bool,
     ) -> tantivy::Result<()> {
-        self.exact = false;
         let passes = pruning.passes();
         let segments = self.segments();
         let segments = segments.flat_map(|segment| passes.iter().map(move |pass| (segment, *pass)));
@@ -253,6 +287,18 @@ impl<'a> Run<'a> {
                 threshold
             })?;
         }
+        // Until there are as many as wanted nobody is passed over.
+        self.exact &= self.top.worst().is_none();
         Ok(())
     }
+}
+
+/// What a query finds of those who are online.
+fn led_by(
+    online: &Arc<AtomicBits>,
+    scorer: Box<dyn Scorer>,
+    reader: &SegmentReader,
+) -> Box<dyn Scorer> {
+    let online: Box<dyn Scorer> = Box::new(OnlineScorer::new(Arc::clone(online)));
+    intersect_scorers(vec![scorer, online], reader.num_docs())
 }

@@ -14,7 +14,7 @@ use crate::profile::{Profile, Value};
 use crate::text::{self, Analyzer};
 
 /// Raised whenever documents are made differently, so that older indexes are made anew.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Where the values of an attribute are.
 #[derive(Clone, Debug)]
@@ -43,8 +43,9 @@ pub(super) struct Fields {
     pub(super) hidden: Field,
     /// The names of attributes that have a value.
     pub(super) has: Field,
-    /// All public texts together, so that a query for words without an attribute is one term per word,
-    /// which is what Tantivy can prune. If there is just one such text, it is that text's own field.
+    /// The words of all public texts and keywords together, so that a query for words without an attribute is
+    /// one term per word, which is what Tantivy can prune. If there is just one such text and no keyword, it
+    /// is that text's own field.
     pub(super) words: Field,
     /// Whether `words` is a field of its own.
     words_apart: bool,
@@ -97,13 +98,18 @@ impl Fields {
                 )
             })
             .collect();
-        let public_texts: Vec<Field> = by_name
+        let worded: Vec<&AttributeFields> = by_name
             .values()
-            .filter(|fields| fields.kind == Kind::Text && fields.public)
-            .filter_map(|fields| fields.terms)
+            .filter(|fields| fields.public && fields.kind.has_words())
             .collect();
-        let (words, words_apart) = match public_texts[..] {
-            [only] => (only, false),
+        let (words, words_apart) = match worded[..] {
+            [
+                AttributeFields {
+                    kind: Kind::Text,
+                    terms: Some(only),
+                    ..
+                },
+            ] => (*only, false),
             _ => (schema.add_text_field("_words", words()), true),
         };
         Fields {
@@ -166,6 +172,9 @@ impl Fields {
             (Value::Keyword(value), Some(terms), Some(column)) if fields.kind == Kind::Keyword => {
                 document.add_text(terms, text::fold(value));
                 document.add_text(column, value);
+                if fields.public {
+                    document.add_text(self.words, value);
+                }
             }
             (Value::Boolean(value), Some(terms), Some(column)) if fields.kind == Kind::Boolean => {
                 document.add_text(terms, boolean(*value));

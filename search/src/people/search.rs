@@ -213,12 +213,17 @@ impl<'a> Search<'a> {
                 hit.explanation = Some(reasons.of(reader, found, hit)?);
             }
         }
+        let cut = self.compiled.cut.load(Ordering::Relaxed);
         Ok(Answer {
             hits,
-            total: Total { count, exact },
+            // Where not all words that begin so were looked for, there may be more.
+            total: Total {
+                count,
+                exact: exact && !cut,
+            },
             facets: facets.finish(&self.query.facets),
             next,
-            cut: self.compiled.cut.load(Ordering::Relaxed),
+            cut,
         })
     }
 

@@ -9,6 +9,7 @@ use crate::query::{Filter, How, Online, PeopleQuery, Sort, Words};
 
 mod chinese;
 mod finding;
+mod keywords;
 mod naive;
 mod paging;
 mod quick;
@@ -100,6 +101,10 @@ pub(super) fn open() -> Opened {
 }
 
 impl Opened {
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(super) fn put(&self, user: &str, profile: &Profile) {
         self.index.put(user, profile, &Facts::default()).unwrap();
     }

@@ -1,12 +1,14 @@
 //! Whether a query that a program made can be asked.
 
 use super::{
-    Filter, MAX_DEPTH, MAX_FACETS, MAX_LIMIT, MAX_NODES, MAX_QUERY_BYTES, MAX_WITHIN_M, MAX_WORDS,
-    PeopleQuery, Sort, Words, parse, suggest, value::descends,
+    Filter, MAX_FACETS, MAX_WITHIN_M, PeopleQuery, Sort, Words,
+    limits::{self, Limits, Wrong},
+    suggest,
+    value::descends,
 };
 use crate::{
     attributes::{Attributes, Kind},
-    profile::{GeoPoint, MAX_KEYWORD_BYTES, Value, dates},
+    profile::{GeoPoint, MAX_KEYWORD_BYTES, Value},
     text,
 };
 
@@ -24,26 +26,15 @@ pub struct QueryError {
 /// asked for.
 pub fn check(query: &PeopleQuery, attributes: &Attributes, all: bool) -> Result<(), QueryError> {
     check_filter(&query.filter, attributes, all)?;
-    let at = |at: &str, message: String| {
-        Err(QueryError {
-            at: at.to_owned(),
-            message,
-        })
-    };
-    if !(1..=MAX_LIMIT).contains(&query.limit) {
-        return at(
-            "limit",
-            format!("{} is not from 1 to {MAX_LIMIT}", query.limit),
-        );
-    }
+    limits::page(query.limit)?;
     if query.facets.len() > MAX_FACETS {
-        return at(
-            "facets",
-            format!(
+        return Err(QueryError {
+            at: "facets".to_owned(),
+            message: format!(
                 "{} attributes, the limit is {MAX_FACETS}",
                 query.facets.len()
             ),
-        );
+        });
     }
     let mut seen = std::collections::BTreeSet::new();
     for (index, name) in query.facets.iter().enumerate() {
@@ -75,13 +66,7 @@ pub fn check(query: &PeopleQuery, attributes: &Attributes, all: bool) -> Result<
         }
     }
     if let Sort::Distance { attribute, from } = &query.sort {
-        let check = Check {
-            attributes,
-            all,
-            nodes: 0,
-            words: 0,
-            bytes: 0,
-        };
+        let check = Check { attributes, all };
         let place = |path: &str, error: String| QueryError {
             at: format!("sort.distance.{path}"),
             message: error,
@@ -96,65 +81,21 @@ pub fn check(query: &PeopleQuery, attributes: &Attributes, all: bool) -> Result<
 
 /// Checks a filter against what is declared.
 pub fn check_filter(filter: &Filter, attributes: &Attributes, all: bool) -> Result<(), QueryError> {
-    let mut check = Check {
-        attributes,
-        all,
-        nodes: 0,
-        words: 0,
-        bytes: 0,
-    };
-    let mut path = Vec::new();
-    check
-        .filter(filter, 1, &mut path)
-        .map_err(|(field, message)| {
-            let mut at = "filter".to_owned();
-            for step in &path {
-                at.push_str(step);
-            }
-            at.push_str(field);
-            QueryError { at, message }
-        })
+    let check = Check { attributes, all };
+    limits::walk(filter, |filter, limits| check.condition(filter, limits))
 }
 
 struct Check<'a> {
     attributes: &'a Attributes,
     all: bool,
-    nodes: usize,
-    words: usize,
-    bytes: usize,
 }
 
-/// A field of the node, and what is wrong with it.
-type Wrong = (&'static str, String);
-
 impl Check<'_> {
-    /// Leaves the steps to what is wrong in `path`.
-    fn filter(
-        &mut self,
-        filter: &Filter,
-        depth: usize,
-        path: &mut Vec<String>,
-    ) -> Result<(), Wrong> {
-        if depth > MAX_DEPTH {
-            return Err((
-                "",
-                format!("nested too deep: the limit is {MAX_DEPTH} levels"),
-            ));
-        }
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err(("", format!("the query has more than {MAX_NODES} parts")));
-        }
+    fn condition(&self, filter: &Filter, limits: &mut Limits) -> Result<(), Wrong> {
         match filter {
-            Filter::All(parts) => self.parts("all", parts, depth, path),
-            Filter::Any(parts) => self.parts("any", parts, depth, path),
-            Filter::Not(part) => {
-                path.push(".not".to_owned());
-                self.filter(part, depth + 1, path)?;
-                path.pop();
-                Ok(())
-            }
-            Filter::Text(words) => self.text(words),
+            // What these are made of is looked at by itself.
+            Filter::All(_) | Filter::Any(_) | Filter::Not(_) => Ok(()),
+            Filter::Text(words) => self.text(words, limits),
             Filter::Is { attribute, value } => {
                 const KINDS: [Kind; 4] = [Kind::Keyword, Kind::Number, Kind::Date, Kind::Boolean];
                 let kind = self
@@ -185,13 +126,8 @@ impl Check<'_> {
                             .map_err(|error| (at, error))?;
                     }
                 }
-                match (from, to) {
-                    (None, None) => Err((".range", "a range needs `from` or `to`".to_owned())),
-                    (Some(from), Some(to)) if descends(from, to) => {
-                        Err((".range", "the range ends before it begins".to_owned()))
-                    }
-                    _ => Ok(()),
-                }
+                limits::range(from.as_ref(), to.as_ref(), descends)
+                    .map_err(|error| (".range", error))
             }
             Filter::Near {
                 attribute,
@@ -216,56 +152,21 @@ impl Check<'_> {
         }
     }
 
-    fn parts(
-        &mut self,
-        name: &str,
-        parts: &[Filter],
-        depth: usize,
-        path: &mut Vec<String>,
-    ) -> Result<(), Wrong> {
-        for (index, part) in parts.iter().enumerate() {
-            path.push(format!(".{name}[{index}]"));
-            self.filter(part, depth + 1, path)?;
-            path.pop();
-        }
-        Ok(())
-    }
-
-    fn text(&mut self, words: &Words) -> Result<(), Wrong> {
+    fn text(&self, words: &Words, limits: &mut Limits) -> Result<(), Wrong> {
         match &words.attribute {
             Some(name) => {
                 self.attribute(name, &[Kind::Text], "words are looked for in texts")
                     .map_err(|error| (".text.attribute", error))?;
             }
-            None if suggest::visible(self.attributes, false, |kind| kind == Kind::Text)
-                .is_empty() =>
-            {
-                let message = "no public attribute is a text that words could stand in".to_owned();
-                return Err((".text", message));
+            None if suggest::visible(self.attributes, false, Kind::has_words).is_empty() => {
+                let message = "no public attribute is a text or keyword that words could stand in";
+                return Err((".text", message.to_owned()));
             }
             None => {}
         }
-        // Before words are made of it.
-        self.bytes += words.words.len();
-        if self.bytes > MAX_QUERY_BYTES {
-            let message = format!("more than {MAX_QUERY_BYTES} bytes of words in the query");
-            return Err((".text.words", message));
-        }
-        let count = parse::count(&words.words, words.how);
-        if count == 0 {
-            return Err((
-                ".text.words",
-                "there is no letter or digit to look for".to_owned(),
-            ));
-        }
-        self.words += count;
-        if self.words > MAX_WORDS {
-            return Err((
-                ".text.words",
-                format!("the query has more than {MAX_WORDS} words"),
-            ));
-        }
-        Ok(())
+        limits
+            .words(&words.words, words.how)
+            .map_err(|error| (".text.words", error))
     }
 
     fn attribute(&self, name: &str, kinds: &[Kind], rule: &str) -> Result<Kind, String> {
@@ -303,9 +204,7 @@ impl Check<'_> {
             Value::Number(number) if !number.is_finite() => {
                 Err(format!("{number} is not a number to compare with"))
             }
-            Value::Date(ms) if !dates::RANGE.contains(ms) => Err(format!(
-                "{ms} milliseconds since 1970 are not in the years 1 to 9999"
-            )),
+            Value::Date(ms) => limits::moment(*ms),
             _ => Ok(()),
         }
     }

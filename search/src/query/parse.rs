@@ -34,8 +34,8 @@ pub(crate) trait Tree: Sized {
     fn not(part: Self) -> Self;
     /// Words; `attribute` is the text that they are to stand in, where there are several.
     fn text(words: &str, how: How, attribute: Option<&str>) -> Self;
-    /// What it is made of.
-    fn parts(&self) -> &[Self];
+    /// What it is made of, `all`, `any` or `not` of which is meant; nothing for a condition.
+    fn parts(&self) -> Option<(&'static str, &[Self])>;
 }
 
 /// What one language has for itself.
@@ -320,7 +320,8 @@ fn too_deep() -> String {
 
 /// How deep a filter is nested; 1 for what has no parts.
 fn height<T: Tree>(filter: &T) -> usize {
-    1 + filter.parts().iter().map(height).max().unwrap_or(0)
+    let parts = filter.parts().map_or(&[][..], |(_, parts)| parts);
+    1 + parts.iter().map(height).max().unwrap_or(0)
 }
 
 /// Plain words that follow on each other.

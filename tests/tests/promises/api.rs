@@ -39,7 +39,7 @@ fn with_keys(mut world: World) -> World {
     // The last table of the configuration: others may follow it.
     world.messages(&format!(
         "[[auth.api_keys]]\nname = \"backend\"\nfile = {all:?}\n\
-         scopes = [\"tokens\", \"users\", \"conversations\", \"messages\", \"events\", \"import\", \"operate\"]\n\
+         scopes = [\"tokens\", \"users\", \"conversations\", \"messages\", \"moderation\", \"events\", \"import\", \"operate\"]\n\
          [[auth.api_keys]]\nname = \"facts\"\nfile = {events:?}\nscopes = [\"events\"]\n"
     ));
     world
@@ -804,7 +804,7 @@ async fn what_one_server_wrote_another_reads_and_recognises() {
 }
 
 /// An endpoint of each sort that there is: method, path, scope.
-const ENDPOINTS: [(&str, &str, &str); 34] = [
+const ENDPOINTS: [(&str, &str, &str); 37] = [
     ("POST", "/v1/users/ann/tokens", "tokens"),
     ("GET", "/v1/users/ann/conversations", "users"),
     ("GET", "/v1/users/ann/unread", "users"),
@@ -813,6 +813,7 @@ const ENDPOINTS: [(&str, &str, &str); 34] = [
     ("DELETE", "/v1/users/ann/blocks/ben", "users"),
     ("GET", "/v1/users/ann/presence", "users"),
     ("PUT", "/v1/users/ann/presence", "users"),
+    ("POST", "/v1/presence", "users"),
     ("PUT", "/v1/users/ann/visibility", "users"),
     ("GET", "/v1/users/ann/profile", "users"),
     ("PUT", "/v1/users/ann/profile", "users"),
@@ -824,6 +825,8 @@ const ENDPOINTS: [(&str, &str, &str); 34] = [
     ("POST", "/v1/search/messages", "messages"),
     ("GET", "/v1/search/status", "operate"),
     ("POST", "/v1/search/rebuild", "operate"),
+    ("GET", "/v1/held", "moderation"),
+    ("PUT", "/v1/conversations/{id}/held/1", "moderation"),
     ("PUT", "/v1/conversations/direct", "conversations"),
     ("POST", "/v1/conversations/groups", "conversations"),
     ("GET", "/v1/conversations/{id}?as=ann", "conversations"),
@@ -1370,6 +1373,22 @@ async fn a_heartbeat_keeps_somebody_here_without_a_connection(world: World) {
     };
     becomes("", "available").await;
     becomes("?as=ann", "available").await;
+    let many = async |asked: Value| {
+        let (status, answer) = backend.ask("POST", "/v1/presence", Some(asked)).await;
+        assert_eq!(status, 200, "{answer}");
+        let users = answer["users"].as_array().unwrap().iter();
+        let said = users.map(|user| (user["user"].to_string(), user["state"].to_string()));
+        said.map(|(user, state)| format!("{user} {state}").replace('"', ""))
+            .collect::<Vec<_>>()
+    };
+    let two = json!({"users": ["zoe", "ben"]});
+    assert_eq!(many(two).await, ["zoe offline", "ben available"]);
+    let none = Some(json!({"users": []}));
+    let (status, _, message) = backend.refused("POST", "/v1/presence", none).await;
+    assert_eq!(
+        (status, &*message),
+        (400, "0 users are asked about: 1 to 500 can be")
+    );
     backend
         .ask("PUT", path, Some(json!({"state": "away"})))
         .await;
@@ -1379,6 +1398,11 @@ async fn a_heartbeat_keeps_somebody_here_without_a_connection(world: World) {
         .done("PUT", "/v1/users/ben/visibility", hidden)
         .await;
     becomes("?as=ann", "offline").await;
+    assert_eq!(
+        many(json!({"users": ["ben"], "as": "ann"})).await,
+        ["ben offline"]
+    );
+    assert_eq!(many(json!({"users": ["ben"]})).await, ["ben away"]);
     let seen = backend.get(path).await;
     assert_eq!(seen["invisible"], json!(true));
     assert_eq!(
@@ -1387,6 +1411,20 @@ async fn a_heartbeat_keeps_somebody_here_without_a_connection(world: World) {
     );
     // Nothing more comes.
     becomes("", "offline").await;
+    // Whoever was never here has left nothing by hiding.
+    let hidden = Some(json!({"invisible": true}));
+    backend
+        .done("PUT", "/v1/users/zoe/visibility", hidden)
+        .await;
+    let seen = backend.get("/v1/users/zoe/presence?as=ann").await;
+    assert_eq!(seen["seen_ms"], json!(0), "{seen}");
+    // Nor is who is erased invisible by choice.
+    backend.done("DELETE", "/v1/users/zoe", None).await;
+    let seen = backend.get("/v1/users/zoe/presence").await;
+    assert_eq!(
+        seen,
+        json!({"state": "offline", "seen_ms": 0, "invisible": false})
+    );
     let (status, code, message) = backend
         .refused("PUT", path, Some(json!({"state": "offline"})))
         .await;

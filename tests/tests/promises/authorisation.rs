@@ -186,6 +186,31 @@ const ROWS: &[Row] = &[
     ),
     Row("set_title", |who, g| ask::title(g, who), MODERATORS),
     Row(
+        "settle_held",
+        |_, g| ask::settle(g, 7, false, "nothing is held"),
+        // A member is not told whether anything is held.
+        [
+            "not_found",
+            "not_found",
+            "forbidden",
+            "not_member",
+            "not_member",
+            "not_found",
+        ],
+    ),
+    Row(
+        "list_held",
+        |_, g| ask::held(g),
+        [
+            "held",
+            "held",
+            "held",
+            "not_member",
+            "not_member",
+            "not_found",
+        ],
+    ),
+    Row(
         "set_muted",
         |_, g| ask::mute(g, true),
         // Muting is of one's own list, in which a conversation one has left is not found.
@@ -380,6 +405,7 @@ fn name(outcome: &Outcome) -> &str {
         Outcome::People(_) => "people",
         Outcome::Profiles(_) => "profiles",
         Outcome::FoundMessages(_) => "found_messages",
+        Outcome::Held(_) => "held",
     }
 }
 
@@ -555,7 +581,7 @@ fn kind(request: Request) -> String {
 }
 
 /// One of each. A request that is added to the protocol fails the match below.
-fn every_request() -> [Request; 41] {
+fn every_request() -> [Request; 43] {
     let id = Uuid::nil();
     let all = [
         Request::Hello(ask::hello("")),
@@ -597,6 +623,8 @@ fn every_request() -> [Request; 41] {
         ask::latest(id, 0),
         ask::members(id),
         ask::receipts(id, 0),
+        ask::settle(id, 1, true, ""),
+        ask::held(id),
         ask::message(id, 0),
         ask::unread(),
     ];
@@ -634,6 +662,8 @@ fn every_request() -> [Request; 41] {
         | Request::ListMessages(_)
         | Request::ListMembers(_)
         | Request::GetReceipts(_)
+        | Request::SettleHeld(_)
+        | Request::ListHeld(_)
         | Request::GetMessage(_)
         | Request::GetUnread(_)
         | Request::SearchPeople(_)
@@ -673,6 +703,8 @@ const DIRECT: &[About] = &[
     (|id| ask::conversation(id), ["conversation"; 3]),
     (|id| ask::latest(id, 10), ["messages"; 3]),
     (|id| ask::members(id), ["members"; 3]),
+    (|id| ask::settle(id, 1, true, ""), ["wrong_kind"; 3]),
+    (|id| ask::held(id), ["held"; 3]),
     (|id| ask::receipts(id, 1), ["receipts"; 3]),
     (|id| ask::message(id, 1), ["message"; 3]),
     // What the other one wrote is hidden from who has blocked them.

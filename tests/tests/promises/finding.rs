@@ -1,12 +1,13 @@
 //! Messages are found by those who may see them, as they are now, in whatever language.
 
-use std::fs;
+use std::{fs, path::Path};
 
+use serde_json::Value;
 use tidings_protocol::{
     frame::{Outcome, Request},
     query::SearchMessages,
 };
-use tidings_tests::{Server, Session, Way, World, ask, eventually, http};
+use tidings_tests::{Server, Session, Way, World, ask, eventually, http, session::Raw, token};
 use uuid::Uuid;
 
 use crate::two_nodes::worlds_of;
@@ -218,7 +219,7 @@ async fn what_was_erased_is_found_by_nobody(mut world: World) {
     let file = world.folder.path().join("operate.key");
     fs::write(&file, KEY).unwrap();
     world.messages(&format!(
-        "[[auth.api_keys]]\nname = \"operator\"\nfile = {file:?}\nscopes = [\"operate\"]\n"
+        "[[auth.api_keys]]\nname = \"operator\"\nfile = {file:?}\nscopes = [\"operate\", \"users\", \"tokens\", \"messages\"]\n"
     ));
     let server = world.start().await;
     let mut ann = Session::open(&server, Way::WebSocketProtobuf, "ann").await;
@@ -232,12 +233,55 @@ async fn what_was_erased_is_found_by_nobody(mut world: World) {
     crate::people::copy_folder(&index, &copy);
 
     let server = world.start().await;
+    let ann = Session::open(&server, Way::WebSocketProtobuf, "ann").await;
     let bearer = format!("Bearer {KEY}");
     let headers = [("Authorization", bearer.as_str())];
     let erased = http::request(&server, "DELETE", "/v1/users/ann", &headers, b"").await;
     assert_eq!(erased.status, 200, "{erased:?}");
     let mut ben = Session::open(&server, Way::WebSocketProtobuf, "ben").await;
     finds(&mut ben, "cherry", &["cherry of ben"]).await;
+    // Who was erased is sent away, not let in again, and nobody does anything in their name.
+    ann.closed().await;
+    let again = Raw::connect(&server, Way::WebSocketProtobuf).await;
+    let refused = again.hello(ask::hello(&token::of("ann"))).await;
+    let closed = refused.err().expect("not let in");
+    let why = closed.closing.expect("it is said why");
+    assert!(why.message.contains("erased"), "{why:?}");
+    for (method, path, body) in [
+        (
+            "POST",
+            format!("/v1/conversations/{place}/messages?as=ann"),
+            r#"{"text": "x"}"#,
+        ),
+        (
+            "POST",
+            "/v1/users/ann/tokens".to_owned(),
+            r#"{"ttl_s": 60}"#,
+        ),
+        (
+            "PUT",
+            "/v1/users/ann/presence".to_owned(),
+            r#"{"state": "available"}"#,
+        ),
+        (
+            "PUT",
+            "/v1/users/ann/visibility".to_owned(),
+            r#"{"invisible": false}"#,
+        ),
+    ] {
+        let headers = [headers[0], ("Content-Type", "application/json")];
+        let said = http::request(&server, method, &path, &headers, body.as_bytes()).await;
+        assert_eq!(said.status, 403, "{path}: {said:?}");
+    }
+    // Erasing may be asked for again.
+    let erased = http::request(&server, "DELETE", "/v1/users/ann", &headers, b"").await;
+    assert_eq!(erased.status, 200, "{erased:?}");
+    finds(&mut ben, "cherry", &["cherry of ben"]).await;
+    // The words are not in the files either, soon.
+    eventually("what was removed is gone from the files", async || {
+        (removed_in_files(&world.data.join("search")) == 0).then_some(())
+    })
+    .await;
     stop(server).await;
     // An old copy of the index is put back: it is not found there either.
     fs::remove_dir_all(&index).unwrap();
@@ -246,6 +290,26 @@ async fn what_was_erased_is_found_by_nobody(mut world: World) {
     let mut ben = Session::open(&server, Way::WebSocketProtobuf, "ben").await;
     assert_eq!(find(&mut ben, asked("cherry")).await, ["cherry of ben"]);
     finds(&mut ben, "cherry", &["cherry of ben"]).await;
+}
+
+/// How many removed documents the files of indexes still hold.
+pub(crate) fn removed_in_files(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let counts = entries.map(|path| {
+        if path.is_dir() {
+            return removed_in_files(&path);
+        }
+        if path.file_name() != Some("meta.json".as_ref()) {
+            return 0;
+        }
+        let meta: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let segments = meta["segments"].as_array().unwrap().iter();
+        let removed = segments.map(|segment| segment["deletes"]["num_deleted_docs"].as_u64());
+        removed.flatten().sum()
+    });
+    counts.sum()
 }
 
 async fn stop(server: Server) {

@@ -52,6 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("tidings-search", &[]),
+    ("tidings-extension-host", &[]),
     ("xtask", &[]),
 ];
 

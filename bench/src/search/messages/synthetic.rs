@@ -4,10 +4,11 @@
 use tidings_search::messages::{Conversation, Document};
 
 use super::corpus::{Corpus, Material, Put, SEARCHERS, SPAN_MS, START_MS, Searcher};
-use crate::search::SearchBenchError;
+use crate::search::{
+    SearchBenchError,
+    vocabulary::{CHARACTERS, Vocabulary, WORDS, Zipf, character, word},
+};
 
-const WORDS: usize = 50_000;
-const CHARACTERS: usize = 1_500;
 const CONVERSATIONS: u64 = 100_000;
 /// Of which so many are large.
 const LARGE: u64 = 200;
@@ -16,46 +17,6 @@ const USERS: u64 = 200_000;
 const LARGE_OF_EACH: u64 = 3;
 /// Members of a large conversation.
 const LARGE_MEMBERS: usize = 500;
-
-/// Numbers below a bound, small ones more often, as words are.
-struct Zipf {
-    sums: Vec<f64>,
-}
-
-impl Zipf {
-    fn new(bound: usize) -> Zipf {
-        let mut sum = 0.0;
-        let sums = (1..=bound)
-            .map(|rank| {
-                sum += 1.0 / rank as f64;
-                sum
-            })
-            .collect();
-        Zipf { sums }
-    }
-
-    fn pick(&self, random: &mut fastrand::Rng) -> usize {
-        let last = self.sums.len() - 1;
-        let at = random.f64() * self.sums[last];
-        self.sums.partition_point(|sum| *sum < at).min(last)
-    }
-}
-
-/// A word of a rank: `bakodu`.
-fn word(rank: usize) -> String {
-    let (mut rank, mut word) = (rank + 400, String::new());
-    while rank > 0 {
-        let syllable = rank % 60;
-        word.push(char::from(b"bdfgklmnprst"[syllable % 12]));
-        word.push(char::from(b"aeiou"[syllable / 12]));
-        rank /= 60;
-    }
-    word
-}
-
-fn character(rank: usize) -> char {
-    char::from_u32(0x4E00 + rank as u32 * 7).unwrap_or('人')
-}
 
 /// As ids are: the first half is close for conversations made at one time.
 fn id_of(conversation: u64) -> Conversation {
@@ -99,8 +60,7 @@ fn members(conversation: u64) -> Vec<String> {
 pub(super) struct World {
     random: fastrand::Rng,
     messages: u32,
-    words: Zipf,
-    characters: Zipf,
+    vocabulary: Vocabulary,
     large: Zipf,
     members: Vec<Vec<String>>,
 }
@@ -110,8 +70,7 @@ impl World {
         World {
             random: fastrand::Rng::with_seed(seed),
             messages,
-            words: Zipf::new(WORDS),
-            characters: Zipf::new(CHARACTERS),
+            vocabulary: Vocabulary::new(),
             large: Zipf::new(LARGE as usize),
             members: (0..CONVERSATIONS).map(members).collect(),
         }
@@ -131,12 +90,10 @@ impl World {
         let random = &mut self.random;
         if random.u32(..10) == 0 {
             let count = random.usize(4..30);
-            let characters = (0..count).map(|_| character(self.characters.pick(random)));
-            return characters.collect();
+            return self.vocabulary.characters(count, random);
         }
         let count = random.usize(2..22);
-        let words = (0..count).map(|_| word(self.words.pick(random)));
-        words.collect::<Vec<_>>().join(" ")
+        self.vocabulary.words(count, random)
     }
 
     fn one(&self, number: usize) -> Searcher {
@@ -219,5 +176,29 @@ impl Corpus for World {
             authors,
         });
         searchers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::vocabulary::tests::Fingerprint;
+
+    /// Figures of one day are to be compared with those of another.
+    #[test]
+    fn a_seed_makes_the_messages_it_always_made() {
+        let mut all = Fingerprint::new();
+        let mut put = |one: &Document<'_>| {
+            let (place, members) = (one.conversation, one.members.join(","));
+            all.put(&format!(
+                "{place:?} {} {} {} ",
+                one.seq, one.author, one.at_ms
+            ));
+            all.put(&format!("{} {members};", one.text));
+            Ok(())
+        };
+        let mut world = World::new(7, 500);
+        world.each(&mut put).expect("all are put");
+        assert_eq!(all.digits(), "756ce1c26130b8db");
     }
 }

@@ -129,6 +129,13 @@ fn line(kind: Value, conversation: Uuid, actor: &str, at_ms: u64) -> Value {
     line
 }
 
+fn why(reason: &str) -> String {
+    match reason {
+        "" => String::new(),
+        reason => format!(" ({})", one_line(reason)),
+    }
+}
+
 /// What happened in a conversation, on one line; none for what people do not care to read.
 pub(in crate::chat) fn in_words(event: &Event, kind: &Kind) -> Option<String> {
     let actor = one_line(&event.actor);
@@ -139,6 +146,15 @@ pub(in crate::chat) fn in_words(event: &Event, kind: &Kind) -> Option<String> {
             format!("{actor} changed #{}: {}", edit.seq, one_line(text))
         }
         Kind::MessageRetracted(gone) => format!("{actor} took #{} back", gone.seq),
+        Kind::MessageHeld(held) => format!(
+            "{}'s message is held{}: {}",
+            one_line(&held.author),
+            why(&held.reason),
+            one_line(&held.text)
+        ),
+        Kind::MessageRejected(rejected) => {
+            format!("{actor}'s message is rejected{}", why(&rejected.reason))
+        }
         Kind::ReactionAdded(change) => {
             format!(
                 "{actor} reacted to #{}: {}",

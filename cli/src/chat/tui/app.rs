@@ -204,7 +204,8 @@ impl App {
             Update::Stopped(_)
             | Update::Presence(_)
             | Update::PeopleOnline(_)
-            | Update::Looking(_) => {}
+            | Update::Looking(_)
+            | Update::Refused { .. } => {}
         }
     }
 

@@ -50,7 +50,7 @@ fn a_flag_is_over_a_variable_is_over_the_file_is_over_the_default() {
     assert_eq!(config.port, 3);
     assert_eq!(config.limits.requests_per_second, 8);
     assert_eq!(config.limits.window, 9);
-    assert_eq!(config.limits.logins, 64);
+    assert_eq!(config.limits.logins, 8);
     let of = |path: &str| config.origins.of(path);
     assert_eq!(of("port"), Origin::Flag("--port"));
     assert_eq!(

@@ -132,6 +132,7 @@ fn accepted() -> Answer {
         at_ms: 0,
         conversation: None,
         seq: 0,
+        held: 0,
         duplicate: false,
     })
 }

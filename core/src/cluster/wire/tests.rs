@@ -55,6 +55,7 @@ fn answers_arrive_as_they_were() {
             at_ms: 34,
             conversation: Some(ConversationId(Uuid::from_u128(5))),
             seq: 6,
+            held: 0,
             duplicate: true,
         }),
         Answer::Refused(Refusal::NotFound("message".into())),

@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::Settler;
 
 fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "golden"].iter().collect()
@@ -87,6 +88,38 @@ fn samples(kind: u16) -> Vec<Event> {
         }],
         13 => vec![Event::ReactionAdded { seq, reaction }],
         14 => vec![Event::ReactionRemoved { seq, reaction }],
+        15 => vec![Event::MessageReviewed {
+            seq,
+            reviews: reviews(),
+        }],
+        16 => vec![
+            Event::MessageHeld {
+                held: 3,
+                edits: 300,
+                content: sealed("a sealed text"),
+                reply_to: 0,
+                mentions: vec![],
+                reviews: reviews(),
+            },
+            Event::MessageHeld {
+                held: 70_000,
+                edits: 0,
+                content: sealed(""),
+                reply_to: 300,
+                mentions: vec![user("ann"), user("bób")],
+                reviews: vec![],
+            },
+        ],
+        17 => settlers()
+            .map(|by| Event::MessageReleased { held: 300, by })
+            .to_vec(),
+        18 => settlers()
+            .map(|by| Event::MessageRejected {
+                held: 300,
+                reason: "höflich bleiben".to_owned(),
+                by,
+            })
+            .to_vec(),
         20 => vec![Event::ReadUpTo { seq }],
         21 => vec![Event::DeliveredUpTo { seq }],
         30 => [true, false]
@@ -130,6 +163,28 @@ fn samples(kind: u16) -> Vec<Event> {
         ],
         _ => panic!("kind {kind} has no example here: add one"),
     }
+}
+
+/// A review of every verdict.
+fn reviews() -> Vec<Review> {
+    use crate::domain::Verdict::{Allow, Hold, Reject, Replace};
+    let review = |verdict| Review {
+        extension: "word-filter".to_owned(),
+        version: "1.2.3".to_owned(),
+        verdict,
+        reason: "höflich bleiben".to_owned(),
+        labels: vec!["insult".to_owned(), "spam-2".to_owned()],
+        failed: verdict == Hold,
+    };
+    [Allow, Replace, Hold, Reject].map(review).to_vec()
+}
+
+fn settlers() -> [Settler; 3] {
+    [
+        Settler::Moderator(user("bób")),
+        Settler::Backend,
+        Settler::Extension("word-filter".to_owned()),
+    ]
 }
 
 /// A stored commit with the samples of a kind: one batch with a full envelope, one with a bare one.

@@ -202,13 +202,46 @@ fn who_is_erased_loses_their_contacts_and_gets_no_profile_again() {
     let removed = |user| Event::ContactRemoved { user: id(user) };
     assert_eq!(
         run(&mut ann, UserCommand::Erase),
-        Ok(vec![removed("bob"), removed("eve"), Event::UserErased])
+        Ok(vec![
+            Event::VisibilityChanged { invisible: true },
+            removed("bob"),
+            removed("eve"),
+            Event::UserErased
+        ])
     );
-    assert_eq!(run(&mut ann, UserCommand::Erase), Ok(vec![]));
-    assert!(matches!(
-        run(&mut ann, profile("{}", None)),
-        Err(Refusal::Forbidden(_))
-    ));
+    let again = run(&mut ann, UserCommand::Erase);
+    assert_eq!(
+        again,
+        Ok(vec![Event::UserErased]),
+        "for what was written since"
+    );
+    for command in [
+        profile("{}", None),
+        UserCommand::SetInvisible { invisible: false },
+        UserCommand::AddContact { user: id("bob") },
+        UserCommand::Block { user: id("bob") },
+    ] {
+        let refused = run(&mut ann, command.clone());
+        assert!(matches!(refused, Err(Refusal::Forbidden(_))), "{command:?}");
+    }
+}
+
+#[test]
+fn very_many_contacts_end_with_several_commands() {
+    let mut ann = ann();
+    for nth in 0..ENDED_AT_ONCE + 2 {
+        let added = Contact {
+            added: true,
+            adds: false,
+        };
+        ann.contacts.insert(id(&format!("user-{nth}")), added);
+    }
+    let first = run(&mut ann, UserCommand::Erase).expect("decided");
+    assert_eq!(first.len(), 1 + ENDED_AT_ONCE);
+    assert!(!first.contains(&Event::UserErased));
+    let rest = run(&mut ann, UserCommand::Erase).expect("decided");
+    assert_eq!(rest.len(), 3);
+    assert_eq!(rest.last(), Some(&Event::UserErased));
 }
 
 #[test]

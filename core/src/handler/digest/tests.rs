@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::digest;
 use crate::domain::{
-    Command, ConversationCommand, ConversationId, UserCommand, UserId, event::Role,
+    Command, ConversationCommand, ConversationId, UserCommand, UserId, command::Held, event::Role,
 };
 
 fn user(id: &str) -> UserId {
@@ -89,6 +89,15 @@ fn commands() -> Vec<(&'static str, Command)> {
                 delivered: 206,
             }),
         ),
+        ("settle", to(settle("held text"))),
+        (
+            "reviewed",
+            Command::Reviewed(Box::new(crate::domain::Reviewed {
+                command: to(C::Retract { seq: 202 }),
+                digest: 7,
+                reviews: Vec::new(),
+            })),
+        ),
         (
             "set_muted",
             Command::User(UserCommand::SetMuted {
@@ -118,6 +127,28 @@ fn commands() -> Vec<(&'static str, Command)> {
     ]
 }
 
+fn settle(text: &str) -> ConversationCommand {
+    ConversationCommand::Settle {
+        held: 207,
+        by: crate::domain::Settler::Moderator(user("bob")),
+        release: Some(Box::new(Held {
+            edits: 0,
+            text: text.to_owned(),
+            mentions: Vec::new(),
+        })),
+        reason: String::new(),
+    }
+}
+
+#[test]
+fn what_is_held_is_no_part_of_settling_it() {
+    let of = |text| {
+        let id = ConversationId(uuid::Uuid::nil());
+        digest(&Command::Conversation(id, settle(text)))
+    };
+    assert_eq!(of("held text"), of(""));
+}
+
 /// What has been written. Add to it; a line that has to change breaks every retry in flight across
 /// the upgrade that changes it.
 const WRITTEN: &[(&str, u32)] = &[
@@ -135,6 +166,8 @@ const WRITTEN: &[(&str, u32)] = &[
     ("react", 0x5967f6c8),
     ("unreact", 0x9605c15f),
     ("move_cursors", 0x88b6ecd6),
+    ("settle", 0xa2489f44),
+    ("reviewed", 7),
     ("set_muted", 0x3d02715a),
     ("block", 0x5fc19c0a),
     ("unblock", 0x1861e6da),

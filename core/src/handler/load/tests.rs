@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Everything there is to load, for somebody.
-fn everything(last_seq: u64) -> Needs {
+fn everything(last_seq: u64, last_held: u64) -> Needs {
     let reactions = ["+1", "+10", "🎉"];
     Needs {
         members: users().collect(),
@@ -26,6 +26,7 @@ fn everything(last_seq: u64) -> Needs {
             .flat_map(|seq| reactions.map(|reaction| (seq, reaction.to_owned())))
             .collect(),
         blocked: None,
+        held: (1..=last_held).collect(),
     }
 }
 
@@ -63,7 +64,8 @@ proptest! {
         for id in places() {
             let never = Conversation::new(id);
             let live = play.conversations.get(&id).unwrap_or(&never);
-            let needs = everything(live.head.as_ref().map_or(0, |head| head.last_seq));
+            let lasts = live.head.as_ref().map_or((0, 0), |head| (head.last_seq, head.last_held));
+            let needs = everything(lasts.0, lasts.1);
             let mut loaded = Conversation::new(id);
             prop_assert!(missing(&loaded, &users().next().expect("somebody"), &needs));
             head(&rows, &mut loaded).expect("read");
@@ -110,7 +112,8 @@ proptest! {
                 projections.apply(&folded[projections.cursor() as usize..]).expect("folds");
                 let rows = projections.read();
                 for live in again.conversations.values_mut().filter(|live| live.head.is_some()) {
-                    let needs = everything(live.head.as_ref().map_or(0, |head| head.last_seq));
+                    let lasts = live.head.as_ref().map_or((0, 0), |head| (head.last_seq, head.last_held));
+                    let needs = everything(lasts.0, lasts.1);
                     let mut loaded = Conversation::new(live.id);
                     head(&rows, &mut loaded).expect("read");
                     for user in users() {

@@ -26,6 +26,7 @@ use crate::{
 mod facts;
 mod faults;
 mod retries;
+mod reviewed;
 mod rounds;
 
 /// What a node has on its disk, and its writer's queue.

@@ -255,10 +255,10 @@ fn program() -> PathBuf {
 }
 
 /// A port that nothing listens on. Not one of those that the system gives to outgoing connections:
-/// any process could be given it before the server has it.
+/// any process could be given it before the server has it. Below are those of the servers under test.
 pub(super) fn free_port() -> u16 {
-    const FIRST: u32 = 10_000;
-    const COUNT: u32 = 20_000;
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 10_000;
     static NEXT: AtomicU32 = AtomicU32::new(0);
     // Far apart for processes that are started one after another.
     let start = std::process::id().wrapping_mul(61);

@@ -21,6 +21,9 @@ pub enum Table {
     Users = 9,
     Meta = 10,
     Reactions = 11,
+    Held = 12,
+    Reviews = 13,
+    Settled = 14,
 }
 
 impl Table {
@@ -37,6 +40,9 @@ impl Table {
         Table::Users,
         Table::Meta,
         Table::Reactions,
+        Table::Held,
+        Table::Reviews,
+        Table::Settled,
     ];
 
     /// The name for people: in logs, in metrics and in the audit's output.
@@ -53,6 +59,9 @@ impl Table {
             Table::Users => "users",
             Table::Meta => "meta",
             Table::Reactions => "reactions",
+            Table::Held => "held",
+            Table::Reviews => "reviews",
+            Table::Settled => "settled",
         }
     }
 

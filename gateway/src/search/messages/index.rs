@@ -32,7 +32,7 @@ use tokio::time::Instant;
 
 use super::large::{Large, members};
 use crate::search::{
-    keeper::{FollowError, Index},
+    keeper::{FollowError, Index, Written, stopped},
     made_with, make_with,
 };
 
@@ -110,6 +110,10 @@ impl Index for Opened {
         Ok(self.index.rollback()?)
     }
 
+    fn purge(&self, stopped: &dyn Fn() -> bool) -> Result<bool, FollowError> {
+        Ok(self.index.purge(stopped)?)
+    }
+
     fn touched(commit: &Commit, touched: &mut Touched) {
         for (_, batch, event) in commit.events() {
             match (&batch.stream, event) {
@@ -147,31 +151,26 @@ impl Index for Opened {
         node: &Node,
         touched: &mut Touched,
         _: Instant,
-    ) -> Result<bool, FollowError> {
+        stopping: &AtomicBool,
+    ) -> Result<Written, FollowError> {
         let Touched {
             messages,
             joined,
             erased,
         } = std::mem::take(touched);
-        let mut written = false;
+        let mut any = false;
         for (id, users) in joined {
-            written |= self.joined(node, id, &users).await?;
+            any |= self.joined(node, id, &users, stopping).await?;
         }
         for (id, seqs) in messages {
             let seqs: Vec<u64> = seqs.into_iter().collect();
-            written |= self.put(node, id, &seqs).await?;
+            any |= self.put(node, id, &seqs).await?;
         }
-        let mut gone = false;
-        for user in erased {
-            gone |= self.erase(&user)?;
+        for user in &erased {
+            any |= self.erase(user)?;
         }
-        if gone {
-            // The words go, too, not just the way to them.
-            let Position { position, epoch } = self.index.position();
-            self.index.commit(position, epoch)?;
-            self.index.purge()?;
-        }
-        Ok(written | gone)
+        let erased = !erased.is_empty();
+        Ok(Written { any, erased })
     }
 
     fn prepare(&self, node: &Node) -> Result<(), FollowError> {
@@ -261,6 +260,7 @@ impl Opened {
         node: &Node,
         id: ConversationId,
         users: &BTreeSet<UserId>,
+        stopping: &AtomicBool,
     ) -> Result<bool, FollowError> {
         let conversation: Conversation = *id.0.as_bytes();
         {
@@ -289,9 +289,17 @@ impl Opened {
         let mut written = false;
         let mut first = 1;
         while first <= last {
+            if stopping.load(Ordering::Relaxed) {
+                return Err(stopped());
+            }
             let seqs: Vec<u64> = (first..=last.min(first + CHUNK - 1)).collect();
             written |= self.put(node, id, &seqs).await?;
             first += CHUNK;
+            if first % COMMIT_EVERY < CHUNK {
+                // What waits takes memory. Should this be cut off, it is done once more.
+                let Position { position, epoch } = self.index.position();
+                self.index.commit(position, epoch)?;
+            }
         }
         Ok(written)
     }

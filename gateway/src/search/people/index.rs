@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     ops::ControlFlow,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
@@ -29,7 +29,7 @@ use tokio::time::Instant;
 
 use crate::search::{
     fitting,
-    keeper::{FollowError, Index},
+    keeper::{FollowError, Index, Written, stopped},
     made_with, make_with, place,
 };
 
@@ -67,6 +67,8 @@ pub(in crate::search) struct Touched {
     /// Who has left since: that can wait.
     seen: BTreeSet<UserId>,
     seen_since: Option<Instant>,
+    /// Somebody was erased.
+    erased: bool,
 }
 
 impl Index for Opened {
@@ -75,10 +77,7 @@ impl Index for Opened {
     type Touched = Touched;
 
     fn open(folder: PathBuf, settings: &Settings) -> Result<Opened, OpenError> {
-        let declared: Option<BTreeMap<String, Attribute>> = fs::read(folder.join(ATTRIBUTES))
-            .ok()
-            .and_then(|text| serde_json::from_slice(&text).ok());
-        let attributes = declared.and_then(|declared| Attributes::new(declared).ok());
+        let attributes = declared(&folder).and_then(|declared| Attributes::new(declared).ok());
         let attributes = attributes.ok_or(OpenError::Other)?;
         let analyzer = made_with(&folder)?;
         let index = PeopleIndex::open_with(&folder, &attributes, analyzer, settings.memory)?;
@@ -122,6 +121,14 @@ impl Index for Opened {
         Ok(self.index.rollback()?)
     }
 
+    fn waits(touched: &Touched) -> bool {
+        !touched.seen.is_empty()
+    }
+
+    fn purge(&self, stopped: &dyn Fn() -> bool) -> Result<bool, FollowError> {
+        Ok(self.index.purge(stopped)?)
+    }
+
     fn touched(commit: &Commit, touched: &mut Touched) {
         for (_, batch, event) in commit.events() {
             let Stream::User(user) = &batch.stream else {
@@ -132,6 +139,7 @@ impl Index for Opened {
                 | Event::ProfileRemoved
                 | Event::HiddenChanged { .. }
                 | Event::UserErased => {
+                    touched.erased |= matches!(event, Event::UserErased);
                     touched.seen.remove(user);
                     touched.changed.insert(user.clone());
                 }
@@ -148,7 +156,9 @@ impl Index for Opened {
         node: &Node,
         touched: &mut Touched,
         now: Instant,
-    ) -> Result<bool, FollowError> {
+        stopping: &AtomicBool,
+    ) -> Result<Written, FollowError> {
+        let erased = std::mem::take(&mut touched.erased);
         let mut users = std::mem::take(&mut touched.changed);
         if touched.seen.is_empty() {
             touched.seen_since = None;
@@ -158,9 +168,13 @@ impl Index for Opened {
         }
         let users: Vec<UserId> = users.into_iter().collect();
         for users in users.chunks(CHUNK) {
+            if stopping.load(Ordering::Relaxed) {
+                return Err(stopped());
+            }
             self.put(node, users).await?;
         }
-        Ok(!users.is_empty())
+        let any = !users.is_empty();
+        Ok(Written { any, erased })
     }
 
     fn prepare(&self, _: &Node) -> Result<(), FollowError> {
@@ -186,6 +200,12 @@ impl Index for Opened {
             }
         }
     }
+}
+
+/// The attributes that the index in a folder was made for, if that can be read.
+pub(in crate::search) fn declared(folder: &Path) -> Option<BTreeMap<String, Attribute>> {
+    let text = fs::read(folder.join(ATTRIBUTES)).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 impl Opened {

@@ -331,6 +331,7 @@ impl Commands {
                 at_ms: 0,
                 conversation: Uuid::nil(),
                 seq: 0,
+                held: 0,
                 duplicate: false,
             }),
         };

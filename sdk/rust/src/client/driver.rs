@@ -18,6 +18,7 @@ use super::commands::{Commands, Job};
 use super::handshake::{Attempt, Ended};
 use super::queries::{Answered, Queries};
 use super::receipts::Receipts;
+use super::standing::Standing;
 use super::updates;
 use super::{Instruction, Status, Update};
 use crate::state::Ask;
@@ -46,8 +47,8 @@ pub(super) struct Driver {
     connector: Arc<Connector>,
     token: Token,
     hello: command::Hello,
-    /// What each session is told when it begins, one of a kind.
-    standing: Vec<Request>,
+    /// What each session is told when it begins.
+    standing: Standing,
     connect_timeout: Duration,
     query_timeout: Duration,
     keep_messages: usize,
@@ -107,7 +108,7 @@ impl Driver {
                 client: options.client,
                 window: options.window,
             },
-            standing: Vec::new(),
+            standing: Standing::default(),
             connect_timeout: options.connect_timeout,
             query_timeout: options.query_timeout,
             keep_messages: options.keep_messages,
@@ -189,7 +190,11 @@ impl Driver {
             Link::Connecting(_) => None,
             Link::Open(session) => {
                 let own = [Some(session.deadline()), self.commands.deadline()];
-                let others = [self.receipts.deadline(), self.fetch_again];
+                let others = [
+                    self.receipts.deadline(),
+                    self.fetch_again,
+                    self.standing.deadline(),
+                ];
                 own.into_iter().chain(others).flatten().min()
             }
         };
@@ -242,6 +247,9 @@ impl Driver {
                 self.commands.give(frame, stored, answer);
             }
             Instruction::Query { request, answer } => {
+                if let Request::WatchPeople(_) = request {
+                    self.standing.asks(&request);
+                }
                 self.queries
                     .ask(request, Some(answer), now + self.query_timeout);
             }
@@ -253,14 +261,13 @@ impl Driver {
                     session.volatile(request);
                 }
             }
-            Instruction::Standing(request) => {
-                let kind = std::mem::discriminant(&request);
-                self.standing
-                    .retain(|earlier| std::mem::discriminant(earlier) != kind);
-                if let Link::Open(session) = &mut self.link {
-                    session.volatile(request.clone());
+            Instruction::Standing(request) => self.standing.hold(request, now),
+            Instruction::Over { kind, told } => {
+                if self.standing.forget(&kind)
+                    && let Link::Open(session) = &mut self.link
+                {
+                    session.volatile(told);
                 }
-                self.standing.push(request);
             }
             Instruction::Close => return Err(super::closed()),
         }
@@ -312,11 +319,8 @@ impl Driver {
             resumed: welcome.resumed,
         });
         let (now, resumed) = (Instant::now(), welcome.resumed);
-        let mut session = Session::new(connection, welcome, now);
-        for request in &self.standing {
-            session.volatile(request.clone());
-        }
-        self.link = Link::Open(Box::new(session));
+        self.link = Link::Open(Box::new(Session::new(connection, welcome, now)));
+        self.standing.connected(now);
         self.caught_up();
         if resumed {
             // What was being fetched when the last session ended; a reset brings it otherwise.
@@ -361,6 +365,7 @@ impl Driver {
         for request in self.receipts.take_due(taken, &self.ends.state, now) {
             session.volatile(request);
         }
+        session.queue(self.standing.take_due(now, &mut self.next_id));
         session.queue(self.commands.take_due(now, &mut self.next_id));
         session.queue(self.queries.take_due(&mut self.next_id));
         session.send(now).await
@@ -372,6 +377,14 @@ impl Driver {
             self.take_in(&answered.request, outcome);
         }
         let failed = answered.result.as_ref().err().cloned();
+        if let Request::WatchPeople(_) = answered.request {
+            let over = self
+                .standing
+                .asked(&answered.request, failed.is_none(), Instant::now());
+            if let (true, Link::Open(session)) = (over, &mut self.link) {
+                session.volatile(Request::UnwatchPeople(query::UnwatchPeople {}));
+            }
+        }
         let request = answered.deliver();
         if let (true, Some(error)) = (internal, failed) {
             self.not_fetched(&request, &error);

@@ -131,6 +131,31 @@ impl Client {
         .await
     }
 
+    /// Settles what moderation holds of somebody else in a group of which one is owner or moderator: it is let go,
+    /// or its author is told why it is not.
+    pub async fn settle_held(&self, settle: command::SettleHeld) -> Result<Accepted, Error> {
+        self.execute(Request::SettleHeld(settle)).await
+    }
+
+    /// What moderation holds in a conversation, of oneself and for owners and moderators of everybody: those
+    /// after a number (0 for all), at most `limit` (0 for the server's choice).
+    pub async fn list_held(
+        &self,
+        conversation: Uuid,
+        after: u64,
+        limit: u32,
+    ) -> Result<query::HeldMessages, Error> {
+        let list = query::ListHeld {
+            conversation: id::to_wire(conversation),
+            after,
+            limit,
+        };
+        match self.query(Request::ListHeld(list)).await? {
+            Outcome::Held(held) => Ok(held),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Adds one's reaction.
     pub async fn add_reaction(
         &self,
@@ -228,7 +253,8 @@ impl Client {
             .await
     }
 
-    /// Says whether the user is away from this device, now and in each session that follows.
+    /// Says whether the user is away from this device, now and in each session that follows. Where the server
+    /// will not have it, [`Update::Refused`](super::Update::Refused) says so, as with all that holds.
     pub async fn set_away(&self, away: bool) -> Result<(), Error> {
         let state = if away { "away" } else { "available" }.into();
         let request = Request::SetPresence(command::SetPresence { state });
@@ -250,6 +276,61 @@ impl Client {
             Outcome::People(page) => Ok(page),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Finds people as [`search_people`](Client::search_people) does, and watches the page:
+    /// [`Update::PeopleOnline`](super::Update::PeopleOnline) says how many more people, who would be found and are
+    /// not on it, have come online. Watched until another page is, in each session that follows, where counting
+    /// begins anew; what fails is not watched, and then none is.
+    pub async fn watch_people(&self, search: query::SearchPeople) -> Result<query::People, Error> {
+        let search = Some(search);
+        let request = Request::WatchPeople(query::WatchPeople { search });
+        match self.query(request).await? {
+            Outcome::People(page) => Ok(page),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Watches no page of people any more.
+    pub async fn unwatch_people(&self) -> Result<(), Error> {
+        self.instruct(Instruction::Over {
+            kind: Request::WatchPeople(query::WatchPeople::default()),
+            told: Request::UnwatchPeople(query::UnwatchPeople {}),
+        })
+        .await
+    }
+
+    /// A page of messages of one's conversations that are found by what they say. Go on with `after`, the page's
+    /// `next`.
+    pub async fn search_messages(
+        &self,
+        search: query::SearchMessages,
+    ) -> Result<query::FoundMessages, Error> {
+        match self.query(Request::SearchMessages(search)).await? {
+            Outcome::FoundMessages(page) => Ok(page),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Tells the others of a conversation, of up to 32 members, that one is looking at it, until another one is
+    /// looked at, or none. Repeated by itself, in each session and to who comes to look;
+    /// [`Update::Looking`](super::Update::Looking) says who else does, to be forgotten after 90 s without another
+    /// one. Where one is not in it, [`Update::Refused`](super::Update::Refused) says so.
+    pub async fn look(&self, conversation: Option<Uuid>) -> Result<(), Error> {
+        let instruction = match conversation {
+            Some(conversation) => {
+                let conversation = id::to_wire(conversation);
+                Instruction::Standing(Request::Look(command::Look { conversation }))
+            }
+            None => {
+                let none = Request::Look(command::Look::default());
+                Instruction::Over {
+                    kind: none.clone(),
+                    told: none,
+                }
+            }
+        };
+        self.instruct(instruction).await
     }
 
     /// Profiles of at most 100 users, as one may see them, in the order asked for; who has none, or blocks one,

@@ -48,6 +48,14 @@ pub enum Update {
         /// What came of it.
         result: Result<Accepted, Error>,
     },
+    /// What was to hold in each session (`set_away`, `watch_presence`, `look`, or a page of `watch_people` that
+    /// was asked for again) is refused, and holds no more.
+    Refused {
+        /// What it was.
+        request: Request,
+        /// Why.
+        error: Error,
+    },
     /// The connection is gone; the client comes back by itself.
     Disconnected {
         /// Why, for people.
@@ -152,7 +160,9 @@ impl Sender {
                 let cursor = reset.cursor.clone().unwrap_or_default();
                 (reset.encoded_len(), Some((cursor.position, cursor.index)))
             }
-            Update::Settled { request, .. } => (request.encoded_len(), None),
+            Update::Settled { request, .. } | Update::Refused { request, .. } => {
+                (request.encoded_len(), None)
+            }
             _ => (0, None),
         };
         // Some decoded structures take several times their encoded size.

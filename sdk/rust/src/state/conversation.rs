@@ -167,6 +167,10 @@ impl Conversation {
             | Kind::UserBlocked(_)
             | Kind::UserUnblocked(_)
             | Kind::VisibilityChanged(_)
+            // No part of the state: `list_held` shows them.
+            | Kind::MessageHeld(_)
+            | Kind::MessageReleased(_)
+            | Kind::MessageRejected(_)
             | Kind::ContactChanged(_) => true,
         };
         self.as_of = at;

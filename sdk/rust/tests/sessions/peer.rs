@@ -284,6 +284,7 @@ pub(crate) fn accepted(position: u64, seq: u64, duplicate: bool) -> Outcome {
         at_ms: position,
         conversation,
         seq,
+        held: 0,
         duplicate,
     })
 }

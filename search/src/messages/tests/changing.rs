@@ -40,21 +40,6 @@ fn edits_and_retractions_are_obeyed_at_once() {
 }
 
 #[test]
-fn a_conversation_is_removed_at_once_and_can_begin_again() {
-    let opened = open();
-    opened.say(&["lunch", "lunch"]);
-    opened.put(&message(2, 9, "lunch"));
-    opened.commit();
-    opened.put(&message(1, 3, "lunch"));
-    opened.index.remove_conversation(conversation(1)).unwrap();
-    assert_eq!(opened.finds(words("lunch")), [9]);
-    opened.put(&message(1, 2, "lunch again"));
-    assert_eq!(opened.finds(words("lunch")), [9]);
-    opened.commit();
-    assert_eq!(opened.finds(words("lunch")), [9, 2]);
-}
-
-#[test]
 fn who_joins_finds_what_is_written_anew() {
     let opened = open();
     opened.say(&["lunch", "lunch"]);
@@ -95,48 +80,4 @@ fn opening_commit(index: &MessageIndex) {
     let mut writer = index.writer.lock();
     writer.commit().unwrap();
     index.turn.fetch_add(1, Ordering::SeqCst);
-}
-
-#[test]
-fn purging_takes_words_out_of_the_files() {
-    let opened = open();
-    let index = &opened.index;
-    let secret = "xylophonquartz";
-    opened.say(&[secret, "lunch", "lunch", "lunch", "lunch", "lunch"]);
-    opened.put(&message(2, 9, secret));
-    opened.commit();
-    let term = tantivy::Term::from_field_text(index.fields.words, secret);
-    let known = || index.view.load().searcher.doc_freq(&term).unwrap();
-    let segments = || -> Vec<String> {
-        let view = index.view.load();
-        let segments = view.searcher.segment_readers().iter();
-        segments
-            .map(|segment| segment.segment_id().uuid_string())
-            .collect()
-    };
-    let files_of = |segments: &[String]| {
-        let files = std::fs::read_dir(opened.folder.path()).unwrap();
-        let files = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-        files
-            .filter(|file| segments.iter().any(|segment| file.starts_with(segment)))
-            .count()
-    };
-    let before = segments();
-    assert_eq!(known(), 2);
-    assert!(files_of(&before) > 0);
-    index.remove(conversation(1), 1).unwrap();
-    index.remove(conversation(2), 9).unwrap();
-    opened.commit();
-    index.purge().unwrap();
-    assert_eq!(known(), 0);
-    assert_eq!(files_of(&before), 0);
-    assert_eq!(opened.finds(everything()), [6, 5, 4, 3, 2]);
-    // With nothing to do nothing is done, and it can be written on.
-    let before = segments();
-    index.purge().unwrap();
-    assert_eq!(segments(), before);
-    opened.put(&message(1, 7, "lunch"));
-    index.commit(9, [3; 16]).unwrap();
-    assert_eq!(opened.finds(words("lunch")), [7, 6, 5, 4, 3, 2]);
-    assert_eq!(index.position().position, 9);
 }

@@ -349,6 +349,15 @@ fn too_many_are_ranked_from_the_newest() {
     assert_eq!(seqs(&first), (all - 99..=all).rev().collect::<Vec<_>>());
     let since_ms = first.since_ms.expect("there are too many");
     assert!(since_ms <= (all - MAX_RANKED as u64) as i64 * 1_000);
+    // To find each phrase more is looked at.
+    let phrase = query(Filter::Text {
+        words: "lunch lunch".to_owned(),
+        how: How::Phrase,
+    });
+    let found = opened.ask(&phrase, &viewer("alice"));
+    let since = found.since_ms.expect("there are too many");
+    assert!(since > since_ms, "{since} {since_ms}");
+    assert!(since <= (all - MAX_RANKED_PHRASES as u64) as i64 * 1_000);
     // Going on does not go farther back.
     let second = opened.ask(
         &MessageQuery {

@@ -140,3 +140,66 @@ fn a_token_is_for_one_query() {
         ));
     }
 }
+
+/// Strangers' messages are counted when words are scored; nobody may learn from it what they say.
+#[test]
+fn tokens_and_scores_say_nothing_of_what_few_strangers_write() {
+    let answers = |strangers: u64| -> Vec<(Option<String>, Vec<f32>)> {
+        let opened = open();
+        for seq in 1..=6 {
+            opened.put(&message(1, seq, "lunch and a diagnosis, soon"));
+        }
+        for seq in 1..=100 {
+            let text = match seq <= strangers {
+                true => "the diagnosis was in the morning",
+                false => "the weather was in the morning",
+            };
+            opened.put(&Document {
+                author: "carol",
+                members: &["carol", "dave"],
+                ..message(2, seq, text)
+            });
+        }
+        opened.commit();
+        let ask = |filter| {
+            let query = MessageQuery {
+                sort: Sort::Relevance,
+                limit: 3,
+                ..MessageQuery::new(filter)
+            };
+            let answer = opened.ask(&query, &viewer("alice"));
+            assert_eq!(answer.hits.len(), 3);
+            assert!(answer.hits.iter().all(|hit| hit.score > 0.0));
+            let scores = answer.hits.iter().map(|hit| hit.score);
+            (answer.next, scores.collect())
+        };
+        let phrase = text("a diagnosis", How::Phrase);
+        let either = Filter::Any(vec![words("diagnosis"), words("secret")]);
+        vec![ask(words("diagnosis")), ask(phrase), ask(either)]
+    };
+    // Places and all, as one's own messages are the same.
+    let nobody = answers(0);
+    assert!(nobody.iter().all(|(next, _)| next.is_some()));
+    for strangers in [1, 20, 50] {
+        assert_eq!(answers(strangers), nobody, "{strangers} strangers");
+    }
+}
+
+/// What very many write is told apart from what few do, so that the rarer word counts more.
+#[test]
+fn common_words_count_less_than_rare_ones() {
+    let opened = open();
+    for seq in 1..=5_000 {
+        opened.put(&message(1, seq, "lunch today"));
+    }
+    opened.put(&message(1, 5_001, "today diagnosis"));
+    opened.put(&message(1, 5_002, "today lunch"));
+    opened.commit();
+    let query = MessageQuery {
+        sort: Sort::Relevance,
+        ..MessageQuery::new(Filter::Any(vec![words("diagnosis"), words("lunch")]))
+    };
+    let answer = opened.ask(&query, &viewer("alice"));
+    assert_eq!(seqs(&answer)[0], 5_001);
+    assert!(answer.hits[0].score > 4.0 * answer.hits[1].score);
+}

@@ -288,6 +288,41 @@ fn facets_count_who_fits_and_no_one_else() {
 }
 
 #[test]
+fn who_is_hidden_or_removed_is_not_counted_any_more_before_a_commit() {
+    let people = some_people();
+    let asked = PeopleQuery {
+        facets: vec!["city".to_owned()],
+        ..query(Filter::All(vec![]))
+    };
+    let all = Viewer {
+        may_see_private: true,
+        ..Viewer::default()
+    };
+    let total = |viewer: &Viewer<'_>| people.index.search(&asked, viewer).unwrap().total.count;
+    let before = total(&all);
+    assert_eq!(total(&Viewer::default()), before);
+    let ada = profile(&[("city", keyword("Berlin"))]);
+    let facts = |hidden| Facts {
+        hidden,
+        ..Facts::default()
+    };
+    people.index.put("ada", &ada, &facts(true)).unwrap();
+    assert_eq!(total(&Viewer::default()), before - 1);
+    assert_eq!(total(&all), before);
+    // Who is shown again meanwhile is found as before.
+    people.index.put("ada", &ada, &facts(false)).unwrap();
+    assert_eq!(total(&Viewer::default()), before);
+    people.index.remove("ada").unwrap();
+    assert_eq!(total(&Viewer::default()), before - 1);
+    assert_eq!(total(&all), before - 1);
+    people.commit();
+    assert_eq!(total(&all), before - 1);
+    people.index.put("ada", &ada, &facts(false)).unwrap();
+    people.commit();
+    assert_eq!(total(&Viewer::default()), before);
+}
+
+#[test]
 fn what_is_not_public_is_not_there_for_clients() {
     let people = some_people();
     let notes = Filter::Text(Words {

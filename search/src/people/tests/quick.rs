@@ -141,3 +141,35 @@ fn either_of_two_words_is_as_of_three_of_which_one_is_nowhere() {
         }
     }
 }
+
+#[test]
+fn who_fits_on_a_page_is_counted() {
+    let people = open();
+    for user in 0..30 {
+        people.put(&format!("user-{user}"), &about("jazz and tea"));
+    }
+    people.put("ada", &about("film, jazz"));
+    people.index.set_presence("ada", Presence::Available);
+    people.commit();
+    let total = |written: &[&str], online, limit| {
+        let asked = PeopleQuery {
+            online,
+            limit,
+            ..query(Filter::Any(written.iter().map(|one| words(one)).collect()))
+        };
+        let Total { count, exact } = people.ask(&asked).total;
+        (count, exact)
+    };
+    for online in ONLINE {
+        assert_eq!(total(&["nowhere"], online, 20), (0, true), "{online:?}");
+        assert_eq!(total(&["film"], online, 20), (1, true), "{online:?}");
+        let either = total(&["film", "nowhere"], online, 1);
+        assert_eq!(either, (1, true), "{online:?}");
+    }
+    assert_eq!(total(&["jazz"], Online::Any, 31), (31, true));
+    assert_eq!(total(&["jazz"], Online::First, 31), (31, true));
+    assert_eq!(total(&["jazz", "film"], Online::Any, 40), (31, true));
+    assert_eq!(total(&["jazz"], Online::Only, 30), (1, true));
+    let (count, exact) = total(&["jazz"], Online::Any, 20);
+    assert!(!exact && (21..=31).contains(&count), "{count}");
+}

@@ -33,11 +33,12 @@ impl Tree for Filter {
         })
     }
 
-    fn parts(&self) -> &[Filter] {
+    fn parts(&self) -> Option<(&'static str, &[Filter])> {
         match self {
-            Filter::All(parts) | Filter::Any(parts) => parts,
-            Filter::Not(part) => std::slice::from_ref(&**part),
-            _ => &[],
+            Filter::All(parts) => Some(("all", parts)),
+            Filter::Any(parts) => Some(("any", parts)),
+            Filter::Not(part) => Some(("not", std::slice::from_ref(&**part))),
+            _ => None,
         }
     }
 }
@@ -46,9 +47,9 @@ impl Language for Context<'_> {
     type Filter = Filter;
 
     fn without_words(&self) -> Option<&'static str> {
-        suggest::visible(self.attributes, false, |kind| kind == Kind::Text)
+        suggest::visible(self.attributes, false, Kind::has_words)
             .is_empty()
-            .then_some("no public attribute is a text that words could stand in")
+            .then_some("no public attribute is a text or keyword that words could stand in")
     }
 
     fn named<'a>(
@@ -111,6 +112,13 @@ impl<'a> Parser<'a, Context<'_>> {
             (reserved, None) if RESERVED.contains(&reserved) => {
                 let message = match reserved {
                     "or" | "and" | "not" => values::stands_alone(written),
+                    "is" | "online" => format!(
+                        "`{reserved}` cannot be asked for in a query: who is online is said beside it, with \
+                         `online` = `only`, `first` or `any`"
+                    ),
+                    "user" => "who a person is cannot be asked for in a query: get a profile by its user, or \
+                               leave users out with `exclude`"
+                        .to_owned(),
                     _ => format!("`{reserved}` is set beside the query, not in it"),
                 };
                 Err(name.error(message))

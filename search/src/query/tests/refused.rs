@@ -106,6 +106,12 @@ fn errors_point_at_what_is_wrong() {
             "the quotation mark that ends this is missing",
         ),
         ("sort:newest", "sort:", "`sort` is set beside the query"),
+        (
+            "is:online",
+            "is:",
+            "with `online` = `only`, `first` or `any`",
+        ),
+        ("user:alice", "user:", "leave users out with `exclude`"),
         ("or:x", "or:", "`OR` stands alone"),
     ] {
         let (part, told) = refused(query);
@@ -223,7 +229,7 @@ fn places_have_to_be_clear() {
     let error = ask(&none, "rock").expect_err("nowhere to look");
     assert_eq!(
         error.message,
-        "no public attribute is a text that words could stand in"
+        "no public attribute is a text or keyword that words could stand in"
     );
     assert_eq!(
         ask(&none, "city:x").expect_err("none").message,

@@ -19,11 +19,12 @@ on_both_logs! {
 }
 
 /// Every scope there is; each has a key of its own.
-const SCOPES: [&str; 7] = [
+const SCOPES: [&str; 8] = [
     "tokens",
     "users",
     "conversations",
     "messages",
+    "moderation",
     "events",
     "import",
     "operate",
@@ -111,6 +112,12 @@ const ROWS: &[Row] = &[
         "GET /v1/users/{user}/presence",
         "users",
         |who, _| (format!("/v1/users/{who}/presence"), Value::Null),
+        ANYONE,
+    ),
+    Row(
+        "POST /v1/presence",
+        "users",
+        |who, _| ("/v1/presence".to_owned(), json!({ "users": [who] })),
         ANYONE,
     ),
     Row(
@@ -364,6 +371,21 @@ const ROWS: &[Row] = &[
         ANYONE,
     ),
     Row(
+        "GET /v1/held",
+        "moderation",
+        |_, _| ("/v1/held".to_owned(), Value::Null),
+        ANYONE,
+    ),
+    Row(
+        "PUT /v1/conversations/{conversation}/held/{held}",
+        "moderation",
+        |_, g| {
+            let path = format!("/v1/conversations/{g}/held/7");
+            (path, json!({ "release": true }))
+        },
+        ["not_found"; 6],
+    ),
+    Row(
         "GET /v1/search/status",
         "operate",
         |_, _| ("/v1/search/status".to_owned(), Value::Null),
@@ -426,6 +448,7 @@ fn status(code: &str) -> u16 {
         | ErrorCode::Full
         | ErrorCode::LastOwner
         | ErrorCode::WrongKind
+        | ErrorCode::Rejected
         | ErrorCode::TooOld
         | ErrorCode::CommandIdReused => 409,
         ErrorCode::TooLarge => 413,

@@ -11,6 +11,7 @@ use tidings_protocol::frame::{
 use tidings_protocol::{ClientFrame, ServerFrame, command, id};
 use tokio::time::Instant;
 
+use super::super::standing::Refused;
 use super::super::{Status, Update};
 use super::silence::{Silence, Verdict};
 use super::{Driver, Input, Link};
@@ -269,13 +270,18 @@ impl Driver {
             Some(Body::Presence(presence)) => {
                 self.ends.updates.push(Update::Presence(presence));
             }
-            Some(Body::PeopleOnline(online)) => {
+            Some(Body::PeopleOnline(online)) if self.standing.watches_people() => {
                 self.ends.updates.push(Update::PeopleOnline(online));
             }
-            Some(Body::Looking(looking)) => self.ends.updates.push(Update::Looking(looking)),
+            Some(Body::Looking(looking)) => {
+                if looking.user != self.state().user() {
+                    self.standing.looks(&looking, now);
+                }
+                self.ends.updates.push(Update::Looking(looking));
+            }
             Some(Body::Closing(closing)) => session.closing = Some(closing),
             Some(Body::Nodes(nodes)) => self.policy.nodes(&nodes.nodes),
-            Some(Body::Welcome(_)) | None => {}
+            Some(Body::PeopleOnline(_) | Body::Welcome(_)) | None => {}
         }
         self.fetch_wanted(now);
     }
@@ -289,7 +295,12 @@ impl Driver {
             }
             return;
         }
-        if self.commands.is_in_flight(reply.id) {
+        if self.standing.is_in_flight(reply.id) {
+            if let Some(refused) = self.standing.answer(reply.id, &reply.outcome, now) {
+                let Refused { request, error } = refused;
+                self.ends.updates.push(Update::Refused { request, error });
+            }
+        } else if self.commands.is_in_flight(reply.id) {
             let unclaimed = self.commands.answer(reply.id, &reply.outcome, now);
             if let Some(settled) = unclaimed {
                 let (command_id, request) = (settled.command_id, settled.request);

@@ -1,0 +1,77 @@
+//! The components that are committed are what their sources say: whoever changes one builds it again (`guests/build.sh`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Digest;
+
+fn guests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../guests")
+}
+
+/// All files below, by their paths from `root`.
+fn below(root: &Path, at: &str, found: &mut Vec<String>) {
+    let path = root.join(at);
+    if path.is_file() {
+        found.push(at.to_owned());
+        return;
+    }
+    for entry in fs::read_dir(&path).expect("a folder") {
+        let name = entry.expect("an entry").file_name();
+        below(root, &format!("{at}/{}", name.to_string_lossy()), found);
+    }
+}
+
+/// As `build.sh` computes it: the digest of the lines that `sha256sum` prints for the files, sorted by their paths.
+fn sources(root: &Path, guest: &str) -> String {
+    let mut files = Vec::new();
+    for at in [
+        guest,
+        "arena",
+        "../../wit",
+        "Cargo.toml",
+        "Cargo.lock",
+        "build.sh",
+    ] {
+        below(root, at, &mut files);
+    }
+    files.sort();
+    let line = |file: &String| {
+        let bytes = fs::read(root.join(file)).expect("a file");
+        format!("{}  {file}\n", Digest::of(&bytes))
+    };
+    let lines: String = files.iter().map(line).collect();
+    Digest::of(lines.as_bytes()).to_string()
+}
+
+#[test]
+fn built_guests_are_those_of_the_sources() {
+    let root = guests();
+    let mut stale = Vec::new();
+    let mut count = 0;
+    for entry in fs::read_dir(root.join("built")).expect("guests were built") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|kind| kind != "wasm") {
+            continue;
+        }
+        count += 1;
+        let guest = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        let said = fs::read_to_string(path.with_extension("json")).expect("it stands beside");
+        let said: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        let component = Digest::of(&fs::read(&path).expect("a file")).to_string();
+        if said["component_sha256"] != component {
+            stale.push(format!("{guest}: the component is another one"));
+        }
+        if said["sources_sha256"] != sources(&root, &guest) {
+            stale.push(format!(
+                "{guest}: its sources, or those in `wit`, have changed"
+            ));
+        }
+    }
+    assert!(count > 0);
+    assert!(stale.is_empty(), "build them again: {stale:#?}");
+}
