@@ -14,6 +14,7 @@ import { Roster } from './roster.js';
 import { MessageSearch } from './search.js';
 import { badge, explain } from './text.js';
 import { Thread } from './thread.js';
+import { Toasts } from './toasts.js';
 
 const TOAST_MS = 8_000;
 /** Of the people one talks to in twos, so many are watched: those at the top of the list. */
@@ -84,6 +85,7 @@ export class Pane {
     this.search = new MessageSearch({ side, list: this.list.element, open: (id, seq) => this.open(id, false, seq), opened: () => this.openId });
     this.thread = new Thread({ back: () => this.open(''), toast: (error) => this.toast(error), isShown: () => this.isShown, notices: this.#notices });
     this.toasts = h('div.toasts', { role: 'alert' });
+    this.news = new Toasts({ open: (id) => this.open(id) });
     this.element = h(
       'section.pane',
       { 'data-side': side, 'aria-label': `${side === 'left' ? 'Left' : 'Right'} person` },
@@ -96,8 +98,10 @@ export class Pane {
         this.invisible,
         iconButton('plus', 'New conversation', () => this.#start(), { className: 'icon-button start' }),
       ),
+      this.news.badges,
       this.banner.element,
       (this.body = h('div.pane-body', null, this.search.element, this.thread.element)),
+      this.news.element,
       this.toasts,
     );
     this.#showInvisible();
@@ -192,6 +196,7 @@ export class Pane {
     this.face.replaceChildren(avatar(nameOf(user), user));
     this.list.setClient(client, this.#live, nameOf(user));
     this.search.setClient(client);
+    this.news.setClient(client);
     this.#showInvisible();
     this.#contactsChanged(null);
     this.#showView();
@@ -255,6 +260,7 @@ export class Pane {
     this.#off();
     this.thread.show(null, null);
     this.search.setClient(null);
+    this.news.setClient(null);
     this.element.classList.remove('has-thread');
     for (const part of [this.#live, this.#contacts, this.#finder, this.#roster]) part?.close();
     for (const part of [this.#finder, this.#roster]) part?.element.remove();

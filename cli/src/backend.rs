@@ -248,6 +248,26 @@ impl Endpoint {
         answer(request.send(body))
     }
 
+    /// Puts an object of JSON at a path. Blocking.
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<Bytes, Failed> {
+        let request = self
+            .agent
+            .put(format!("{}{path}", self.url))
+            .header(header::AUTHORIZATION, self.authorization()?)
+            .header(header::CONTENT_TYPE, "application/json");
+        answer(request.send(body.to_string()))
+    }
+
+    /// Takes away what is at a path. Blocking.
+    pub(crate) fn delete(&self, path: &str) -> Result<Bytes, Failed> {
+        let request = self.agent.delete(format!("{}{path}", self.url));
+        answer(
+            request
+                .header(header::AUTHORIZATION, self.authorization()?)
+                .call(),
+        )
+    }
+
     fn authorization(&self) -> Result<String, Failed> {
         let token = match &self.pass {
             Pass::File(path) => fs::read_to_string(path)

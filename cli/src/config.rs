@@ -61,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) presence: presence::Config,
     /// Search of people.
     pub(crate) search: search::Config,
+    /// Extensions.
+    pub(crate) extensions: tidings_extensions::Config,
     /// The secrets that all servers of a log share.
     pub(crate) secrets: SecretsConfig,
     /// The file that said so.
@@ -88,6 +90,7 @@ impl Default for Config {
             messages: MessagesConfig::default(),
             presence: presence::Config::default(),
             search: search::Config::default(),
+            extensions: tidings_extensions::Config::default(),
             secrets: SecretsConfig::default(),
             file: None,
             origins: Origins::default(),

@@ -5,6 +5,7 @@ mod bench;
 mod chat;
 mod config;
 mod demo;
+mod ext;
 mod import;
 mod log;
 mod projections;
@@ -42,6 +43,9 @@ enum Cli {
     /// Measures a server.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Extensions: rules of the product's own, written, tried out and run.
+    #[command(subcommand)]
+    Ext(ext::Ext),
     /// Looks at the log.
     #[command(subcommand)]
     Log(log::Log),
@@ -137,6 +141,7 @@ fn main() -> ExitCode {
             Cli::Import(import) => import.run().await,
             Cli::Search(search) => search.run().await,
             Cli::Bench(bench) => tokio::task::spawn_blocking(move || bench.run()).await?,
+            Cli::Ext(ext) => tokio::task::spawn_blocking(move || ext.run()).await?,
             Cli::Log(log) => log.run().await,
             Cli::Secrets(secrets) => secrets.run(),
             Cli::Projections(projections) => projections.run().await,

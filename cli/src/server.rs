@@ -12,7 +12,7 @@ use tidings_core::{
     keys::{self, KeyStore},
     log::{
         self, EventLog as _, Lane, Position, SharedLog,
-        jetstream::{ConnectError, JetStream},
+        jetstream::{ConnectError, JetStream, objects::Objects},
     },
     node::Node,
     projections::{
@@ -21,6 +21,7 @@ use tidings_core::{
     },
     room,
 };
+use tidings_extensions::{Extensions, IsPublic, Shelf};
 use tidings_gateway::{
     assets::Asset,
     http::Development,
@@ -37,6 +38,9 @@ use crate::{
 
 pub(crate) mod check;
 mod port;
+mod shelf;
+
+use shelf::OnJetStream;
 
 /// The console page and the SDK it uses.
 static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
@@ -59,6 +63,8 @@ pub(crate) struct Storage {
     pub(crate) random: Random,
     /// Where other servers may be on the same log.
     pub(crate) cluster: Option<cluster::Config>,
+    /// Where components of extensions are that all servers of the log share.
+    pub(crate) shelf: Option<Box<dyn Shelf>>,
 }
 
 /// Opens the log and the key store.
@@ -80,6 +86,7 @@ pub(crate) async fn storage(config: &Config) -> anyhow::Result<Storage> {
                 keys,
                 random,
                 cluster: None,
+                shelf: None,
             })
         }
         LogConfig::JetStream(settings) => {
@@ -98,6 +105,7 @@ pub(crate) async fn storage(config: &Config) -> anyhow::Result<Storage> {
             let Secrets { operator, ids } =
                 Secrets::load(&config.secrets, &config.data, is_new, &*random)?;
             let keys = keys::jetstream::JetStream::open(&log, operator, random.clone()).await?;
+            let shelf = OnJetStream(Objects::open(&log, "extensions").await?);
             let cluster = cluster::Config {
                 client: log.client(),
                 prefix: log.config().prefix.clone(),
@@ -110,6 +118,7 @@ pub(crate) async fn storage(config: &Config) -> anyhow::Result<Storage> {
                 keys: Arc::new(keys),
                 random,
                 cluster: Some(cluster),
+                shelf: Some(Box::new(shelf)),
             })
         }
     }
@@ -323,13 +332,16 @@ pub(crate) fn progress(length: u64, what: &'static str) -> ProgressBar {
 }
 
 /// Starts the node: the part that needs no network.
-pub(crate) async fn node(config: &Config) -> anyhow::Result<(Arc<Node>, Random)> {
+pub(crate) async fn node(
+    config: &Config,
+) -> anyhow::Result<(Arc<Node>, Random, Option<Box<dyn Shelf>>)> {
     let Storage {
         log,
         keys,
         ids,
         random,
         cluster,
+        shelf,
     } = storage(config).await?;
     let projections = projections(config, &log).await?;
     let mut settings = handler::Config {
@@ -348,7 +360,7 @@ pub(crate) async fn node(config: &Config) -> anyhow::Result<(Arc<Node>, Random)>
     };
     let node = Node::start(parts, ids, config.presence.clone(), cluster)
         .context("cannot start the node's threads")?;
-    Ok((Arc::new(node), random))
+    Ok((Arc::new(node), random, shelf))
 }
 
 /// Starts everything and listens.
@@ -370,12 +382,14 @@ pub(crate) async fn start(
     // Fetching keys may block for seconds.
     let auth = tokio::task::spawn_blocking(move || check::authenticator(&auth)).await??;
     let certificate = ServerCertificate::load(&config.tls, &config.data, SystemClock.now_ms())?;
-    let (node, random) = node(config).await?;
+    let (node, random, shelf) = node(config).await?;
     let search = Search::start(config.search.clone(), &config.data, node.clone())?;
     search.ready(SEARCH_READY).await;
+    let extensions = extensions(config, &node, &search, shelf).await?;
     let server = Builder {
         node,
         search,
+        extensions,
         auth,
         limits: config.limits.clone(),
         random,
@@ -399,6 +413,26 @@ pub(crate) async fn start(
     }
     server.node.reachable_at(url);
     Ok(server)
+}
+
+/// Starts the extensions that act.
+async fn extensions(
+    config: &Config,
+    node: &Arc<Node>,
+    search: &Arc<Search>,
+    shelf: Option<Box<dyn Shelf>>,
+) -> anyhow::Result<Arc<Extensions>> {
+    let attributes = search.clone();
+    let is_public: IsPublic =
+        Box::new(move |name| attributes.attributes().visible(name, false).is_some());
+    let started = Extensions::start(
+        config.extensions.clone(),
+        &config.data,
+        node.clone(),
+        shelf,
+        is_public,
+    );
+    Ok(started.await?)
 }
 
 /// Refuses a folder that nothing can be written to, before anything is touched.

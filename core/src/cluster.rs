@@ -114,6 +114,12 @@ impl Cluster {
         self.router.members.lock().others()
     }
 
+    /// Whether this node writes a shard, as far as it knows.
+    pub(crate) fn writes(&self, shard: Shard) -> bool {
+        let members = self.router.members.lock();
+        members.writer(shard) == members.me().node
+    }
+
     /// How many shards this node writes.
     pub(crate) fn shards_written(&self) -> usize {
         let members = self.router.members.lock();

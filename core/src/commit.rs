@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        CommandId, Content, ConversationId, Event, Review, Stream, UserId,
+        CommandId, Content, ConversationId, Event, ExtensionEvent, Review, Stream, UserId,
         event::{Kind, Role},
     },
     log::{Position, Record, Shard},
@@ -145,6 +145,20 @@ struct AppEventRecorded<'a> {
     kind: &'a str,
     #[serde(with = "serde_bytes")]
     sealed: &'a [u8],
+}
+
+#[derive(Serialize, Deserialize)]
+struct ToastQueued<'a> {
+    toast: u64,
+    source: &'a str,
+    #[serde(borrow)]
+    collapse: Option<&'a str>,
+    #[serde(with = "serde_bytes")]
+    sealed: &'a [u8],
+    about_user: Option<UserId>,
+    about_conversation: Option<ConversationId>,
+    expires_ms: u64,
+    replaces: Vec<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -285,6 +299,23 @@ pub fn encoded_size(events: &[Event]) -> usize {
             Event::MessageRejected { reason, .. } => reason.len() + 224,
             Event::AppEventRecorded { kind, payload } => content_size(payload) + kind.len() + 16,
             Event::ProfileSet { attributes } => content_size(attributes) + 16,
+            Event::ToastQueued {
+                content,
+                source,
+                collapse,
+                replaces,
+                ..
+            } => {
+                // It is sealed twice where it tells of somebody.
+                content_size(content)
+                    + crate::keys::seal::OVERHEAD
+                    + source.len()
+                    + collapse.as_ref().map_or(0, String::len)
+                    + 10 * replaces.len()
+                    + 224
+            }
+            Event::ToastsSeen { toasts } => 10 * toasts.len() + 16,
+            Event::Extension(event) => extension_size(event),
             Event::ConversationStarted { title, .. } | Event::TitleChanged { title } => {
                 title.len() + 448
             }
@@ -293,6 +324,16 @@ pub fn encoded_size(events: &[Event]) -> usize {
         .sum();
     // The envelope, with two ids of 128 bytes.
     events + 336
+}
+
+fn extension_size(event: &ExtensionEvent) -> usize {
+    match event {
+        ExtensionEvent::Installed(version) => version.manifest.len() + 128,
+        ExtensionEvent::Activated { activation, .. } => activation.settings.len() + 128,
+        ExtensionEvent::Quarantined(quarantine) => quarantine.cause.len() + 128,
+        ExtensionEvent::Deactivated { .. } | ExtensionEvent::Removed { .. } => 64,
+        ExtensionEvent::Reacted(reaction) => reaction.encoded_size(),
+    }
 }
 
 fn reviews_size(reviews: &[Review]) -> usize {
@@ -342,6 +383,17 @@ pub fn schema_of(event: &Event) -> Schema {
         Event::HiddenChanged { .. } => (39, 1),
         Event::AppEventRecorded { .. } => (40, 1),
         Event::UserErased => (41, 1),
+        Event::ToastQueued { .. } => (7, 1),
+        Event::ToastsSeen { .. } => (8, 1),
+        Event::BadgeSet { .. } => (9, 1),
+        Event::Extension(event) => match event {
+            ExtensionEvent::Installed(_) => (50, 1),
+            ExtensionEvent::Activated { .. } => (51, 1),
+            ExtensionEvent::Deactivated { .. } => (52, 1),
+            ExtensionEvent::Quarantined(_) => (53, 1),
+            ExtensionEvent::Removed { .. } => (54, 1),
+            ExtensionEvent::Reacted(_) => (55, 1),
+        },
     };
     Schema { kind, schema }
 }
@@ -364,6 +416,14 @@ pub fn encode_payload(event: &Event) -> Vec<u8> {
         Event::ProfileSet { attributes } => put(serde_bytes::Bytes::new(sealed(attributes))),
         Event::ProfileRemoved | Event::UserErased => Vec::new(),
         Event::HiddenChanged { hidden } => put(hidden),
+        Event::Extension(event) => match event {
+            ExtensionEvent::Installed(version) => put(version),
+            ExtensionEvent::Activated { activation, shadow } => put((activation, shadow)),
+            ExtensionEvent::Deactivated { shadow } => put(shadow),
+            ExtensionEvent::Quarantined(quarantine) => put(quarantine),
+            ExtensionEvent::Removed { version } => put(version),
+            ExtensionEvent::Reacted(reaction) => put(reaction),
+        },
         Event::Seen { at_ms } => put(at_ms),
         Event::TitleChanged { title } => put(title),
         Event::MessagePosted {
@@ -423,6 +483,31 @@ pub fn encode_payload(event: &Event) -> Vec<u8> {
             conversation,
             muted,
         } => put((conversation, muted)),
+        Event::ToastQueued {
+            toast,
+            source,
+            collapse,
+            content,
+            about_user,
+            about_conversation,
+            expires_ms,
+            replaces,
+        } => put(ToastQueued {
+            toast: *toast,
+            source,
+            collapse: collapse.as_deref(),
+            sealed: sealed(content),
+            about_user: about_user.clone(),
+            about_conversation: *about_conversation,
+            expires_ms: *expires_ms,
+            replaces: replaces.clone(),
+        }),
+        Event::ToastsSeen { toasts } => put(toasts),
+        Event::BadgeSet {
+            source,
+            name,
+            count,
+        } => put((source, name, count)),
     }
 }
 
@@ -608,11 +693,57 @@ pub fn decode_event(schema: Schema, payload: &[u8], record: &Bytes) -> Result<Ev
             let () = whole(payload)?;
             Event::UserErased
         }
+        (50, 1) => Event::Extension(ExtensionEvent::Installed(whole(payload)?)),
+        (51, 1) => {
+            let (activation, shadow) = whole(payload)?;
+            Event::Extension(ExtensionEvent::Activated { activation, shadow })
+        }
+        (52, 1) => Event::Extension(ExtensionEvent::Deactivated {
+            shadow: whole(payload)?,
+        }),
+        (53, 1) => Event::Extension(ExtensionEvent::Quarantined(whole(payload)?)),
+        (54, 1) => Event::Extension(ExtensionEvent::Removed {
+            version: whole(payload)?,
+        }),
+        (55, 1) => Event::Extension(ExtensionEvent::Reacted(whole(payload)?)),
         (40, 1) => {
             let AppEventRecorded { kind, sealed } = whole(payload)?;
             Event::AppEventRecorded {
                 kind: kind.to_owned(),
                 payload: share(sealed),
+            }
+        }
+        (7, 1) => {
+            let ToastQueued {
+                toast,
+                source,
+                collapse,
+                sealed,
+                about_user,
+                about_conversation,
+                expires_ms,
+                replaces,
+            } = whole(payload)?;
+            Event::ToastQueued {
+                toast,
+                source: source.to_owned(),
+                collapse: collapse.map(str::to_owned),
+                content: share(sealed),
+                about_user,
+                about_conversation,
+                expires_ms,
+                replaces,
+            }
+        }
+        (8, 1) => Event::ToastsSeen {
+            toasts: whole(payload)?,
+        },
+        (9, 1) => {
+            let (source, name, count) = whole(payload)?;
+            Event::BadgeSet {
+                source,
+                name,
+                count,
             }
         }
         _ => {

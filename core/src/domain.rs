@@ -6,17 +6,21 @@
 pub mod command;
 pub mod conversation;
 pub mod event;
+pub mod extension;
 pub mod id;
 pub mod refusal;
 pub mod review;
+pub mod toast;
 pub mod user;
 
 pub use command::{Command, ConversationCommand, Needs, UserCommand};
 pub use conversation::Conversation;
 pub use event::{Content, Event, Kind};
+pub use extension::{Extension, ExtensionCommand, ExtensionEvent, ExtensionId, Reaction};
 pub use id::{CommandId, ConversationId, Stream, UserId};
 pub use refusal::Refusal;
 pub use review::{Review, Reviewed, Settler, Verdict};
+pub use toast::NewToast;
 pub use user::User;
 
 /// Limits of the domain. The gateway's own (frames, rates) are elsewhere.
@@ -40,6 +44,10 @@ pub struct Limits {
     pub blocked: u32,
     /// Most contacts of one user, those asked and asking included.
     pub contacts: u32,
+    /// Most toasts of one source that wait for one user: older ones go.
+    pub toasts: u32,
+    /// Most badges of one source for one user.
+    pub badges: u32,
 }
 
 impl Default for Limits {
@@ -54,6 +62,8 @@ impl Default for Limits {
             reactions: 20,
             blocked: 10_000,
             contacts: 5_000,
+            toasts: 50,
+            badges: 100,
         }
     }
 }

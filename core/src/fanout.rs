@@ -24,8 +24,8 @@ use crate::{
     keys::KeyStore,
     projections::{
         Projections, ReadError, Snapshot, Table,
-        read::{self, MessageView, Viewer},
-        resume::{Change, JOINED, What, sealed_text},
+        read::{self, BadgeView, MessageView, Text, Viewer},
+        resume::{self, Change, JOINED, What, sealed_text},
         rows::{self, Rows},
         unread,
     },
@@ -85,6 +85,10 @@ pub trait Session: Send + Sync {
     fn interrupt(&self);
     /// What was put aside for it may go: see [`Fanout::wake_when_told`].
     fn wake(&self);
+    /// Whether its user looks at a conversation on this node, on whichever device.
+    fn looks_at(&self, conversation: ConversationId) -> bool;
+    /// Its user need not be shown a toast: they look at what it tells of. That is to be recorded.
+    fn sees(&self, toast: u64);
 }
 
 /// A session and the number of its registration.
@@ -107,6 +111,8 @@ pub struct Fanout {
     invisible: Mutex<HashSet<UserId>>,
     /// Whom a user blocks, of users lately active, as the rows have it.
     blocked: Mutex<HashMap<UserId, Arc<[UserId]>>>,
+    /// Who may have toasts that tell of users whom these commits erase.
+    toasted: Mutex<HashMap<UserId, Vec<UserId>>>,
     answered: Mutex<Answered>,
     /// Position of the last commit that all sessions have been told of.
     told: watch::Sender<u64>,
@@ -236,6 +242,7 @@ impl Fanout {
             blockers: Mutex::default(),
             invisible: Mutex::new(projections.invisible()),
             blocked: Mutex::default(),
+            toasted: Mutex::default(),
             answered: Mutex::default(),
             told: watch::Sender::new(projections.cursor()),
             projections,
@@ -385,6 +392,7 @@ impl Fanout {
 
     /// To be called before commits are folded: keeps the audiences that they change as they are now.
     pub fn prepare(&self, commits: &[Commit]) -> Result<(), ReadError> {
+        self.toasted.lock().clear();
         let mut audiences = self.audiences.lock();
         if audiences.len() > KEPT {
             audiences.clear();
@@ -406,6 +414,9 @@ impl Fanout {
                 // Read anew from the rows that these commits will have changed.
                 blocked.remove(user);
             }
+            if let (Stream::User(user), Event::UserErased) = (&batch.stream, event) {
+                self.toasted_about(user, commits)?;
+            }
             let changes = matches!(
                 event,
                 Event::MemberJoined { .. } | Event::MemberLeft { .. } | Event::MemberRemoved { .. }
@@ -416,6 +427,24 @@ impl Fanout {
                 self.audience(*id)?;
             }
         }
+        Ok(())
+    }
+
+    /// Keeps who has toasts that tell of somebody, before they are erased: in the rows, and in the commits that
+    /// are about to become rows.
+    fn toasted_about(&self, about: &UserId, commits: &[Commit]) -> Result<(), ReadError> {
+        let mut users = read::toasted_about(&self.projections.read(), about)?;
+        for (_, batch, event) in commits.iter().flat_map(Commit::events) {
+            if let (Stream::User(user), Event::ToastQueued { about_user, .. }) =
+                (&batch.stream, event)
+                && about_user.as_ref() == Some(about)
+            {
+                users.push(user.clone());
+            }
+        }
+        users.sort_unstable();
+        users.dedup();
+        self.toasted.lock().insert(about.clone(), users);
         Ok(())
     }
 
@@ -476,7 +505,8 @@ impl Fanout {
                     self.conversation_event(*id, batch, at, at_ms, event)
                         .await?
                 }
-                Stream::User(user) => self.user_event(user, at, at_ms, event)?,
+                Stream::User(user) => self.user_event(user, at, at_ms, event).await?,
+                Stream::Extension(_) => {}
             }
         }
         self.tell_joined(joining);
@@ -535,7 +565,7 @@ impl Fanout {
         }
     }
 
-    fn user_event(
+    async fn user_event(
         &self,
         user: &UserId,
         at: (u64, u32),
@@ -569,8 +599,34 @@ impl Fanout {
                 for (_, session) in self.sessions.read().get(user).into_iter().flatten() {
                     session.interrupt();
                 }
-                return Ok(());
+                return self.erased(user, at, at_ms);
             }
+            Event::ToastQueued {
+                toast,
+                about_conversation,
+                replaces,
+                ..
+            } => {
+                let told = self.toast(user, (*toast, replaces), *about_conversation);
+                match told.await? {
+                    Some(what) => what,
+                    None => return Ok(()),
+                }
+            }
+            Event::ToastsSeen { toasts } => What::ToastsSeen {
+                toasts: toasts.clone(),
+            },
+            Event::BadgeSet {
+                source,
+                name,
+                count,
+            } => What::BadgeSet(BadgeView {
+                source: source.clone(),
+                name: name.clone(),
+                count: *count,
+                at_ms,
+                at,
+            }),
             _ => return Ok(()),
         };
         let change = Change {
@@ -581,6 +637,82 @@ impl Fanout {
             what,
         };
         self.tell(std::slice::from_ref(user), &[], change);
+        Ok(())
+    }
+
+    /// What a user is told of a toast that was queued just now.
+    async fn toast(
+        &self,
+        user: &UserId,
+        (toast, replaces): (u64, &[u64]),
+        conversation: Option<ConversationId>,
+    ) -> Result<Option<What>, ReadError> {
+        let session = {
+            let sessions = self.sessions.read();
+            sessions
+                .get(user)
+                .and_then(|of_user| of_user.first())
+                .map(|(_, session)| session.clone())
+        };
+        let Some(session) = session else {
+            return Ok(None);
+        };
+        // All that is left to say where it is not shown: what it took the place of is gone.
+        let rest = || {
+            (!replaces.is_empty()).then(|| What::ToastsSeen {
+                toasts: replaces.to_vec(),
+            })
+        };
+        if conversation.is_some_and(|conversation| session.looks_at(conversation)) {
+            session.sees(toast);
+            return Ok(rest());
+        }
+        // Commits are folded several at a time: it may be gone.
+        let Some(view) = read::toast(&self.projections.read(), user, toast)? else {
+            return Ok(rest());
+        };
+        let mut opened = [view];
+        if let Err(error) = content::open_toasts(&*self.keys, &mut opened).await {
+            // Where a message goes out as a stub a toast would be nothing: they come again, and are told then.
+            tracing::error!(%error, "a toast could not be opened for delivery");
+            for (_, session) in self.sessions.read().get(user).into_iter().flatten() {
+                session.interrupt();
+            }
+            return Ok(None);
+        }
+        let [view] = opened;
+        match view.text {
+            Text::Open(_) => Ok(Some(What::ToastQueued {
+                toast: Box::new(view),
+                replaces: replaces.to_vec(),
+            })),
+            Text::Sealed { .. } | Text::Retracted | Text::Erased => Ok(rest()),
+        }
+    }
+
+    /// Tells those who were to be shown something of a user who was erased that it is gone.
+    fn erased(&self, user: &UserId, at: (u64, u32), at_ms: u64) -> Result<(), ReadError> {
+        let others = self.toasted.lock().remove(user).unwrap_or_default();
+        for other in others {
+            if self.sessions_of(&other) == 0 {
+                continue;
+            }
+            let toasts = {
+                let rows = self.projections.read();
+                resume::went_at(&rows, &other, at)?
+            };
+            if toasts.is_empty() {
+                continue;
+            }
+            let change = Change {
+                at,
+                conversation: None,
+                actor: user.clone(),
+                at_ms,
+                what: What::ToastsSeen { toasts },
+            };
+            self.tell(std::slice::from_ref(&other), &[], change);
+        }
         Ok(())
     }
 
@@ -828,7 +960,11 @@ impl Fanout {
             | Event::ProfileRemoved
             | Event::HiddenChanged { .. }
             | Event::UserErased
-            | Event::AppEventRecorded { .. } => {}
+            | Event::Extension(_)
+            | Event::AppEventRecorded { .. }
+            | Event::ToastQueued { .. }
+            | Event::ToastsSeen { .. }
+            | Event::BadgeSet { .. } => {}
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::{
     clock::SharedClock,
     cluster::{self, Cluster},
-    domain::{Command, CommandId, ConversationId, Limits, Refusal, UserId},
+    domain::{Command, CommandId, ConversationId, ExtensionCommand, Limits, Refusal, UserId},
     keys::KeyStore,
     log::{Identity, Shard, SharedLog},
     metrics::{Metrics, Outcome},
@@ -345,9 +345,17 @@ pub(crate) fn text_bytes(command: &Command) -> usize {
             | C::SetRole { .. }
             | C::Retract { .. }
             | C::MoveCursors { .. }
-            | C::Settle { release: None, .. },
+            | C::Settle { release: None, .. }
+            | C::Label { .. },
         )
         | Command::User(_) => match command {
+            Command::User(crate::domain::UserCommand::QueueToast(toast)) => {
+                toast.title.len()
+                    + toast.body.len()
+                    + toast.link.as_ref().map_or(0, String::len)
+                    + toast.collapse.as_ref().map_or(0, String::len)
+            }
+            Command::User(crate::domain::UserCommand::SeeToasts { toasts }) => 8 * toasts.len(),
             Command::User(crate::domain::UserCommand::SetProfile {
                 attributes: Some(attributes),
                 ..
@@ -355,6 +363,14 @@ pub(crate) fn text_bytes(command: &Command) -> usize {
             _ => 0,
         },
         Command::AppEvent { kind, payload, .. } => kind.len() + payload.len(),
+        Command::Extension(_, command) => match command {
+            ExtensionCommand::Install(version) => version.manifest.len(),
+            ExtensionCommand::Activate { activation, .. } => activation.settings.len(),
+            ExtensionCommand::React(reaction) => reaction.encoded_size(),
+            ExtensionCommand::Deactivate { .. }
+            | ExtensionCommand::Quarantine(_)
+            | ExtensionCommand::Remove { .. } => 0,
+        },
     };
     own + 256
 }

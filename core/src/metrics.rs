@@ -9,7 +9,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    domain::{Command, ConversationCommand, UserCommand},
+    domain::{Command, ConversationCommand, ExtensionCommand, UserCommand},
     log::AppendError,
 };
 
@@ -42,7 +42,7 @@ pub struct Metrics {
 const FAILURE_COUNTS_MS: u64 = 60_000;
 
 /// Names of commands.
-pub const KINDS: [&str; 26] = [
+pub const KINDS: [&str; 32] = [
     "start_direct",
     "create_group",
     "add_members",
@@ -69,6 +69,12 @@ pub const KINDS: [&str; 26] = [
     "remove_profile",
     "erase_user",
     "settle_held",
+    "queue_toast",
+    "see_toasts",
+    "set_badge",
+    "extension",
+    "extension_react",
+    "label",
 ];
 
 /// The index of a command's name.
@@ -91,12 +97,15 @@ fn kind_of(command: &Command) -> usize {
             C::Unreact { .. } => 12,
             C::MoveCursors { .. } => 13,
             C::Settle { .. } => 25,
+            C::Label { .. } => 31,
         },
         Command::Reviewed(reviewed) => kind_of(&reviewed.command),
         Command::User(UserCommand::SetMuted { .. }) => 14,
         Command::User(UserCommand::Block { .. }) => 15,
         Command::User(UserCommand::Unblock { .. }) => 16,
         Command::AppEvent { .. } => 17,
+        Command::Extension(_, ExtensionCommand::React(_)) => 30,
+        Command::Extension(..) => 29,
         Command::User(UserCommand::SetInvisible { .. }) => 18,
         Command::User(UserCommand::RecordSeen { .. }) => 19,
         Command::User(UserCommand::AddContact { .. }) => 20,
@@ -104,6 +113,9 @@ fn kind_of(command: &Command) -> usize {
         Command::User(UserCommand::SetProfile { .. }) => 22,
         Command::User(UserCommand::RemoveProfile) => 23,
         Command::User(UserCommand::Erase) => 24,
+        Command::User(UserCommand::QueueToast(_)) => 26,
+        Command::User(UserCommand::SeeToasts { .. }) => 27,
+        Command::User(UserCommand::SetBadge { .. }) => 28,
     }
 }
 

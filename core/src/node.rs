@@ -14,13 +14,14 @@ use crate::{
     clock::SharedClock,
     cluster,
     commit::Commit,
-    domain::{ConversationId, UserId},
+    domain::{ConversationId, Stream, UserId},
     fanout::{Doing, Fanout},
     handler::{self, Handler, Parts, cursors::Cursors, ids::Ids, writer},
     keys::KeyStore,
     log::{EventLog, Lane, Position, SharedLog},
     presence::{self, Presence},
     projections::{Projections, ReadError},
+    review::Reviewing,
 };
 
 /// How often what is folded goes to disk: rarely costs least (rows that change often are written
@@ -41,8 +42,10 @@ const RETRY: Duration = Duration::from_millis(200);
 
 /// A running node. Threads: the writers, the projector (folding and fan-out), the flusher.
 pub struct Node {
-    /// Commands go in here.
+    /// Commands go in here that nobody looks at before: the server's own.
     pub handler: Handler,
+    /// Commands of clients, backends and extensions go in here.
+    pub reviewing: Reviewing,
     /// State.
     pub projections: Arc<Projections>,
     /// Sessions of this node.
@@ -59,6 +62,8 @@ pub struct Node {
     pub log: SharedLog,
     /// Time.
     pub clock: SharedClock,
+    /// Randomness.
+    pub random: Arc<dyn ring::rand::SecureRandom + Send + Sync>,
     /// The settings the handler runs with.
     pub config: handler::Config,
     health: Arc<Health>,
@@ -191,9 +196,16 @@ impl Node {
             })?;
             speaker = Some((silent, thread));
         }
+        let reviewing = Reviewing::new(
+            handler.clone(),
+            parts.config.queue_commands,
+            parts.config.queue_bytes,
+        );
         Ok(Node {
             speaker: parking_lot::Mutex::new(speaker),
             handler,
+            reviewing,
+            random: parts.random,
             projections: parts.projections,
             fanout,
             cursors,
@@ -267,6 +279,13 @@ impl Node {
         self.handler
             .cluster()
             .map_or(usize::from(all), |cluster| cluster.shards_written())
+    }
+
+    /// Whether this node writes what is recorded in a stream, as far as it knows.
+    pub fn writes(&self, stream: &Stream) -> bool {
+        let shard = self.log.identity().shard_of(stream.hash());
+        let cluster = self.handler.cluster();
+        cluster.is_none_or(|cluster| cluster.writes(shard))
     }
 
     /// Where clients reach the other nodes.

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::{
     commit::Commit,
-    domain::{ConversationId, Event, Stream, UserId},
+    domain::{ConversationId, Event, ExtensionEvent, Stream, UserId},
     log::{Identity, Position, Shard},
 };
 
@@ -32,7 +32,7 @@ pub use fold::Parked;
 pub use store::{Direction, FlushError, OpenError, Snapshot, Store, Table};
 
 /// Version of the rows and of how they are folded. A change of either is a new version, and so a rebuild.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// Memory of rows not yet on disk above which folding waits for the flush, in bytes.
 const OVERLAY_BYTES: usize = 256 << 20;
@@ -57,6 +57,8 @@ pub struct Projections {
     any_parked: AtomicBool,
     /// Blocks and unblocks folded since the start.
     block_changes: AtomicU64,
+    /// Counts what operators changed of extensions, since the start.
+    extension_changes: watch::Sender<u64>,
     /// Who is invisible.
     invisible: RwLock<HashSet<UserId>>,
     /// By shard: position of the last commit folded since the start, 0 for none.
@@ -85,6 +87,7 @@ impl Projections {
             kept,
             any_parked,
             block_changes: AtomicU64::new(0),
+            extension_changes: watch::Sender::new(0),
             invisible: RwLock::new(invisible),
             shards: Mutex::default(),
         })
@@ -123,6 +126,11 @@ impl Projections {
     /// Blocks and unblocks folded since the start: what was read of blocks holds while it stands still.
     pub fn block_changes(&self) -> u64 {
         self.block_changes.load(Ordering::Acquire)
+    }
+
+    /// Told whenever another version of an extension may act, or one was installed or removed.
+    pub fn extension_changes(&self) -> watch::Receiver<u64> {
+        self.extension_changes.subscribe()
     }
 
     /// Whether a user has chosen to be invisible.
@@ -206,6 +214,12 @@ impl Projections {
         }
         self.block_changes.fetch_add(blocks, Ordering::Release);
         self.applied.send_replace(cursor);
+        let changed = commits.iter().flat_map(Commit::events).any(|(_, _, event)| {
+            matches!(event, Event::Extension(event) if !matches!(event, ExtensionEvent::Reacted(_)))
+        });
+        if changed {
+            self.extension_changes.send_modify(|changes| *changes += 1);
+        }
         Ok(newly)
     }
 

@@ -13,7 +13,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -75,6 +75,8 @@ struct Inner {
     lines: Mutex<Lines>,
     /// Whether there is anything to look into: a reviewer, or a line that one has left.
     concerned: AtomicBool,
+    /// How many lines there are: while there are none, what nobody looks at need not look for one.
+    open: AtomicUsize,
     /// Most commands and bytes of text that wait behind others that are looked at.
     most: (usize, usize),
 }
@@ -98,6 +100,7 @@ impl Reviewing {
             reviewer: RwLock::default(),
             lines: Mutex::default(),
             concerned: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
             most: (commands, bytes),
         }))
     }
@@ -120,6 +123,9 @@ impl Reviewing {
         }
         let reviewer = inner.reviewer.read().clone();
         let reviewer = reviewer.filter(|reviewer| reviewer.looks_at(&submission.command));
+        if reviewer.is_none() && inner.open.load(Ordering::Acquire) == 0 {
+            return inner.handler.submit(submission);
+        }
         let place = (
             submission.actor.clone(),
             submission.command.stream(&submission.actor),
@@ -139,6 +145,7 @@ impl Reviewing {
             return inner.handler.submit(submission);
         }
         lines.waiting.insert(place.clone(), VecDeque::new());
+        inner.open.fetch_add(1, Ordering::Release);
         drop(lines);
         let line = Line {
             inner: self.0.clone(),
@@ -193,6 +200,7 @@ impl Line {
             }
             None => {
                 lines.waiting.remove(place);
+                self.inner.open.fetch_sub(1, Ordering::Release);
                 self.place = None;
             }
         }

@@ -26,6 +26,7 @@ use tidings_core::{
     node::Node,
     presence,
 };
+use tidings_extensions::Extensions;
 use tidings_gateway::{
     Limits,
     auth::{AuthConfig, Authenticator},
@@ -90,9 +91,18 @@ async fn start(port: u16, data: &std::path::Path) -> Result<Server, Box<dyn Erro
     });
     // What profiles may hold is declared here; with nothing declared there are no profiles.
     let search = Search::start(search::Config::default(), data, node.clone())?;
+    let extensions = Extensions::start(
+        tidings_extensions::Config::default(),
+        data,
+        node.clone(),
+        None,
+        Box::new(|_| false),
+    )
+    .await?;
     let server = Builder {
         node,
         search,
+        extensions,
         auth,
         limits: Limits::default(),
         random,

@@ -13,6 +13,7 @@ use tidings_core::{
     keys::seal::OperatorKey,
     node::Node,
 };
+use tidings_extensions::Extensions;
 use tidings_gateway::{
     Limits,
     auth::{AuthConfig, Authenticator},
@@ -61,9 +62,18 @@ async fn start(data: &std::path::Path) -> Result<Server, Box<dyn Error>> {
     // Nobody writes anything, so no id is ever derived.
     let node = Arc::new(Node::start(parts, Ids::new(&[0; 32]), presence, None)?);
     let search = Search::start(search::Config::default(), data, node.clone())?;
+    let extensions = Extensions::start(
+        tidings_extensions::Config::default(),
+        data,
+        node.clone(),
+        None,
+        Box::new(|_| false),
+    )
+    .await?;
     let server = Builder {
         node,
         search,
+        extensions,
         auth: Authenticator::new(&auth)?,
         routes: conformance::routes(&limits),
         limits,

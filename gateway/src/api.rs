@@ -25,8 +25,10 @@ use crate::{auth::Scope, rate::Rate, session::Gateway, translate::Failure};
 mod answer;
 mod conversations;
 mod events;
+mod extensions;
 mod messages;
 mod moderation;
+mod notifications;
 pub mod openapi;
 mod presence;
 mod profiles;
@@ -119,7 +121,9 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(conversations::endpoints());
     all.extend(messages::endpoints());
     all.extend(moderation::endpoints());
+    all.extend(notifications::endpoints());
     all.extend(events::endpoints());
+    all.extend(extensions::endpoints());
     all
 }
 

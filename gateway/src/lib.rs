@@ -5,6 +5,7 @@
 pub mod arrivals;
 mod held;
 mod looking;
+mod notifications;
 pub mod outgoing;
 pub mod query;
 mod rate;

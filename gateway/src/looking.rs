@@ -55,6 +55,15 @@ impl Looking {
         }
     }
 
+    /// Whether somebody looks at a conversation, on any device that is connected here.
+    pub(crate) fn looks_at(&self, user: &UserId, conversation: ConversationId) -> bool {
+        let users = self.users.lock();
+        users
+            .get(user)
+            .and_then(|looked| looked.get(&conversation))
+            .is_some_and(|looked| looked.sessions > 0)
+    }
+
     fn tell(&self, user: &UserId, conversation: ConversationId, active: bool) {
         let told = self.node.signal(Doing::Looking, conversation, user, active);
         if let Err(error) = told {

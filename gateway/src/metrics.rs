@@ -6,6 +6,7 @@ mod process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidings_core::node::Lag;
+use tidings_extensions::{manage::Status, stats::Row};
 use tidings_protocol::{CloseCode, ErrorCode};
 
 use crate::{session::Gateway, transport::Transport};
@@ -80,8 +81,122 @@ pub fn render(gateway: &Gateway, lag: Option<Lag>) -> String {
     connections(&mut page, gateway);
     commands(&mut page, gateway);
     log(&mut page, gateway, lag);
+    extensions(&mut page, gateway);
     process::write(&mut page);
     page.text()
+}
+
+fn extensions(page: &mut Page, gateway: &Gateway) {
+    let extensions = &gateway.extensions;
+    let rows = extensions.stats().rows();
+    let name = "tidings_extension_calls_total";
+    page.counter(name, "Calls of extensions on this node, by how they ended.");
+    for row in &rows {
+        for (outcome, count) in &row.outcomes {
+            let labels = [
+                ("extension", row.extension.as_str()),
+                ("version", row.version.as_str()),
+                ("hook", row.hook),
+                ("outcome", outcome),
+            ];
+            page.sample(name, &labels, *count);
+        }
+    }
+    let mut of = |name: &str, help: &str, value: &dyn Fn(&Row) -> f64| {
+        page.gauge(name, help);
+        for row in &rows {
+            let labels = [
+                ("extension", row.extension.as_str()),
+                ("version", row.version.as_str()),
+                ("hook", row.hook),
+            ];
+            page.sample(name, &labels, value(row));
+        }
+    };
+    let name = "tidings_extension_call_p50_seconds";
+    let help = "How long half of the calls of an extension took at most, since the start.";
+    of(name, help, &|row| row.p50_us / 1e6);
+    let name = "tidings_extension_call_p99_seconds";
+    let help = "How long 99 of 100 calls of an extension took at most, since the start.";
+    of(name, help, &|row| row.p99_us / 1e6);
+    let name = "tidings_extension_fuel_total";
+    page.counter(name, "Fuel that calls of extensions took.");
+    for row in &rows {
+        page.sample(
+            name,
+            &[
+                ("extension", &*row.extension),
+                ("version", &*row.version),
+                ("hook", row.hook),
+            ],
+            row.fuel,
+        );
+    }
+    let name = "tidings_extension_memory_peak_bytes";
+    page.gauge(name, "The most memory that one call of an extension had.");
+    for row in &rows {
+        page.sample(
+            name,
+            &[
+                ("extension", &*row.extension),
+                ("version", &*row.version),
+                ("hook", row.hook),
+            ],
+            row.memory_peak,
+        );
+    }
+    let all = extensions.list().unwrap_or_default();
+    let mut of = |name: &str, help: &str, value: &dyn Fn(&Status) -> Option<u64>| {
+        page.gauge(name, help);
+        for one in &all {
+            if let Some(value) = value(one) {
+                page.sample(name, &[("extension", &*one.id)], value);
+            }
+        }
+    };
+    of(
+        "tidings_extension_lag",
+        "Positions of the log that an extension was not told of yet, on the node that tells it.",
+        &|one| one.lag,
+    );
+    of(
+        "tidings_extension_waiting",
+        "Events that an extension is to be told again.",
+        &|one| Some(one.waiting),
+    );
+    of(
+        "tidings_extension_parked",
+        "Events set aside since an extension could not deal with them.",
+        &|one| Some(one.parked),
+    );
+    of(
+        "tidings_extension_left_alone",
+        "Hooks that keep failing and are not called at present.",
+        &|one| {
+            one.active
+                .as_ref()
+                .map(|active| active.left_alone.len() as u64)
+        },
+    );
+    of(
+        "tidings_extension_quarantined",
+        "1 once an extension was given up.",
+        &|one| Some(u64::from(one.quarantine.is_some())),
+    );
+    of(
+        "tidings_extension_store_bytes",
+        "Bytes in the store of an extension.",
+        &|one| Some(one.store_bytes),
+    );
+    let name = "tidings_extension_metric";
+    page.gauge(name, "Numbers of extensions' own.");
+    for ((extension, metric), value) in extensions.stats().metrics() {
+        page.sample(
+            name,
+            &[("extension", &*extension), ("name", &*metric)],
+            value,
+        );
+    }
 }
 
 fn connections(page: &mut Page, gateway: &Gateway) {

@@ -31,6 +31,7 @@ use tidings_protocol::{
 use crate::{
     held,
     looking::Looks,
+    notifications,
     search::live::Watch,
     session::{Gateway, Shared},
     translate::{self, Failure},
@@ -183,7 +184,8 @@ pub(crate) async fn look(
         Some(looks) if looks.conversation() == id => looks.repeat(),
         _ => *looks = Some(Looks::begin(&gateway.looking, user, id)),
     }
-    Ok(())
+    // Not before: one that comes in between is either found here or not shown.
+    notifications::looked_at(gateway, user, id)
 }
 
 /// Cuts items to what fits into a frame, counted from the first or from the last: how many are left,
@@ -361,6 +363,9 @@ pub(crate) async fn answer(
                 more,
                 position,
             })
+        }
+        Request::ListNotifications(asked) => {
+            Outcome::Notifications(notifications::list(shared, user, asked).await?)
         }
         Request::GetReceipts(query::GetReceipts { conversation, seq }) => {
             let id = translate::conversation_id(&conversation)?;

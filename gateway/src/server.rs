@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use tidings_core::node::Node;
+use tidings_extensions::Extensions;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use crate::{
@@ -26,6 +27,8 @@ pub struct Builder {
     pub node: Arc<Node>,
     /// Search of what it holds.
     pub search: Arc<Search>,
+    /// Extensions that look at it and act on it.
+    pub extensions: Arc<Extensions>,
     /// Who may connect.
     pub auth: Authenticator,
     /// Limits in force.
@@ -85,6 +88,7 @@ impl Builder {
         let gateway = Gateway::new(
             self.node.clone(),
             self.search,
+            self.extensions,
             self.auth,
             self.limits,
             self.random,
@@ -147,6 +151,7 @@ impl Server {
         let _ = tokio::time::timeout(Duration::from_secs(1), self.endpoint.wait_idle()).await;
         self.serving.abort();
         let (node, search) = (self.node.clone(), self.gateway.search.clone());
+        self.gateway.extensions.stop();
         let stopped = tokio::task::spawn_blocking(move || {
             search.stop();
             node.stop();

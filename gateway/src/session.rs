@@ -17,7 +17,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tidings_core::{
     content,
-    domain::{Command, CommandId, Settler, UserCommand, UserId},
+    domain::{Command, CommandId, ConversationId, Settler, UserCommand, UserId},
     fanout::{self, Doing, Notice, Registration},
     handler::{Answer, Submission},
     node::Node,
@@ -26,7 +26,9 @@ use tidings_core::{
         read::{self, Viewer},
         resume::{self, Resume, What},
     },
+    review::Origin,
 };
+use tidings_extensions::Extensions;
 use tidings_protocol::{
     ClientFrame, CloseCode, DecodeError, Encoding, ErrorCode, ServerFrame, command, event,
     frame::{self, Body, Outcome, Request},
@@ -41,6 +43,7 @@ use crate::{
     held,
     looking::{Looking, Looks},
     metrics::Metrics,
+    notifications,
     outgoing::Outgoing,
     query,
     rate::Rate,
@@ -80,6 +83,8 @@ pub struct Gateway {
     pub metrics: Metrics,
     /// Search.
     pub search: Arc<Search>,
+    /// Extensions.
+    pub extensions: Arc<Extensions>,
     /// Who looks at which conversation here.
     pub(crate) looking: Arc<Looking>,
     logins: Semaphore,
@@ -147,6 +152,7 @@ impl Gateway {
     pub fn new(
         node: Arc<Node>,
         search: Arc<Search>,
+        extensions: Arc<Extensions>,
         auth: Authenticator,
         limits: Limits,
         random: Arc<dyn ring::rand::SecureRandom + Send + Sync>,
@@ -164,6 +170,7 @@ impl Gateway {
             looking,
             node,
             search,
+            extensions,
             auth,
             logins: Semaphore::new(limits.logins),
             queries: Semaphore::new(limits.queries),
@@ -574,7 +581,7 @@ impl Session {
                             node.presence.hides(user);
                         }
                         let reply_to = shared.clone();
-                        node.handler.submit(Submission {
+                        let submission = Submission {
                             actor: user.clone(),
                             command,
                             id: Some(command_id),
@@ -582,7 +589,8 @@ impl Session {
                             known: shared.gateway.accepted.load(Ordering::Relaxed),
                             chain: None,
                             reply: Box::new(move |answer| reply_to.answer(id, answer)),
-                        });
+                        };
+                        node.reviewing.submit(Origin::Client, submission);
                         return None;
                     }
                     // `is_command` and `translate::command` name the same requests.
@@ -1016,7 +1024,12 @@ impl Session {
         let limits = &gateway.limits;
         content::open_changes(&*gateway.node.keys, &mut changes).await?;
         let mut bytes = 0;
+        let now_ms = gateway.node.clock.now_ms();
         for change in &changes {
+            let rest = notifications::rest(change, now_ms);
+            let Some(change) = rest.as_ref().map_or(Some(change), Option::as_ref) else {
+                continue;
+            };
             if let (Some(conversation), What::MessagePosted(message)) =
                 (change.conversation, &change.what)
                 && message.author != *user
@@ -1234,9 +1247,16 @@ impl fanout::Session for Shared {
     fn notify(&self, notice: &Arc<Notice>) {
         let change = &notice.change;
         let push_bytes = self.gateway.limits.push_text_bytes;
-        let frame = self.frame_of(&notice.frames, || {
-            Body::Event(translate::event(change, push_bytes))
-        });
+        // It may have expired on its way here.
+        let frame = match notifications::rest(change, self.gateway.node.clock.now_ms()) {
+            None => self.frame_of(&notice.frames, || {
+                Body::Event(translate::event(change, push_bytes))
+            }),
+            Some(None) => return,
+            Some(Some(rest)) => self.encoding.encode(&ServerFrame {
+                body: Some(Body::Event(translate::event(&rest, push_bytes))),
+            }),
+        };
         let message = match (&change.what, change.conversation) {
             (What::MessagePosted(message), Some(conversation))
                 if self.user.get().is_none_or(|user| *user != message.author) =>
@@ -1283,6 +1303,18 @@ impl fanout::Session for Shared {
 
     fn wake(&self) {
         self.outgoing.wake();
+    }
+
+    fn looks_at(&self, conversation: ConversationId) -> bool {
+        let looking = &self.gateway.looking;
+        let user = self.user.get();
+        user.is_some_and(|user| looking.looks_at(user, conversation))
+    }
+
+    fn sees(&self, toast: u64) {
+        if let Some(user) = self.user.get() {
+            notifications::see(&self.gateway, user, vec![toast]);
+        }
     }
 
     fn interrupt(&self) {
@@ -1359,6 +1391,7 @@ fn is_command(request: &Request) -> bool {
             | Request::AddContact(_)
             | Request::RemoveContact(_)
             | Request::SetInvisible(_)
+            | Request::SeeToasts(_)
     )
 }
 

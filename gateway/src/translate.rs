@@ -1,5 +1,6 @@
 //! Between frames and the core: the only file that knows both.
 
+use crate::notifications;
 use bytes::Bytes;
 use tidings_core::{
     domain::{
@@ -168,6 +169,15 @@ pub fn command(
                 reaction: request.reaction,
             },
         )?,
+        Request::SeeToasts(request) => {
+            if request.toasts.is_empty() {
+                let message = "toasts names none: give the numbers of those that were seen";
+                return Err(Failure::new(ErrorCode::Invalid, message));
+            }
+            Command::User(UserCommand::SeeToasts {
+                toasts: request.toasts,
+            })
+        }
         Request::BlockUser(request) => Command::User(UserCommand::Block {
             user: user_id(&request.user)?,
         }),
@@ -206,6 +216,7 @@ pub fn command(
         | Request::UnwatchPeople(_)
         | Request::SettleHeld(_)
         | Request::ListHeld(_)
+        | Request::ListNotifications(_)
         | Request::Look(_)
         | Request::GetProfiles(_) => return Ok(None),
     };
@@ -379,6 +390,8 @@ impl From<Refusal> for Failure {
             Refusal::Rejected(_) => ErrorCode::Rejected,
             Refusal::TooOld => ErrorCode::TooOld,
             Refusal::CommandIdReused => ErrorCode::CommandIdReused,
+            // Commands of clients and backends are never answered so.
+            Refusal::Moved => ErrorCode::Unavailable,
         };
         Failure::new(code, refusal.to_string())
     }
@@ -497,6 +510,19 @@ pub fn event(change: &Change, push_bytes: usize) -> event::Event {
             invisible: *invisible,
         }),
         What::ContactChanged(with) => K::ContactChanged(contact(with)),
+        What::ToastQueued { toast, replaces } => match notifications::toast(toast) {
+            Some(toast) => K::ToastQueued(event::ToastQueued {
+                toast: Some(toast),
+                replaces: replaces.clone(),
+            }),
+            None => K::ToastsSeen(event::ToastsSeen {
+                toasts: replaces.clone(),
+            }),
+        },
+        What::ToastsSeen { toasts } => K::ToastsSeen(event::ToastsSeen {
+            toasts: toasts.clone(),
+        }),
+        What::BadgeSet(badge) => K::BadgeSet(notifications::badge(badge)),
     };
     event::Event {
         position: change.at.0,

@@ -32,6 +32,7 @@ use tidings_core::{
     keys::seal::OperatorKey,
     node::Node,
 };
+use tidings_extensions::Extensions;
 use tidings_gateway::{
     Limits,
     auth::{AuthConfig, Authenticator},
@@ -64,9 +65,19 @@ async fn start(data: &Path, limits: Limits, tls_on_tcp: bool, routes: Router) ->
     let presence = tidings_core::presence::Config::default();
     let node = Arc::new(Node::start(parts, Ids::new(&[0; 32]), presence, None).unwrap());
     let search = Search::start(search::Config::default(), data, node.clone()).unwrap();
+    let extensions = Extensions::start(
+        tidings_extensions::Config::default(),
+        data,
+        node.clone(),
+        None,
+        Box::new(|_| false),
+    )
+    .await
+    .unwrap();
     let server = Builder {
         node,
         search,
+        extensions,
         auth: Authenticator::new(&auth).unwrap(),
         limits,
         random,

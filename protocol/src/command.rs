@@ -232,6 +232,16 @@ pub struct SettleHeld {
     pub reason: String,
 }
 
+/// Says that one has seen toasts, or has put them away: they go from all of one's devices. Those that do not wait
+/// are passed over.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SeeToasts {
+    /// Their numbers, 1 to 1,000.
+    #[prost(uint64, repeated, tag = "1")]
+    pub toasts: Vec<u64>,
+}
+
 /// Adds one's reaction to a message.
 #[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
 #[serde(default)]

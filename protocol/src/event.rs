@@ -29,7 +29,7 @@ pub struct Event {
     /// What happened. Unknown kinds are skipped (the cursor still moves).
     #[prost(
         oneof = "Kind",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32"
     )]
     #[serde(deserialize_with = "forward::lenient")]
     pub kind: Option<Kind>,
@@ -101,6 +101,36 @@ pub enum Kind {
     /// What was held will not be. Told the same.
     #[prost(message, tag = "29")]
     MessageRejected(MessageRejected),
+    /// A toast is to be shown to the viewer, on all their devices, until they see it on one.
+    #[prost(message, tag = "30")]
+    ToastQueued(ToastQueued),
+    /// The viewer has seen toasts on one of their devices, or is not to be shown them any more.
+    #[prost(message, tag = "31")]
+    ToastsSeen(ToastsSeen),
+    /// A number beside something on the viewer's screen changed.
+    #[prost(message, tag = "32")]
+    BadgeSet(view::Badge),
+}
+
+/// A toast to be shown.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ToastQueued {
+    /// The toast.
+    #[prost(message, optional, tag = "1")]
+    pub toast: Option<view::Toast>,
+    /// Toasts that wait no longer: it takes their place, or they make room for it.
+    #[prost(uint64, repeated, tag = "2")]
+    pub replaces: Vec<u64>,
+}
+
+/// Toasts that wait no longer.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ToastsSeen {
+    /// Their numbers. A device need not have been told of all of them.
+    #[prost(uint64, repeated, tag = "1")]
+    pub toasts: Vec<u64>,
 }
 
 /// What was held is no longer.

@@ -24,7 +24,7 @@ pub struct ClientFrame {
     /// What is asked. Absent (or of a kind this server does not know): `unknown_request`.
     #[prost(
         oneof = "Request",
-        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 35, 36, 37, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62"
+        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 35, 36, 37, 38, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63"
     )]
     pub request: Option<Request>,
 }
@@ -96,6 +96,9 @@ pub enum Request {
     /// Settles what moderation holds.
     #[prost(message, tag = "37")]
     SettleHeld(command::SettleHeld),
+    /// Says that one has seen toasts: they go from all of one's devices.
+    #[prost(message, tag = "38")]
+    SeeToasts(command::SeeToasts),
 
     /// Blocks a user.
     #[prost(message, tag = "40")]
@@ -168,6 +171,9 @@ pub enum Request {
     /// Lists what moderation holds in a conversation.
     #[prost(message, tag = "62")]
     ListHeld(query::ListHeld),
+    /// Lists one's toasts that wait to be seen, and one's badges.
+    #[prost(message, tag = "63")]
+    ListNotifications(query::ListNotifications),
 }
 
 /// One frame from a server. JSON: `{"reply":{...}}`, `{"event":{...}}` and so on.
@@ -357,7 +363,7 @@ pub struct Reply {
     /// The outcome.
     #[prost(
         oneof = "Outcome",
-        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17"
+        tags = "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
     )]
     #[serde(deserialize_with = "forward::lenient")]
     pub outcome: Option<Outcome>,
@@ -418,6 +424,9 @@ pub enum Outcome {
     /// Answer to `list_held`.
     #[prost(message, tag = "17")]
     Held(query::HeldMessages),
+    /// Answer to `list_notifications`.
+    #[prost(message, tag = "18")]
+    Notifications(query::Notifications),
 }
 
 /// A refusal.

@@ -183,6 +183,38 @@ pub struct HeldMessages {
     pub position: u64,
 }
 
+/// One's toasts that wait to be seen, oldest first, and one's badges. To be asked for after a `reset`: changes
+/// since then come as events.
+#[derive(Clone, Copy, PartialEq, Eq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListNotifications {
+    /// Only toasts with a higher number; 0 for the first page.
+    #[prost(uint64, tag = "1")]
+    pub after: u64,
+    /// At most this many toasts, 1 to 100; 0 for 50.
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+}
+
+/// Answer to [`ListNotifications`].
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Notifications {
+    /// The page.
+    #[prost(message, repeated, tag = "1")]
+    pub toasts: Vec<view::Toast>,
+    /// Whether more toasts wait.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+    /// All badges, whichever page it is: those that are not here are at 0.
+    #[prost(message, repeated, tag = "3")]
+    pub badges: Vec<view::Badge>,
+    /// The answer holds everything up to this position, and nothing after it. All events up to there have been sent
+    /// before this answer, and some after it perhaps.
+    #[prost(uint64, tag = "4")]
+    pub position: u64,
+}
+
 /// The users one has blocked.
 #[derive(Clone, Copy, PartialEq, Eq, Message, Serialize, Deserialize)]
 #[serde(default)]

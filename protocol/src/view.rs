@@ -379,6 +379,58 @@ pub struct Profile {
     pub attributes: String,
 }
 
+/// Something to be shown to a user for a while, wherever they are in the product.
+#[derive(Clone, PartialEq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Toast {
+    /// Its number among the user's, from 1: a later one is higher.
+    #[prost(uint64, tag = "1")]
+    pub toast: u64,
+    /// Who wants it shown: an extension, or `backend`.
+    #[prost(string, tag = "2")]
+    pub source: String,
+    /// What it says.
+    #[prost(string, tag = "3")]
+    pub title: String,
+    /// What else it says.
+    #[prost(string, tag = "4")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub body: String,
+    /// What opens at a click: a path of the product's, or an https address; empty for nothing.
+    #[prost(string, tag = "5")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub link: String,
+    /// Of whom it tells, if of somebody.
+    #[prost(string, tag = "6")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub about_user: String,
+    /// Of which conversation it tells, if of one.
+    #[prost(bytes = "bytes", tag = "7")]
+    #[serde(with = "id::text", skip_serializing_if = "Bytes::is_empty")]
+    pub about_conversation: Bytes,
+    /// When it was queued, milliseconds since 1970 (UTC).
+    #[prost(uint64, tag = "8")]
+    pub at_ms: u64,
+    /// From when on it is not to be shown any more, milliseconds since 1970 (UTC).
+    #[prost(uint64, tag = "9")]
+    pub expires_ms: u64,
+}
+
+/// A number beside something on a user's screen.
+#[derive(Clone, PartialEq, Eq, ProstMessage, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Badge {
+    /// Whose badge it is: an extension, or `backend`.
+    #[prost(string, tag = "1")]
+    pub source: String,
+    /// Its name, of a-z, 0-9 and `_`.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// The number; 0 where it was removed.
+    #[prost(uint32, tag = "3")]
+    pub count: u32,
+}
+
 pub(crate) fn is_zero(value: &u64) -> bool {
     *value == 0
 }

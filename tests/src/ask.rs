@@ -301,6 +301,18 @@ pub fn settle(conversation: Uuid, held: u64, release: bool, reason: &str) -> Req
     })
 }
 
+/// `see_toasts`.
+pub fn see(toasts: &[u64]) -> Request {
+    Request::SeeToasts(command::SeeToasts {
+        toasts: toasts.to_vec(),
+    })
+}
+
+/// `list_notifications`, the first page.
+pub fn notifications() -> Request {
+    Request::ListNotifications(query::ListNotifications::default())
+}
+
 /// `list_held`.
 pub fn held(conversation: Uuid) -> Request {
     Request::ListHeld(query::ListHeld {

@@ -5,6 +5,10 @@ use anyhow::{Result, bail};
 use crate::steps::{Outcome, Step};
 use crate::workspace::{Workspace, output, run};
 
+/// The standard extensions: a workspace of their own, whose target folder is theirs also where another one is set for ours.
+pub(crate) const STANDARD: &str = "extensions/standard/Cargo.toml";
+pub(crate) const STANDARD_TARGET: &str = "extensions/standard/target";
+
 /// The checks, in the order that reports the cheapest mistakes first.
 pub(crate) fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
     vec![
@@ -17,6 +21,9 @@ pub(crate) fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
 
 fn format(workspace: &Workspace) -> Result<Outcome> {
     run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
+    run(workspace
+        .cargo()
+        .args(["fmt", "--all", "--check", "--manifest-path", STANDARD]))?;
     Ok(Outcome::Done)
 }
 
@@ -24,6 +31,17 @@ fn lints(workspace: &Workspace) -> Result<Outcome> {
     run(workspace.cargo().args([
         "clippy",
         "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    run(workspace.cargo().args([
+        "clippy",
+        "--manifest-path",
+        STANDARD,
+        "--target-dir",
+        STANDARD_TARGET,
         "--all-targets",
         "--",
         "-D",

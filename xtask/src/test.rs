@@ -106,6 +106,13 @@ fn rust(workspace: &Workspace) -> Result<Outcome> {
             .cargo()
             .args(["nextest", "run", "--workspace", "--profile", profile]),
     )?;
+    run_in_view(workspace.cargo().args([
+        "test",
+        "--manifest-path",
+        check::STANDARD,
+        "--target-dir",
+        check::STANDARD_TARGET,
+    ]))?;
     Ok(Outcome::Done)
 }
 

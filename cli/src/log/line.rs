@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use tidings_core::{
     commit::{Batch, Commit, DecodeError, schema_of},
-    domain::{Content, Event, Review, Settler, Stream, event::Kind},
+    domain::{Content, Event, ExtensionEvent, Review, Settler, Stream, event::Kind},
     keys::seal::OVERHEAD,
     log::Position,
 };
@@ -44,6 +44,17 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::HiddenChanged { .. } => "hidden_changed",
         Event::UserErased => "user_erased",
         Event::AppEventRecorded { .. } => "app_event_recorded",
+        Event::ToastQueued { .. } => "toast_queued",
+        Event::ToastsSeen { .. } => "toasts_seen",
+        Event::BadgeSet { .. } => "badge_set",
+        Event::Extension(event) => match event {
+            ExtensionEvent::Installed(_) => "extension_installed",
+            ExtensionEvent::Activated { .. } => "extension_activated",
+            ExtensionEvent::Deactivated { .. } => "extension_deactivated",
+            ExtensionEvent::Quarantined(_) => "extension_quarantined",
+            ExtensionEvent::Removed { .. } => "extension_removed",
+            ExtensionEvent::Reacted(_) => "extension_reacted",
+        },
     }
 }
 
@@ -52,6 +63,7 @@ pub(crate) fn name_of(stream: &Stream) -> String {
     match stream {
         Stream::Conversation(id) => format!("conversation {}", id.0),
         Stream::User(user) => format!("user {user}"),
+        Stream::Extension(id) => format!("extension {id}"),
     }
 }
 
@@ -157,13 +169,82 @@ fn fields(event: &Event) -> Vec<(&'static str, Value)> {
             ("kind", kind.as_str().into()),
             ("payload_bytes", text_bytes(payload).into()),
         ],
+        Event::ToastQueued {
+            toast,
+            source,
+            content,
+            about_user,
+            about_conversation,
+            expires_ms,
+            replaces,
+            collapse: _,
+        } => {
+            let mut all = vec![
+                ("toast", (*toast).into()),
+                ("source", source.as_str().into()),
+                ("text_bytes", text_bytes(content).into()),
+                ("expires_ms", (*expires_ms).into()),
+            ];
+            all.extend(
+                about_user
+                    .as_deref()
+                    .map(|user| ("about_user", user.into())),
+            );
+            let about =
+                about_conversation.map(|id| ("about_conversation", id.0.to_string().into()));
+            all.extend(about);
+            if !replaces.is_empty() {
+                all.push(("replaces", replaces.as_slice().into()));
+            }
+            all
+        }
+        Event::ToastsSeen { toasts } => vec![("toasts", toasts.as_slice().into())],
+        Event::BadgeSet {
+            source,
+            name,
+            count,
+        } => vec![
+            ("source", source.as_str().into()),
+            ("name", name.as_str().into()),
+            ("count", (*count).into()),
+        ],
+        Event::Extension(event) => extension(event),
         Event::ConversationMuted { conversation, .. } => {
             vec![("conversation", conversation.0.to_string().into())]
         }
     }
 }
 
-/// Bytes of a text that is sealed.
+fn extension(event: &ExtensionEvent) -> Vec<(&'static str, Value)> {
+    match event {
+        ExtensionEvent::Installed(version) => vec![
+            ("version", version.version.as_str().into()),
+            ("bytes", version.size.into()),
+        ],
+        ExtensionEvent::Activated { activation, shadow } => vec![
+            ("version", activation.version.as_str().into()),
+            ("shadow", (*shadow).into()),
+            ("settings_bytes", activation.settings.len().into()),
+        ],
+        ExtensionEvent::Deactivated { shadow } => vec![("shadow", (*shadow).into())],
+        ExtensionEvent::Quarantined(quarantine) => vec![
+            ("version", quarantine.version.as_str().into()),
+            ("hook", quarantine.hook.as_str().into()),
+            ("cause", quarantine.cause.as_str().into()),
+        ],
+        ExtensionEvent::Removed { version } => vec![("version", version.as_str().into())],
+        ExtensionEvent::Reacted(reaction) => vec![
+            ("version", reaction.version.as_str().into()),
+            ("revision", reaction.revision.into()),
+            ("upto", reaction.upto.0.into()),
+            ("kv", reaction.kv.len().into()),
+            ("timers", reaction.timers.len().into()),
+            ("intents", reaction.intents.len().into()),
+            ("waiting", reaction.waiting.len().into()),
+        ],
+    }
+}
+
 /// What moderation said, an extension a word: `word-filter@1.2.0 hold`.
 fn said(reviews: &[Review]) -> Value {
     let said = |review: &Review| {
@@ -183,6 +264,7 @@ fn settler(by: &Settler) -> Value {
     }
 }
 
+/// Bytes of a text that is sealed.
 fn text_bytes(content: &Content) -> usize {
     match content {
         Content::Plain(text) => text.len(),
@@ -278,6 +360,7 @@ fn envelope(commit: &Commit, batch: &Batch, index: u32) -> Map<String, Value> {
     let (sort, id) = match &batch.stream {
         Stream::Conversation(id) => ("conversation", id.0.to_string()),
         Stream::User(user) => ("user", (**user).to_owned()),
+        Stream::Extension(id) => ("extension", (**id).to_owned()),
     };
     let envelope = json!({
         "position": commit.position.0,

@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) async fn people(config: &Config, question: Question) -> anyhow::Result<Found> {
     // Where there is no log none is to be made.
     drop(server::log_to_read(config).await?);
-    let (node, _) = server::node(config).await?;
+    let (node, ..) = server::node(config).await?;
     let settings = match &config.search {
         // Nothing is said of it: not that what is there is to be made anew.
         default if *default == search::Config::default() => {

@@ -2,8 +2,10 @@
 
 use super::{
     event::{Kind, Role},
+    extension::{ExtensionCommand, ExtensionId},
     id::{ConversationId, Stream, UserId},
-    review::{Reviewed, Settler},
+    review::{Review, Reviewed, Settler},
+    toast::NewToast,
 };
 
 /// A command to one stream.
@@ -24,6 +26,8 @@ pub enum Command {
     },
     /// One that moderation has looked at.
     Reviewed(Box<Reviewed>),
+    /// To an extension: the operator's, or the server's own.
+    Extension(ExtensionId, ExtensionCommand),
 }
 
 /// A command to a conversation.
@@ -132,6 +136,13 @@ pub enum ConversationCommand {
         /// Why not, as the author is shown it, if it is not.
         reason: String,
     },
+    /// Puts labels on a message. An extension's, whose account the actor is.
+    Label {
+        /// Which message.
+        seq: u64,
+        /// The extension, its version and the labels.
+        review: Review,
+    },
 }
 
 /// What was held, as it was read.
@@ -199,6 +210,23 @@ pub enum UserCommand {
     RemoveProfile,
     /// Records that the actor was erased. Their keys are destroyed before.
     Erase,
+    /// Shows the actor a toast on all their devices. Left out, without an error, where they and whom it tells of
+    /// block each other, and where it tells of a conversation that they are not in.
+    QueueToast(Box<NewToast>),
+    /// The actor has seen toasts on one of their devices. Those that do not wait are passed over.
+    SeeToasts {
+        /// Their numbers.
+        toasts: Vec<u64>,
+    },
+    /// Sets a number beside something on the actor's screen.
+    SetBadge {
+        /// Whose badge it is: an extension's id, or that of the backend.
+        source: String,
+        /// Its name.
+        name: String,
+        /// The number, 0 for none.
+        count: u32,
+    },
 }
 
 /// The part of a conversation's state that deciding a command looks at, beside its head and the
@@ -225,15 +253,15 @@ impl Command {
             Command::User(_) => Stream::User(actor.clone()),
             Command::AppEvent { subject, .. } => Stream::User(subject.clone()),
             Command::Reviewed(reviewed) => reviewed.command.stream(actor),
+            Command::Extension(id, _) => Stream::Extension(id.clone()),
         }
     }
 
-    /// Whose erasure forbids it: what it writes would be sealed with a key of theirs. Nobody's, if it writes
-    /// nothing that is.
-    pub fn sealed_for<'a>(&'a self, actor: &'a UserId) -> Option<&'a UserId> {
+    /// Whether somebody's erasure forbids it: what it writes would be sealed with a key of theirs.
+    pub fn is_sealed_for(&self, actor: &UserId, user: &UserId) -> bool {
         use ConversationCommand::{Edit, Post, Settle};
         match self {
-            Command::Reviewed(reviewed) => reviewed.command.sealed_for(actor),
+            Command::Reviewed(reviewed) => reviewed.command.is_sealed_for(actor, user),
             Command::Conversation(
                 _,
                 Post { .. }
@@ -242,9 +270,12 @@ impl Command {
                     release: Some(_), ..
                 },
             )
-            | Command::User(UserCommand::SetProfile { .. }) => Some(actor),
-            Command::AppEvent { subject, .. } => Some(subject),
-            Command::Conversation(..) | Command::User(_) => None,
+            | Command::User(UserCommand::SetProfile { .. }) => actor == user,
+            Command::User(UserCommand::QueueToast(toast)) => {
+                actor == user || toast.about_user.as_ref() == Some(user)
+            }
+            Command::AppEvent { subject, .. } => subject == user,
+            Command::Conversation(..) | Command::User(_) | Command::Extension(..) => false,
         }
     }
 }
@@ -289,7 +320,7 @@ impl ConversationCommand {
                     }
                 }
             }
-            C::Retract { seq } => needs.messages.push(*seq),
+            C::Retract { seq } | C::Label { seq, .. } => needs.messages.push(*seq),
             C::React { seq, reaction } | C::Unreact { seq, reaction } => {
                 needs.messages.push(*seq);
                 needs.reactions.push((*seq, reaction.clone()));

@@ -9,7 +9,7 @@ use super::{
     command::{self, ConversationCommand},
     event::{Content, Event, Kind, Role},
     id::{ConversationId, UserId},
-    review::{Reviewed, Settler, Verdict},
+    review::{Review, Reviewed, Settler, Verdict},
 };
 
 /// State of a conversation, as far as it has been loaded.
@@ -174,6 +174,7 @@ impl Conversation {
                 release,
                 reason,
             } => self.settle(context, held, by, release, reason),
+            C::Label { seq, review } => self.label(seq, review),
             C::Retract { seq } => self.retract(context, seq),
             C::React { seq, reaction } => self.react(context, seq, reaction),
             C::Unreact { seq, reaction } => self.unreact(context, seq, reaction),
@@ -573,6 +574,19 @@ impl Conversation {
         Ok(vec![Event::MessageReleased { held: number, by }, event])
     }
 
+    /// An extension says something of a message that stands there already: it need not be a member for that.
+    fn label(&self, seq: u64, review: Review) -> Result<Vec<Event>, Refusal> {
+        let message = self.messages.get(&seq).and_then(Option::as_ref);
+        match message {
+            None => Err(Refusal::NotFound("message".into())),
+            Some(message) if message.retracted => Err(Refusal::Retracted(seq)),
+            Some(_) => Ok(vec![Event::MessageReviewed {
+                seq,
+                reviews: vec![review],
+            }]),
+        }
+    }
+
     fn retract(&self, context: &Context<'_>, seq: u64) -> Result<Vec<Event>, Refusal> {
         let (head, role) = self.present(context.actor)?;
         let message = self.visible(context.actor, seq)?;
@@ -831,6 +845,10 @@ impl Conversation {
             | Event::ProfileRemoved
             | Event::HiddenChanged { .. }
             | Event::UserErased
+            | Event::ToastQueued { .. }
+            | Event::ToastsSeen { .. }
+            | Event::BadgeSet { .. }
+            | Event::Extension(_)
             | Event::AppEventRecorded { .. } => {}
         }
     }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    extension::ExtensionEvent,
     id::{ConversationId, UserId},
     review::{Review, Settler},
 };
@@ -132,7 +133,7 @@ pub enum Event {
         /// Members mentioned now.
         mentions: Vec<UserId>,
     },
-    /// What moderation said of the message posted or edited just before, where it said anything.
+    /// What extensions said of a message: of one posted or edited just before, or of one that stands there.
     MessageReviewed {
         /// Which.
         seq: u64,
@@ -263,4 +264,39 @@ pub enum Event {
         /// What else there is to say: a JSON object, sealed with the subject's key.
         payload: Content,
     },
+    /// A toast waits to be shown to the user, on all their devices, until they see it on one. In the user's stream.
+    ToastQueued {
+        /// Its number among the user's, from 1.
+        toast: u64,
+        /// Who wants it shown.
+        source: String,
+        /// It takes the place of one of its source with the same key.
+        collapse: Option<String>,
+        /// What it says: a JSON object (`toast::Said`), sealed with the user's key and with that of whom it tells.
+        content: Content,
+        /// Of whom it tells.
+        about_user: Option<UserId>,
+        /// Of which conversation it tells.
+        about_conversation: Option<ConversationId>,
+        /// From when on it is not shown any more, milliseconds since 1970.
+        expires_ms: u64,
+        /// Those that wait no longer from here on: it took their place, or they made room, or had expired.
+        replaces: Vec<u64>,
+    },
+    /// The user has seen toasts, or is not to be shown them any more. In the user's stream.
+    ToastsSeen {
+        /// Which.
+        toasts: Vec<u64>,
+    },
+    /// A number beside something on the user's screen became this. In the user's stream.
+    BadgeSet {
+        /// Whose badge it is.
+        source: String,
+        /// Its name.
+        name: String,
+        /// The number, 0 for none.
+        count: u32,
+    },
+    /// Something happened to an extension. In the extension's stream.
+    Extension(ExtensionEvent),
 }

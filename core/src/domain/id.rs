@@ -5,6 +5,8 @@ use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::extension::ExtensionId;
+
 /// A user, named by the product: opaque text of 1 to 128 bytes without control characters.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -145,6 +147,8 @@ pub enum Stream {
     Conversation(ConversationId),
     /// A user's own facts: blocks, mutes.
     User(UserId),
+    /// An extension: its versions, and what came of what it was told.
+    Extension(ExtensionId),
 }
 
 impl Stream {
@@ -153,6 +157,7 @@ impl Stream {
         let (tag, bytes): (u8, &[u8]) = match self {
             Stream::Conversation(id) => (1, id.0.as_bytes()),
             Stream::User(user) => (2, user.as_bytes()),
+            Stream::Extension(id) => (3, id.as_bytes()),
         };
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         for byte in std::iter::once(&tag).chain(bytes) {

@@ -58,4 +58,7 @@ pub enum Refusal {
     /// The command id named another command before.
     #[error("this command id was used for a different command")]
     CommandIdReused,
+    /// An extension's state is no longer what this rests on. The server's own: it looks again.
+    #[error("the extension has gone on meanwhile")]
+    Moved,
 }

@@ -7,6 +7,7 @@ use super::{
     command::UserCommand,
     event::{Content, Event},
     id::{ConversationId, UserId},
+    toast::{self, Badges, Toasts},
 };
 
 /// Contacts that end with one command of somebody who is erased.
@@ -33,6 +34,12 @@ pub struct User {
     pub muted: HashMap<ConversationId, Option<bool>>,
     /// The profile, if loaded.
     pub profile: Option<Profile>,
+    /// The toasts, if loaded.
+    pub toasts: Option<Toasts>,
+    /// The badges, if loaded.
+    pub badges: Option<Badges>,
+    /// Loaded facts "is nothing to be told of this user": they block this one, or were erased.
+    pub untold: HashMap<UserId, bool>,
 }
 
 /// What deciding looks at of a user's profile.
@@ -71,11 +78,19 @@ impl User {
             contacts: HashMap::new(),
             muted: HashMap::new(),
             profile: None,
+            toasts: None,
+            badges: None,
+            untold: HashMap::new(),
         }
     }
 
-    /// What the command makes happen: no events when everything is so already.
-    pub fn decide(&self, limits: &Limits, command: UserCommand) -> Result<Vec<Event>, Refusal> {
+    /// What the command makes happen at a time: no events when everything is so already.
+    pub fn decide(
+        &self,
+        limits: &Limits,
+        now_ms: u64,
+        command: UserCommand,
+    ) -> Result<Vec<Event>, Refusal> {
         let ended = matches!(
             command,
             UserCommand::Erase | UserCommand::RemoveProfile | UserCommand::RecordSeen { .. }
@@ -111,7 +126,10 @@ impl User {
                         limits.blocked
                     )));
                 }
-                Ok(vec![Event::UserBlocked { user }])
+                let toasts = self.toasts.iter().flat_map(|toasts| toasts.without(&user));
+                let toasts: Vec<Event> = toasts.collect();
+                let blocked = Event::UserBlocked { user };
+                Ok(std::iter::once(blocked).chain(toasts).collect())
             }
             UserCommand::Unblock { user } => Ok(if self.blocks(&user) {
                 vec![Event::UserUnblocked { user }]
@@ -172,6 +190,31 @@ impl User {
                 Set::At(_) | Set::Now => vec![Event::ProfileRemoved],
             }),
             UserCommand::Erase => Ok(self.erased()),
+            UserCommand::QueueToast(new) => {
+                let of_user = |user: &UserId| {
+                    !self.blocks(user) && !self.untold.get(user).copied().unwrap_or(false)
+                };
+                let of_conversation =
+                    |id: &ConversationId| matches!(self.muted.get(id), Some(Some(_)));
+                let welcome = new.about_user.as_ref().is_none_or(of_user)
+                    && new.about_conversation.as_ref().is_none_or(of_conversation);
+                let none = Toasts::default();
+                let toasts = self.toasts.as_ref().unwrap_or(&none);
+                toasts.queue(limits, now_ms, *new, welcome)
+            }
+            UserCommand::SeeToasts { toasts: seen } => {
+                let none = Toasts::default();
+                self.toasts.as_ref().unwrap_or(&none).see(seen)
+            }
+            UserCommand::SetBadge {
+                source,
+                name,
+                count,
+            } => {
+                let none = Badges::new();
+                let badges = self.badges.as_ref().unwrap_or(&none);
+                toast::set_badge(badges, limits, source, name, count)
+            }
         }
     }
 
@@ -264,8 +307,21 @@ impl User {
             Event::HiddenChanged { hidden } => {
                 self.profile.get_or_insert_default().hidden = *hidden;
             }
+            Event::ToastQueued { .. } | Event::ToastsSeen { .. } => {
+                self.toasts.get_or_insert_default().evolve(event);
+            }
+            Event::BadgeSet {
+                source,
+                name,
+                count,
+            } => {
+                let key = (source.clone(), name.clone());
+                self.badges.get_or_insert_default().insert(key, *count);
+            }
             Event::UserErased => {
                 self.contact_count = None;
+                self.toasts = None;
+                self.badges = None;
                 self.profile = Some(Profile {
                     erased: true,
                     ..Profile::default()

@@ -24,7 +24,10 @@ use crate::{
         seal::{self, KEY, OperatorKey, RawKey},
     },
     log::Identity,
-    projections::resume::{Resume, since},
+    projections::{
+        read::ToastView,
+        resume::{Resume, since},
+    },
 };
 
 mod answers;
@@ -32,6 +35,7 @@ mod blocks;
 mod joins;
 mod parked;
 mod ticks;
+mod toasts;
 
 /// A session that keeps what it is told.
 #[derive(Default)]
@@ -69,6 +73,12 @@ impl Session for Recorder {
     fn wake(&self) {
         self.wakes.fetch_add(1, Ordering::Relaxed);
     }
+
+    fn looks_at(&self, _: ConversationId) -> bool {
+        false
+    }
+
+    fn sees(&self, _: u64) {}
 }
 
 /// A key store with a key of everybody for everywhere, as a server has after a while.
@@ -91,7 +101,8 @@ impl Vault {
             .build()
             .expect("a runtime");
         let all = places().flat_map(|id| users().map(move |author| key_id(id, &author)));
-        let ids: Vec<KeyId> = all.collect();
+        let own = users().map(|user| KeyId::User(user.shared()));
+        let ids: Vec<KeyId> = all.chain(own).collect();
         let states = runtime.block_on(keys.ensure(&ids)).expect("keys are made");
         let present = ids.into_iter().zip(states).map(|(id, state)| match state {
             KeyState::Present(key) => (id, key),
@@ -110,14 +121,36 @@ impl Vault {
     /// A history whose texts are sealed with these keys.
     fn play(&self) -> Play {
         let (content, nonces) = (self.content.clone(), self.nonces.clone());
-        Play::sealed_by(Box::new(
-            move |id, author, command: Option<CommandId>, text| {
-                let mut nonce = [0; 12];
-                nonce[4..].copy_from_slice(&nonces.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        let next = move || {
+            let mut nonce = [0; 12];
+            nonce[4..].copy_from_slice(&nonces.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+            nonce
+        };
+        let (of_toasts, next_of_toasts) = (content.clone(), next.clone());
+        Play::sealed_by(
+            Box::new(move |id, author, command: Option<CommandId>, text| {
                 let aad = seal::content_aad(id.0, author, command.map(|id| id.0));
-                content[&key_id(id, author)].seal(&aad, nonce, text.as_bytes())
-            },
-        ))
+                content[&key_id(id, author)].seal(&aad, next(), text.as_bytes())
+            }),
+            Box::new(move |user, source, about, command, text| {
+                let of = |user: &UserId| &of_toasts[&KeyId::User(user.shared())];
+                let told = about.map(|about| &**about);
+                let aad = seal::toast_aad(user, source, told, command.map(|id| id.0));
+                let sealed = of(user).seal(&aad, next_of_toasts(), text.as_bytes());
+                match about.filter(|about| *about != user) {
+                    Some(about) => of(about).seal(&aad, next_of_toasts(), &sealed),
+                    None => sealed,
+                }
+            }),
+        )
+    }
+
+    fn open_toast(&self, toast: &mut ToastView) {
+        let toasts = std::slice::from_mut(toast);
+        self.runtime
+            .block_on(content::open_toasts(&*self.keys, toasts))
+            .expect("keys are there");
+        assert_ne!(toasts[0].text, read::Text::Erased, "everything opens");
     }
 
     fn open_message(&self, message: &mut MessageView) {
@@ -187,7 +220,12 @@ impl<'v> Projector<'v> {
 
     fn fresh(&self, user: &UserId) -> Client {
         let rows = self.projections.read();
-        Client::fresh(&rows, user, &|message| self.vault.open_message(message))
+        Client::fresh(
+            &rows,
+            user,
+            &|message| self.vault.open_message(message),
+            &|toast| self.vault.open_toast(toast),
+        )
     }
 
     fn resume(&self, user: &UserId, cursor: (u64, u32)) -> Vec<Change> {

@@ -4,8 +4,10 @@ use hashbrown::HashMap;
 
 use crate::{
     domain::{
-        Conversation, ConversationId, Needs, User, UserCommand, UserId, Verdict,
+        Conversation, ConversationId, Extension, ExtensionId, Needs, User, UserCommand, UserId,
+        Verdict,
         conversation::{Head, Held, Member, Message},
+        toast::{Toasts, Waiting},
         user::{Contact, Profile, Set},
     },
     projections::{
@@ -188,6 +190,21 @@ pub(super) fn facts(
     Ok(())
 }
 
+/// Loads what deciding looks at of an extension.
+pub(super) fn extension(rows: &dyn Rows, id: &ExtensionId) -> Result<Extension, ReadError> {
+    let row = rows::extensions::of(rows, id)?.unwrap_or_default();
+    let versions = row.versions.into_iter();
+    Ok(Extension {
+        versions: versions
+            .map(|version| (version.version, version.digest))
+            .collect(),
+        active: row.active.map(|active| active.activation),
+        shadow: row.shadow.map(|shadow| shadow.activation),
+        quarantined: row.quarantine.is_some(),
+        revision: rows::extensions::lane_of(rows, id)?.revision,
+    })
+}
+
 /// Loads what a command to a user's own stream needs and is not there yet.
 pub(super) fn user(
     rows: &dyn Rows,
@@ -200,18 +217,7 @@ pub(super) fn user(
     }
     match command {
         UserCommand::SetMuted { conversation, .. } => {
-            if !user.muted.contains_key(conversation) {
-                let member: Option<rows::Member> =
-                    rows::get(rows, Table::Members, &rows::member(*conversation, &id))?;
-                let present = member.is_some_and(|member| member.role.is_some());
-                let row: Option<rows::Membership> = rows::get(
-                    rows,
-                    Table::Memberships,
-                    &rows::membership(&id, *conversation),
-                )?;
-                user.muted
-                    .insert(*conversation, row.filter(|_| present).map(|row| row.muted));
-            }
+            muted(rows, user, *conversation)?;
         }
         UserCommand::Block { user: other } | UserCommand::Unblock { user: other } => {
             if !user.blocked.contains_key(other) {
@@ -221,6 +227,8 @@ pub(super) fn user(
             if user.blocked_count.is_none() {
                 user.blocked_count = Some(count(rows, rows::blocks_range(&id))?);
             }
+            // Those that tell of whoever is blocked go.
+            toasts(rows, user)?;
         }
         UserCommand::SetInvisible { .. } | UserCommand::RecordSeen { .. } => {
             if user.invisible.is_none() {
@@ -251,6 +259,30 @@ pub(super) fn user(
             }
         }
         UserCommand::SetProfile { .. } | UserCommand::RemoveProfile => {}
+        UserCommand::QueueToast(new) => {
+            if let Some(about) = &new.about_user {
+                if !user.blocked.contains_key(about) {
+                    let blocked = rows.get(Table::Users, &rows::blocks(&id, about))?.is_some();
+                    user.blocked.insert(about.clone(), blocked);
+                }
+                // Facts of another stream, as of now: what was so a command before may not be any more.
+                let blocks = rows.get(Table::Users, &rows::blocks(about, &id))?.is_some();
+                let untold = blocks || read::is_erased(rows, about)?;
+                user.untold.insert(about.clone(), untold);
+            }
+            if let Some(conversation) = new.about_conversation {
+                muted(rows, user, conversation)?;
+            }
+            toasts(rows, user)?;
+        }
+        UserCommand::SeeToasts { .. } => toasts(rows, user)?,
+        UserCommand::SetBadge { .. } => {
+            if user.badges.is_none() {
+                let badges = read::badges(rows, &id)?.into_iter();
+                let badges = badges.map(|badge| ((badge.source, badge.name), badge.count));
+                user.badges = Some(badges.collect());
+            }
+        }
         UserCommand::Erase => {
             if user.invisible.is_none() {
                 let row = rows.get(Table::Users, &rows::invisible_key(&id))?;
@@ -259,6 +291,46 @@ pub(super) fn user(
             contacts(rows, user)?;
         }
     }
+    Ok(())
+}
+
+/// Whether a conversation is muted, and theirs at all.
+fn muted(rows: &dyn Rows, user: &mut User, conversation: ConversationId) -> Result<(), ReadError> {
+    if user.muted.contains_key(&conversation) {
+        return Ok(());
+    }
+    let member: Option<rows::Member> =
+        rows::get(rows, Table::Members, &rows::member(conversation, &user.id))?;
+    let present = member.is_some_and(|member| member.role.is_some());
+    let row: Option<rows::Membership> = rows::get(
+        rows,
+        Table::Memberships,
+        &rows::membership(&user.id, conversation),
+    )?;
+    user.muted
+        .insert(conversation, row.filter(|_| present).map(|row| row.muted));
+    Ok(())
+}
+
+fn toasts(rows: &dyn Rows, user: &mut User) -> Result<(), ReadError> {
+    if user.toasts.is_some() {
+        return Ok(());
+    }
+    let person: rows::Person =
+        rows::get(rows, Table::Users, &rows::person(&user.id))?.unwrap_or_default();
+    let waiting = read::toasts(rows, &user.id, 0)?.into_iter().map(|toast| {
+        let waiting = Waiting {
+            source: toast.source,
+            collapse: toast.collapse,
+            about_user: toast.about_user,
+            expires_ms: toast.expires_ms,
+        };
+        (toast.toast, waiting)
+    });
+    user.toasts = Some(Toasts {
+        last: person.last_toast,
+        waiting: waiting.collect(),
+    });
     Ok(())
 }
 

@@ -6,7 +6,10 @@ use hashbrown::HashMap;
 use super::{Accepted, Answer, Submission};
 use crate::{
     commit::{self, Batch, CommandRef, Commit},
-    domain::{CommandId, Content, ConversationId, Event, Refusal, Stream, User, UserId},
+    domain::{
+        CommandId, Content, ConversationId, Event, Extension, ExtensionId, Refusal, Stream, User,
+        UserId,
+    },
     keys::{KeyError, KeyId, KeyState, KeyStore, seal},
     log::MAX_RECORD_BYTES,
 };
@@ -27,6 +30,8 @@ pub(super) struct Round {
     ids: HashMap<(CommandId, UserId), usize>,
     /// Users' own streams touched in this round.
     pub(super) users: HashMap<UserId, User>,
+    /// Extensions touched in this round.
+    pub(super) extensions: HashMap<ExtensionId, Extension>,
     size: usize,
 }
 
@@ -101,9 +106,7 @@ impl Round {
     ) -> Result<bool, SealError> {
         let mut wanted = Vec::new();
         for batch in &self.batches {
-            if let Some(id) = key_of(batch) {
-                wanted.push(id);
-            }
+            wanted.extend(keys_of(batch));
         }
         if wanted.is_empty() {
             return Ok(false);
@@ -134,34 +137,26 @@ impl Round {
         }
         let mut nonces = vec![0; 12 * wanted.len()];
         random.fill(&mut nonces).expect("the system has randomness");
-        let mut sealing = states.into_iter().zip(nonces.chunks_exact(12));
+        let mut sealing = wanted.iter().zip(states).zip(nonces.chunks_exact(12));
         for batch in &mut self.batches {
-            if key_of(batch).is_none() {
+            let layers = keys_of(batch).count();
+            if layers == 0 {
                 continue;
             }
-            let (state, nonce) = sealing.next().expect("one for each");
-            let Some(KeyState::Present(key)) = state else {
-                let erased = match &batch.stream {
-                    Stream::Conversation(_) => &batch.actor,
-                    Stream::User(subject) => subject,
-                };
-                return Err(SealError::Erased(erased.clone()));
-            };
             let aad = aad(batch);
-            let nonce: [u8; 12] = nonce.try_into().expect("12 bytes");
-            for event in &mut batch.events {
-                if let Event::MessagePosted { content, .. }
-                | Event::MessageEdited { content, .. }
-                | Event::MessageHeld { content, .. }
-                | Event::ProfileSet {
-                    attributes: content,
-                }
-                | Event::AppEventRecorded {
-                    payload: content, ..
-                } = event
-                    && let Content::Plain(text) = content
-                {
-                    *content = Content::Sealed(key.seal(&aad, nonce, text.as_bytes()));
+            let text = batch.events.iter_mut().find_map(text_of);
+            let mut text = text.filter(|text| matches!(text, Content::Plain(_)));
+            for ((id, state), nonce) in sealing.by_ref().take(layers) {
+                let Some(KeyState::Present(key)) = state else {
+                    return Err(SealError::Erased(owner(id)));
+                };
+                let nonce: [u8; 12] = nonce.try_into().expect("12 bytes");
+                if let Some(text) = &mut text {
+                    let sealed = match &**text {
+                        Content::Plain(plain) => key.seal(&aad, nonce, plain.as_bytes()),
+                        Content::Sealed(inner) => key.seal(&aad, nonce, inner),
+                    };
+                    **text = Content::Sealed(sealed);
                 }
             }
         }
@@ -244,7 +239,7 @@ fn batch_of(submission: &Submission, stream: Stream, digest: u32, events: Vec<Ev
 fn conversation(batch: &Batch) -> Option<ConversationId> {
     match &batch.stream {
         Stream::Conversation(id) => Some(*id),
-        Stream::User(_) => None,
+        Stream::User(_) | Stream::Extension(_) => None,
     }
 }
 
@@ -295,25 +290,58 @@ async fn erased_author(
     Ok(erased)
 }
 
-/// The key a batch's content is sealed with; `None` when it has none. A command writes at most one text.
-fn key_of(batch: &Batch) -> Option<KeyId> {
-    let sealed = batch.events.iter().any(|event| {
-        matches!(
-            event,
-            Event::MessagePosted { .. }
-                | Event::MessageEdited { .. }
-                | Event::MessageHeld { .. }
-                | Event::ProfileSet { .. }
-                | Event::AppEventRecorded { .. }
-        )
+/// What of an event is sealed.
+fn text_of(event: &mut Event) -> Option<&mut Content> {
+    match event {
+        Event::MessagePosted { content, .. }
+        | Event::MessageEdited { content, .. }
+        | Event::MessageHeld { content, .. }
+        | Event::ToastQueued { content, .. }
+        | Event::ProfileSet {
+            attributes: content,
+        }
+        | Event::AppEventRecorded {
+            payload: content, ..
+        } => Some(content),
+        _ => None,
+    }
+}
+
+/// The keys a batch's content is sealed with, one over the other: none when it has none. A command writes at most
+/// one text. What tells one user of another can be read while both keys are there: whoever of the two is erased
+/// takes it along, out of the log and of every backup, and nobody has to know where it stands.
+fn keys_of(batch: &Batch) -> impl Iterator<Item = KeyId> {
+    let mut about = None;
+    let sealed = batch.events.iter().any(|event| match event {
+        Event::MessagePosted { .. }
+        | Event::MessageEdited { .. }
+        | Event::MessageHeld { .. }
+        | Event::ProfileSet { .. }
+        | Event::AppEventRecorded { .. } => true,
+        Event::ToastQueued { about_user, .. } => {
+            about = about_user.as_ref();
+            true
+        }
+        _ => false,
     });
-    sealed.then(|| match &batch.stream {
+    let inner = sealed.then(|| match &batch.stream {
         Stream::Conversation(conversation) => KeyId::Content {
             conversation: conversation.0,
             author: batch.actor.shared(),
         },
         Stream::User(subject) => KeyId::User(subject.shared()),
-    })
+        Stream::Extension(_) => KeyId::User(batch.actor.shared()),
+    });
+    let outer = about.map(|user| KeyId::User(user.shared()));
+    let outer = outer.filter(|outer| inner.as_ref() != Some(outer));
+    inner.into_iter().chain(outer)
+}
+
+/// Whose a key is.
+fn owner(key: &KeyId) -> UserId {
+    match key {
+        KeyId::Content { author: user, .. } | KeyId::User(user) => UserId::trusted(user),
+    }
 }
 
 fn aad(batch: &Batch) -> Vec<u8> {
@@ -322,15 +350,21 @@ fn aad(batch: &Batch) -> Vec<u8> {
         Stream::Conversation(conversation) => {
             seal::content_aad(conversation.0, &batch.actor, command)
         }
+        Stream::Extension(_) => Vec::new(),
         Stream::User(subject) => {
-            let kind = batch.events.iter().find_map(|event| match event {
-                Event::AppEventRecorded { kind, .. } => Some(kind.as_str()),
+            let of_event = batch.events.iter().find_map(|event| match event {
+                Event::AppEventRecorded { kind, .. } => {
+                    Some(seal::app_event_aad(subject, kind, &batch.actor, command))
+                }
+                Event::ToastQueued {
+                    source, about_user, ..
+                } => {
+                    let about = about_user.as_deref();
+                    Some(seal::toast_aad(subject, source, about, command))
+                }
                 _ => None,
             });
-            match kind {
-                Some(kind) => seal::app_event_aad(subject, kind, &batch.actor, command),
-                None => seal::profile_aad(subject, command),
-            }
+            of_event.unwrap_or_else(|| seal::profile_aad(subject, command))
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, hash_map::Entry};
 use uuid::Uuid;
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     domain::{
         Command, CommandId, ConversationCommand, ConversationId, Event, Refusal, Reviewed, Stream,
-        User, UserId, Verdict, conversation::Context, user,
+        User, UserCommand, UserId, Verdict, conversation::Context, user,
     },
     log::{Append, AppendError, EventLog, Lane, Position, ReadError as LogReadError, Shard},
     metrics::{Metrics, Outcome},
@@ -113,7 +113,7 @@ enum Decided {
     /// It was answered, or is refused at the end of the round.
     Answered,
     /// The commit is full: decide it in the next one.
-    Later(Submission),
+    Later(Box<Submission>),
 }
 
 /// Why a command could not be decided.
@@ -292,7 +292,7 @@ impl Writer {
             match self.decide_one(&mut round, submission, now_ms).await {
                 Decided::Taken | Decided::Answered => {}
                 Decided::Later(submission) => {
-                    waiting.push(submission);
+                    waiting.push(*submission);
                     waiting.extend(left);
                     break;
                 }
@@ -373,7 +373,7 @@ impl Writer {
                 }
                 let loaded = load::user(&self.parts.projections.read(), user, command);
                 let decided = loaded
-                    .map(|()| user.decide(&self.parts.config.limits, command.clone()))
+                    .map(|()| user.decide(&self.parts.config.limits, now_ms, command.clone()))
                     .map_err(Undecided::Unread);
                 match (decided, reviewed.map(Reviewed::verdict)) {
                     // A profile has nowhere to wait.
@@ -384,6 +384,20 @@ impl Writer {
                 }
             }
             Command::AppEvent { kind, payload, .. } => Ok(user::app_event(kind, payload)),
+            Command::Extension(id, command) => {
+                if !self.reached(self.fence.0).await {
+                    return self.stopping(submission);
+                }
+                let extension = match round.extensions.entry(id.clone()) {
+                    Entry::Occupied(entry) => Ok(entry.into_mut()),
+                    Entry::Vacant(entry) => load::extension(&self.parts.projections.read(), id)
+                        .map(|extension| entry.insert(extension)),
+                };
+                extension.map_err(Undecided::Unread).map(|extension| {
+                    let events = extension.decide(command.clone())?;
+                    Ok(events.into_iter().map(Event::Extension).collect())
+                })
+            }
         };
         let events = match decided {
             Err(Undecided::Unread(error)) => return self.unread(submission, &error),
@@ -398,7 +412,7 @@ impl Writer {
         if events.is_empty() && submission.id.is_none() {
             let conversation = match &stream {
                 Stream::Conversation(id) => Some(*id),
-                Stream::User(_) => None,
+                Stream::User(_) | Stream::Extension(_) => None,
             };
             let accepted = Accepted {
                 position: self.fence.0,
@@ -413,7 +427,7 @@ impl Writer {
             return Decided::Answered;
         }
         if !round.fits(&events) {
-            return Decided::Later(submission);
+            return Decided::Later(Box::new(submission));
         }
         self.evolve(round, &stream, &submission.actor, &events);
         round.push(submission, stream, digest, events);
@@ -432,6 +446,15 @@ impl Writer {
                 if let Some(user) = round.users.get_mut(user) {
                     for event in events {
                         user.evolve(event);
+                    }
+                }
+            }
+            Stream::Extension(id) => {
+                if let Some(extension) = round.extensions.get_mut(id) {
+                    for event in events {
+                        if let Event::Extension(event) = event {
+                            extension.evolve(event);
+                        }
                     }
                 }
             }
@@ -537,11 +560,14 @@ impl Writer {
                         .into_submissions()
                         .into_iter()
                         .partition(|submission| {
-                            submission.command.sealed_for(&submission.actor) == Some(&user)
+                            submission.command.is_sealed_for(&submission.actor, &user)
                         });
                     for submission in erased {
                         let why = match submission.command {
                             Command::AppEvent { .. } => "the subject has been erased",
+                            Command::User(UserCommand::QueueToast(_)) => {
+                                "the user, or whom the toast tells of, has been erased"
+                            }
                             _ => "the author's content has been erased",
                         };
                         self.refuse(submission, Refusal::Forbidden(why.into()));

@@ -107,6 +107,20 @@ pub(crate) enum Deed {
         hidden: Option<bool>,
     },
     Unprofile,
+    Toast {
+        collapse: Option<u8>,
+        about: Option<usize>,
+        of_place: bool,
+        lasts_ms: u64,
+    },
+    /// Sees some of those that wait, and one that may not.
+    See {
+        nth: usize,
+    },
+    Badge {
+        name: usize,
+        count: u32,
+    },
 }
 
 /// The user of an index.
@@ -189,9 +203,18 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => any::<bool>().prop_map(|invisible| Deed::Hide { invisible }),
         1 => (0..100_u64).prop_map(|after_ms| Deed::Seen { after_ms }),
         2 => any_user().prop_map(|user| Deed::Contact { user }),
-        1 => any_user().prop_map(|user| Deed::Uncontact { user }),
+        2 => any_user().prop_map(|user| Deed::Uncontact { user }),
         2 => (any::<bool>(), any::<Option<bool>>())
             .prop_map(|(same, hidden)| Deed::Profile { same, hidden }),
         1 => Just(Deed::Unprofile),
+        6 => (prop::option::of(0..2_u8), prop::option::of(any_user()), prop::bool::weighted(0.3), 1..60_000_u64)
+            .prop_map(|(collapse, about, of_place, lasts_ms)| Deed::Toast {
+                collapse,
+                about,
+                of_place,
+                lasts_ms,
+            }),
+        3 => (0..6_usize).prop_map(|nth| Deed::See { nth }),
+        2 => (0..2_usize, 0..3_u32).prop_map(|(name, count)| Deed::Badge { name, count }),
     ]
 }

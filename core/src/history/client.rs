@@ -7,7 +7,7 @@ use crate::{
     domain::{ConversationId, Kind, TICKS_MEMBERS, UserId},
     projections::{
         Snapshot,
-        read::{self, ConversationView, CursorView, MessageView, Page, Text, Viewer},
+        read::{self, ConversationView, CursorView, MessageView, Page, Text, ToastView, Viewer},
         resume::{Change, What},
     },
 };
@@ -18,6 +18,12 @@ pub(crate) struct Client {
     user: UserId,
     blocked: BTreeSet<UserId>,
     places: BTreeMap<ConversationId, Held>,
+    /// What waits to be shown, by number.
+    toasts: BTreeMap<u64, String>,
+    /// The last one that was told of.
+    last_toast: u64,
+    /// By source and name.
+    badges: BTreeMap<(String, String), u32>,
     /// A block changed: everything is to be fetched anew.
     stale: bool,
     /// There was news of messages in these that the user does not see.
@@ -48,6 +54,20 @@ pub(crate) fn unsealed(message: &mut MessageView) {
     unseal(&mut message.text);
 }
 
+/// The same for a toast.
+pub(crate) fn unsealed_toast(toast: &mut ToastView) {
+    unseal(&mut toast.text);
+}
+
+/// What is sealed by leaving it as it is.
+pub(crate) fn as_it_was(mut text: Text) -> String {
+    unseal(&mut text);
+    match text {
+        Text::Open(text) => text,
+        other => panic!("not to be read: {other:?}"),
+    }
+}
+
 /// The same for one text.
 pub(crate) fn unseal(text: &mut Text) {
     if let Text::Sealed { sealed, .. } = text {
@@ -56,11 +76,12 @@ pub(crate) fn unseal(text: &mut Text) {
 }
 
 impl Client {
-    /// A client that has just fetched all there is. `open` opens a message's text.
+    /// A client that has just fetched all there is. `open` opens a message's text, `open_toast` a toast's.
     pub(crate) fn fresh(
         rows: &Snapshot<'_>,
         user: &UserId,
         open: &dyn Fn(&mut MessageView),
+        open_toast: &dyn Fn(&mut ToastView),
     ) -> Client {
         let viewer = Viewer::load(rows, user).expect("read");
         let mut places = BTreeMap::new();
@@ -90,7 +111,20 @@ impl Client {
             };
             places.insert(id, held);
         }
+        let mut toasts = read::toasts(rows, user, 0).expect("read");
+        toasts.iter_mut().for_each(open_toast);
+        let toasts: BTreeMap<u64, String> = toasts
+            .into_iter()
+            .map(|toast| (toast.toast, as_it_was(toast.text)))
+            .collect();
+        let badges = read::badges(rows, user).expect("read").into_iter();
+        let badges = badges.filter(|badge| badge.count > 0);
         Client {
+            last_toast: toasts.keys().last().copied().unwrap_or(0),
+            toasts,
+            badges: badges
+                .map(|badge| ((badge.source, badge.name), badge.count))
+                .collect(),
             user: user.clone(),
             blocked: viewer.blocked.iter().cloned().collect(),
             places,
@@ -110,6 +144,29 @@ impl Client {
             What::UserBlocked { .. } | What::UserUnblocked { .. } => self.stale = true,
             // The invisible see what they saw; contacts are no part of a conversation.
             What::VisibilityChanged { .. } | What::ContactChanged(_) => {}
+            What::ToastQueued { toast, replaces } => {
+                for gone in replaces {
+                    self.toasts.remove(gone);
+                }
+                if toast.toast <= self.last_toast {
+                    return Err(format!("told of toast {} twice, or late", toast.toast));
+                }
+                self.last_toast = toast.toast;
+                self.toasts
+                    .insert(toast.toast, as_it_was(toast.text.clone()));
+            }
+            What::ToastsSeen { toasts } => {
+                for seen in toasts {
+                    self.toasts.remove(seen);
+                }
+            }
+            What::BadgeSet(badge) => {
+                let key = (badge.source.clone(), badge.name.clone());
+                match badge.count {
+                    0 => self.badges.remove(&key),
+                    count => self.badges.insert(key, count),
+                };
+            }
             What::MutedChanged {
                 conversation,
                 muted,
@@ -160,6 +217,12 @@ impl Client {
         if self.stale {
             *self = fresh.clone();
             return Ok(());
+        }
+        if (&self.toasts, &self.badges) != (&fresh.toasts, &fresh.badges) {
+            return Err(format!(
+                "{} is shown {:?} and {:?}, afresh {:?} and {:?}",
+                self.user, self.toasts, self.badges, fresh.toasts, fresh.badges
+            ));
         }
         if !self.strange.is_empty() {
             return Err(format!(
@@ -358,7 +421,10 @@ impl Held {
             | What::MessageHeld { .. }
             | What::MessageReleased { .. }
             | What::MessageRejected { .. }
-            | What::ContactChanged(_) => unreachable!("the whole client's"),
+            | What::ContactChanged(_)
+            | What::ToastQueued { .. }
+            | What::ToastsSeen { .. }
+            | What::BadgeSet(_) => unreachable!("the whole client's"),
         }
     }
 

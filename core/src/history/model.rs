@@ -26,6 +26,10 @@ pub(crate) struct Model {
     profiles: BTreeMap<UserId, String>,
     /// Whom people search leaves out.
     hidden: BTreeSet<UserId>,
+    /// What waits to be shown to whom: by number, what it says.
+    toasts: BTreeMap<UserId, BTreeMap<u64, String>>,
+    /// Numbers on screens, by user, source and name.
+    badges: BTreeMap<(UserId, String, String), u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,9 +48,7 @@ struct Member {
     role: Option<Role>,
     read: u64,
     delivered: u64,
-    /// The cursors as far as they have moved since joining.
-    moved: (u64, u64),
-    /// The same as others see them.
+    /// The cursors as far as others have seen them move since joining.
     ticks: (u64, u64),
     /// Position and time.
     joined: (u64, u64),
@@ -73,10 +75,11 @@ struct Message {
 }
 
 impl Member {
-    /// The others see where the cursors are, unless they moved invisibly.
-    fn show(&mut self, hidden: bool) {
+    /// The others see where a cursor goes, unless it moves invisibly.
+    fn show(&mut self, hidden: bool, read: u64, delivered: u64) {
         if !hidden {
-            self.ticks = self.moved;
+            self.ticks.0 = self.ticks.0.max(read);
+            self.ticks.1 = self.ticks.1.max(delivered);
         }
     }
 }
@@ -167,6 +170,7 @@ impl Model {
         let id = match stream {
             Stream::Conversation(id) => *id,
             Stream::User(user) => return self.apply_user(user, event),
+            Stream::Extension(_) => return,
         };
         if let Event::ConversationStarted { kind, title } = event {
             let mut place = Place {
@@ -271,15 +275,13 @@ impl Model {
                 assert!(*seq > member.read, "cursors only move forward");
                 member.read = *seq;
                 member.delivered = member.delivered.max(*seq);
-                member.moved = (*seq, member.moved.1.max(*seq));
-                member.show(hidden);
+                member.show(hidden, *seq, *seq);
             }
             Event::DeliveredUpTo { seq } => {
                 let member = place.members.get_mut(actor).expect("a member");
                 assert!(*seq > member.delivered, "cursors only move forward");
                 member.delivered = *seq;
-                member.moved.1 = *seq;
-                member.show(hidden);
+                member.show(hidden, 0, *seq);
             }
             other => panic!("no event of a conversation: {other:?}"),
         }
@@ -322,7 +324,7 @@ impl Model {
             }
             Event::Seen { .. } => {}
             // Nobody is shown it.
-            Event::AppEventRecorded { .. } => {}
+            Event::AppEventRecorded { .. } | Event::Extension(_) => {}
             Event::ProfileSet { attributes } => {
                 self.profiles.insert(user.clone(), plain(attributes));
             }
@@ -336,6 +338,37 @@ impl Model {
             Event::HiddenChanged { hidden: false } => {
                 assert!(self.hidden.remove(user), "hidden before");
             }
+            Event::ToastQueued {
+                toast,
+                content,
+                replaces,
+                ..
+            } => {
+                let toasts = self.toasts.entry(user.clone()).or_default();
+                for gone in replaces {
+                    assert!(toasts.remove(gone).is_some(), "it waited");
+                }
+                assert!(
+                    toasts.keys().all(|earlier| earlier < toast),
+                    "they are numbered"
+                );
+                toasts.insert(*toast, plain(content));
+            }
+            Event::ToastsSeen { toasts: seen } => {
+                let toasts = self.toasts.entry(user.clone()).or_default();
+                for seen in seen {
+                    assert!(toasts.remove(seen).is_some(), "it waited");
+                }
+            }
+            Event::BadgeSet {
+                source,
+                name,
+                count,
+            } => {
+                let key = (user.clone(), source.clone(), name.clone());
+                let before = self.badges.insert(key, *count).unwrap_or(0);
+                assert_ne!(before, *count, "it changes");
+            }
             other => panic!("no event of a user: {other:?}"),
         }
     }
@@ -344,6 +377,19 @@ impl Model {
     pub(crate) fn profile(&self, user: &UserId) -> (Option<&str>, bool) {
         let profile = self.profiles.get(user).map(String::as_str);
         (profile, self.hidden.contains(user))
+    }
+
+    /// What waits to be shown to somebody: by number, what it says.
+    pub(crate) fn toasts(&self, user: &UserId) -> BTreeMap<u64, String> {
+        self.toasts.get(user).cloned().unwrap_or_default()
+    }
+
+    /// Somebody's badges: source, name, number.
+    pub(crate) fn badges(&self, user: &UserId) -> Vec<(String, String, u32)> {
+        let badges = self.badges.iter();
+        let own = badges.filter(|((of, ..), _)| of == user);
+        own.map(|((_, source, name), count)| (source.clone(), name.clone(), *count))
+            .collect()
     }
 
     /// What one is to another.

@@ -13,14 +13,17 @@ use crate::{
     commit::{Batch, CommandRef, Commit},
     domain::{
         Command, CommandId, Content, Conversation, ConversationCommand, ConversationId, Event,
-        Limits, Review, Reviewed, Settler, Stream, User, UserCommand, UserId, command::Held,
-        conversation::Context, event::Kind,
+        Limits, NewToast, Review, Reviewed, Settler, Stream, User, UserCommand, UserId,
+        command::Held, conversation::Context, event::Kind,
     },
     log::{Position, Record, Shard},
 };
 
 /// Seals a text, given where it is, whose it is and which command brought it.
 type Seal = Box<dyn Fn(ConversationId, &UserId, Option<CommandId>, &str) -> Bytes>;
+
+/// Seals what a toast says, given whose it is, who wants it shown, of whom it tells and which command brought it.
+type SealToast = Box<dyn Fn(&UserId, &str, Option<&UserId>, Option<CommandId>, &str) -> Bytes>;
 
 /// A history that is being made.
 pub(crate) struct Play {
@@ -31,6 +34,7 @@ pub(crate) struct Play {
     /// What the commits made so far, and the batches that wait for one, mean.
     pub(crate) model: Model,
     seal: Seal,
+    seal_toast: SealToast,
     position: u64,
     waiting: Vec<Batch>,
     acted: u64,
@@ -62,13 +66,15 @@ impl Play {
     /// A history in which a direct conversation and two groups have been started, not committed yet.
     /// Texts are "sealed" by leaving them as they are: folding never looks inside.
     pub(crate) fn new() -> Play {
-        Play::sealed_by(Box::new(|_, _, _, text| {
-            Bytes::copy_from_slice(text.as_bytes())
-        }))
+        let bytes = |text: &str| Bytes::copy_from_slice(text.as_bytes());
+        Play::sealed_by(
+            Box::new(move |_, _, _, text| bytes(text)),
+            Box::new(move |_, _, _, _, text| bytes(text)),
+        )
     }
 
     /// The same with texts sealed by `seal`.
-    pub(crate) fn sealed_by(seal: Seal) -> Play {
+    pub(crate) fn sealed_by(seal: Seal, seal_toast: SealToast) -> Play {
         let known = |id: UserId| {
             let mut user = User::new(id.clone());
             user.blocked_count = Some(0);
@@ -79,6 +85,7 @@ impl Play {
             users: users().map(known).collect(),
             model: Model::default(),
             seal,
+            seal_toast,
             position: 0,
             waiting: Vec::new(),
             acted: 0,
@@ -179,10 +186,24 @@ impl Play {
                     *attributes = Content::Sealed(text.clone().into());
                 }
             }
+            let command = batch.command.map(|command| command.id);
+            for event in &mut batch.events {
+                if let Event::ToastQueued {
+                    content,
+                    source,
+                    about_user,
+                    ..
+                } = event
+                    && let Content::Plain(text) = content
+                {
+                    let about = about_user.as_ref();
+                    let sealed = (self.seal_toast)(&batch.actor, source, about, command, text);
+                    *content = Content::Sealed(sealed);
+                }
+            }
             let Stream::Conversation(id) = batch.stream else {
                 continue;
             };
-            let command = batch.command.map(|command| command.id);
             for event in &mut batch.events {
                 if let Event::MessagePosted { content, .. }
                 | Event::MessageEdited { content, .. }
@@ -273,7 +294,23 @@ impl Play {
             let contact = self.model.contact(actor, other);
             user.contacts.insert(other.clone(), contact);
         }
-        let events = user.decide(&Limits::default(), command).unwrap_or_default();
+        if let UserCommand::QueueToast(new) = &command {
+            if let Some(about) = &new.about_user {
+                let untold = self.model.blocks(about, actor);
+                user.untold.insert(about.clone(), untold);
+            }
+            if let Some(id) = new.about_conversation {
+                let present = self.model.is_present(actor, id);
+                let muted = self.model.has_muted(actor, id);
+                user.muted.insert(id, present.then_some(muted));
+            }
+        }
+        let limits = Limits {
+            toasts: 3,
+            ..Limits::default()
+        };
+        let now_ms = recorded_ms(self.position + 1);
+        let events = user.decide(&limits, now_ms, command).unwrap_or_default();
         for event in &events {
             user.evolve(event);
         }
@@ -306,6 +343,33 @@ impl Play {
                 same_as: same.then_some((1, 0)),
             },
             Deed::Unprofile => UserCommand::RemoveProfile,
+            Deed::Toast {
+                collapse,
+                about,
+                of_place,
+                lasts_ms,
+            } => UserCommand::QueueToast(Box::new(NewToast {
+                source: ["likes", "views"][self.acted as usize % 2].to_owned(),
+                collapse: collapse.map(|key| format!("key {key}")),
+                title: format!("toast {}", self.acted),
+                body: String::new(),
+                link: None,
+                about_user: about.map(user),
+                about_conversation: of_place.then_some(id),
+                expires_ms: Some(recorded_ms(self.position + 1) + lasts_ms),
+            })),
+            Deed::See { nth } => {
+                let waiting = self.users[actor].toasts.iter();
+                let waiting = waiting.flat_map(|toasts| toasts.waiting.keys().copied());
+                UserCommand::SeeToasts {
+                    toasts: waiting.skip(*nth).step_by(2).chain([*nth as u64]).collect(),
+                }
+            }
+            Deed::Badge { name, count } => UserCommand::SetBadge {
+                source: "likes".to_owned(),
+                name: ["new", "old"][*name].to_owned(),
+                count: *count,
+            },
             _ => return None,
         })
     }
@@ -426,7 +490,10 @@ impl Play {
             | Deed::Contact { .. }
             | Deed::Uncontact { .. }
             | Deed::Profile { .. }
-            | Deed::Unprofile => {
+            | Deed::Unprofile
+            | Deed::Toast { .. }
+            | Deed::See { .. }
+            | Deed::Badge { .. } => {
                 unreachable!("commands to a user's own stream")
             }
         }

@@ -159,6 +159,22 @@ pub fn profile_aad(user: &str, command: Option<Uuid>) -> Vec<u8> {
     aad
 }
 
+/// What the text of a toast is bound to: whose it is, who wanted it shown, of whom it tells and the command that
+/// brought it.
+pub fn toast_aad(user: &str, source: &str, about: Option<&str>, command: Option<Uuid>) -> Vec<u8> {
+    const DOMAIN: &[u8] = b"tidings toast 1";
+    let mut aad = DOMAIN.to_vec();
+    aad.push(u8::from(command.is_some()));
+    aad.extend_from_slice(command.unwrap_or_default().as_bytes());
+    // No user's id is empty.
+    for part in [user, source, about.unwrap_or_default()] {
+        // Lengths keep ("ab", "c") and ("a", "bc") apart.
+        aad.extend_from_slice(&(part.len() as u32).to_be_bytes());
+        aad.extend_from_slice(part.as_bytes());
+    }
+    aad
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -207,6 +223,23 @@ mod tests {
             app_event_aad("eve", "like", "ann", Some(b)),
             app_event_aad("eve", "like", "ann", None),
             app_event_aad("eve", "like", "ann", Some(Uuid::nil())),
+        ];
+        for (i, one) in all.iter().enumerate() {
+            assert!(!all[i + 1..].contains(one), "{i}");
+        }
+    }
+
+    #[test]
+    fn aads_of_toasts_differ_in_every_part() {
+        let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let all = [
+            toast_aad("eve", "likes", Some("ann"), Some(a)),
+            toast_aad("eva", "likes", Some("ann"), Some(a)),
+            toast_aad("eve", "like", Some("sann"), Some(a)),
+            toast_aad("eve", "likes", Some("bob"), Some(a)),
+            toast_aad("eve", "likes", None, Some(a)),
+            toast_aad("eve", "likes", Some("ann"), Some(b)),
+            toast_aad("eve", "likes", Some("ann"), None),
         ];
         for (i, one) in all.iter().enumerate() {
             assert!(!all[i + 1..].contains(one), "{i}");

@@ -36,6 +36,7 @@ mod epoch;
 mod error;
 mod link;
 mod monitor;
+pub mod objects;
 mod presence;
 mod streams;
 mod tail;

@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+mod extensions;
+mod toasts;
+
 /// Why an event could not be folded.
 #[derive(Debug, thiserror::Error)]
 pub enum FoldError {
@@ -209,13 +212,15 @@ impl<'t, 's> Fold<'t, 's> {
                     }
                 }
                 Stream::User(user) => self.user_event(user, batch, at, at_ms, event)?,
+                Stream::Extension(id) => extensions::event(self.tx, id, at, at_ms, event)?,
             }
         }
         if let Some(command) = batch.command {
             let conversation = match &batch.stream {
                 Stream::Conversation(id) => Some(*id),
-                Stream::User(_) => None,
+                Stream::User(_) | Stream::Extension(_) => None,
             };
+            extensions::done(self.tx, command.id)?;
             let row = rows::Command {
                 digest: command.digest,
                 position: commit.position.0,
@@ -442,12 +447,15 @@ impl<'t, 's> Fold<'t, 's> {
             }
             Event::MessageReleased { held, by } | Event::MessageRejected { held, by, .. } => {
                 let key = rows::held(id, *held);
-                if Rows::get(tx, Table::Held, &key)?.is_none() {
+                let Some(row) = Rows::get(tx, Table::Held, &key)? else {
                     return Err(FoldError::Poison(format!("message {held} is not held")));
-                }
+                };
+                let row: rows::Held<'_> = rows::decode(Table::Held, &row)?;
+                let command = row.command;
                 tx.delete(Table::Held, &key);
                 let settled = rows::Settled {
                     author: batch.actor.clone(),
+                    command,
                     by: by.clone(),
                     released: matches!(event, Event::MessageReleased { .. }),
                 };
@@ -521,26 +529,14 @@ impl<'t, 's> Fold<'t, 's> {
             Event::ReadUpTo { seq } => {
                 let mut member = need_present(tx, id, &batch.actor)?;
                 need_posted(row, *seq)?;
-                veil(&mut member, is_hidden);
-                if *seq > member.read_seq {
-                    member.read_seq = *seq;
-                    member.read_at = at;
-                }
-                if *seq > member.delivered_seq {
-                    member.delivered_seq = *seq;
-                    member.delivered_at = at;
-                }
+                moved(&mut member, is_hidden, |cursors| cursors.read(*seq, at));
                 put(tx, Table::Members, rows::member(id, &batch.actor), &member);
                 return Ok(());
             }
             Event::DeliveredUpTo { seq } => {
                 let mut member = need_present(tx, id, &batch.actor)?;
                 need_posted(row, *seq)?;
-                veil(&mut member, is_hidden);
-                if *seq > member.delivered_seq {
-                    member.delivered_seq = *seq;
-                    member.delivered_at = at;
-                }
+                moved(&mut member, is_hidden, |cursors| cursors.receive(*seq, at));
                 put(tx, Table::Members, rows::member(id, &batch.actor), &member);
                 return Ok(());
             }
@@ -555,7 +551,11 @@ impl<'t, 's> Fold<'t, 's> {
             | Event::ProfileRemoved
             | Event::HiddenChanged { .. }
             | Event::UserErased
-            | Event::AppEventRecorded { .. } => {
+            | Event::Extension(_)
+            | Event::AppEventRecorded { .. }
+            | Event::ToastQueued { .. }
+            | Event::ToastsSeen { .. }
+            | Event::BadgeSet { .. } => {
                 return Err(FoldError::Poison(
                     "a user's event in a conversation's stream".to_owned(),
                 ));
@@ -737,14 +737,41 @@ impl<'t, 's> Fold<'t, 's> {
                 person(tx, user, |person| {
                     *person = rows::Person {
                         erased: true,
+                        last_toast: person.last_toast,
                         ..rows::Person::default()
                     };
                 })?;
+                toasts::erased(tx, user, batch, at, at_ms)?;
                 return Ok(());
             }
             // It is no state of ours and no client is told of it: it stands in the log, for those who
             // follow that.
             Event::AppEventRecorded { .. } => return Ok(()),
+            // Those that wait, and badges, are found in their own rows.
+            Event::ToastQueued { replaces, .. } => {
+                toasts::queued(tx, user, batch, at, at_ms, event)?;
+                if !replaces.is_empty() {
+                    let seen = Event::ToastsSeen {
+                        toasts: replaces.clone(),
+                    };
+                    change(tx, rows::user_change(user, at), batch, at_ms, &seen);
+                }
+                return Ok(());
+            }
+            Event::ToastsSeen { toasts } => toasts::gone(tx, user, toasts)?,
+            Event::BadgeSet {
+                source,
+                name,
+                count,
+            } => {
+                let row = rows::Badge {
+                    count: *count,
+                    at,
+                    at_ms,
+                };
+                put(tx, Table::Badges, rows::badge(user, source, name), &row);
+                return Ok(());
+            }
             _ => {
                 return Err(FoldError::Poison(
                     "a conversation's event in a user's stream".to_owned(),
@@ -843,9 +870,20 @@ fn hidden<'k>(
     Ok(kept.get_or_insert_default())
 }
 
-/// Before a member's cursor moves: where they are invisible the others go on seeing what they saw.
-fn veil(member: &mut rows::Member, is_hidden: bool) {
-    member.shown = is_hidden.then(|| member.shown());
+/// A member's cursor moves. Where they are invisible the others go on seeing what they saw; and moving one of
+/// them visibly later does not show where the other went unseen.
+fn moved(member: &mut rows::Member, is_hidden: bool, moves: impl Fn(&mut rows::Shown)) {
+    let mut shown = member.shown();
+    let mut cursors = member.cursors();
+    moves(&mut cursors);
+    if !is_hidden {
+        moves(&mut shown);
+    }
+    member.read_seq = cursors.read_seq;
+    member.read_at = cursors.read_at;
+    member.delivered_seq = cursors.delivered_seq;
+    member.delivered_at = cursors.delivered_at;
+    member.shown = (shown != cursors).then_some(shown);
 }
 
 fn delete_reactions(tx: &mut WriteTx<'_>, id: ConversationId, seq: u64) -> Result<(), ReadError> {

@@ -164,6 +164,25 @@ pub fn moderates(rows: &dyn Rows, id: ConversationId, user: &str) -> Result<bool
     Ok(role.is_some_and(|role| role >= Role::Moderator))
 }
 
+/// What extensions said of a message, in the order in which they did.
+pub fn reviews(rows: &dyn Rows, id: ConversationId, seq: u64) -> Result<Vec<Review>, ReadError> {
+    let from = rows::reviews(id, seq, (0, 0));
+    let to = rows::reviews(id, seq, (u64::MAX, u32::MAX));
+    let mut found = Vec::new();
+    let mut failed = None;
+    rows.scan(Table::Reviews, &from, &to, false, &mut |_, value| {
+        match rows::decode::<rows::Reviews>(Table::Reviews, value) {
+            Ok(reviews) => found.extend(reviews),
+            Err(error) => failed = Some(error),
+        }
+        match failed {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
+    })?;
+    failed.map_or(Ok(found), Err)
+}
+
 /// What is held in a conversation after a number, at most `limit`, and whether there is more: all of it, or
 /// what one author has there.
 pub fn held_in(
@@ -214,6 +233,132 @@ fn some_held(
         ControlFlow::Continue(())
     })?;
     failed.map_or(Ok((found, more)), Err)
+}
+
+/// A toast that waits to be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToastView {
+    /// Whose it is.
+    pub user: UserId,
+    /// Its number among theirs.
+    pub toast: u64,
+    /// Who wants it shown.
+    pub source: String,
+    /// Its collapse key.
+    pub collapse: Option<String>,
+    /// What it says: a JSON object.
+    pub text: Text,
+    /// Of whom it tells.
+    pub about_user: Option<UserId>,
+    /// Of which conversation it tells.
+    pub about_conversation: Option<ConversationId>,
+    /// When it was queued, milliseconds since 1970.
+    pub at_ms: u64,
+    /// (Position, index) in the log.
+    pub at: (u64, u32),
+    /// From when on it is not shown any more, milliseconds since 1970.
+    pub expires_ms: u64,
+}
+
+/// A number beside something on a user's screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadgeView {
+    /// Whose it is.
+    pub source: String,
+    /// Its name.
+    pub name: String,
+    /// The number; 0 where it was removed.
+    pub count: u32,
+    /// When it was set, milliseconds since 1970.
+    pub at_ms: u64,
+    /// (Position, index) in the log.
+    pub at: (u64, u32),
+}
+
+/// A toast of a user, if it waits.
+pub fn toast(rows: &dyn Rows, user: &UserId, number: u64) -> Result<Option<ToastView>, ReadError> {
+    let bytes = rows.get(Table::Toasts, &rows::toast(user, number))?;
+    bytes
+        .map(|bytes| toast_view(user, number, &bytes))
+        .transpose()
+}
+
+/// Every toast of a user that waits, after a number, oldest first. Those that have expired meanwhile are among them:
+/// nothing here knows the time.
+pub fn toasts(rows: &dyn Rows, user: &UserId, after: u64) -> Result<Vec<ToastView>, ReadError> {
+    let (mut found, mut failed) = (Vec::new(), None);
+    let from = rows::toast(user, after.saturating_add(1));
+    let (_, to) = rows::of_user(user);
+    rows.scan(Table::Toasts, &from, &to, false, &mut |key, value| {
+        match toast_view(user, rows::trailing_number(key), value) {
+            Ok(toast) => found.push(toast),
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    failed.map_or(Ok(found), Err)
+}
+
+fn toast_view(user: &UserId, number: u64, bytes: &Bytes) -> Result<ToastView, ReadError> {
+    let row: rows::Toast<'_> = rows::decode(Table::Toasts, bytes)?;
+    Ok(ToastView {
+        user: user.clone(),
+        toast: number,
+        source: row.source.to_owned(),
+        collapse: row.collapse.map(str::to_owned),
+        text: Text::Sealed {
+            sealed: Bytes::copy_from_slice(row.sealed),
+            by: row.sealed_by,
+        },
+        about_user: row.about_user,
+        about_conversation: row.about_conversation,
+        at_ms: row.at_ms,
+        at: row.at,
+        expires_ms: row.expires_ms,
+    })
+}
+
+/// The badges of a user, those that were removed included, by source and name.
+pub fn badges(rows: &dyn Rows, user: &UserId) -> Result<Vec<BadgeView>, ReadError> {
+    let (mut found, mut failed) = (Vec::new(), None);
+    let (from, to) = rows::of_user(user);
+    rows.scan(Table::Badges, &from, &to, false, &mut |key, value| {
+        match rows::decode::<rows::Badge>(Table::Badges, value) {
+            Ok(row) => {
+                let (source, name) = rows::badge_name(user, key);
+                found.push(BadgeView {
+                    source: source.to_owned(),
+                    name: name.to_owned(),
+                    count: row.count,
+                    at_ms: row.at_ms,
+                    at: row.at,
+                });
+            }
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    failed.map_or(Ok(found), Err)
+}
+
+/// Who has toasts that tell of a user.
+pub fn toasted_about(rows: &dyn Rows, about: &UserId) -> Result<Vec<UserId>, ReadError> {
+    let mut users: Vec<UserId> = Vec::new();
+    let (from, to) = rows::of_user(about);
+    rows.scan(Table::ToastsAbout, &from, &to, false, &mut |key, _| {
+        let (user, _) = rows::toast_of(about, key);
+        if users.last().is_none_or(|last| **last != *user) {
+            users.push(UserId::trusted(user));
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(users)
 }
 
 /// How far a member has come.

@@ -120,6 +120,14 @@ pub enum What {
         invisible: bool,
     },
     ContactChanged(read::ContactView),
+    ToastQueued {
+        toast: Box<read::ToastView>,
+        replaces: Vec<u64>,
+    },
+    ToastsSeen {
+        toasts: Vec<u64>,
+    },
+    BadgeSet(read::BadgeView),
 }
 
 /// What a cursor leads to.
@@ -201,6 +209,7 @@ impl Since<'_> {
                         None => continue,
                     }
                 }
+                Event::ToastsSeen { toasts } => What::ToastsSeen { toasts },
                 _ => continue,
             };
             if !self.add(Change {
@@ -210,6 +219,53 @@ impl Since<'_> {
                 at_ms,
                 what,
             }) {
+                return Ok(false);
+            }
+        }
+        self.notifications()
+    }
+
+    /// Adds the toasts that wait and the badges, those set since; false when there are too many.
+    fn notifications(&mut self) -> Result<bool, ReadError> {
+        let user = self.viewer.user.clone();
+        for toast in read::toasts(self.rows, &user, 0)? {
+            if toast.at <= self.cursor {
+                continue;
+            }
+            // What it took the place of is told with it: a cursor leads to one of both, or behind them.
+            let same = |change: &Change| {
+                change.at == toast.at && matches!(change.what, What::ToastsSeen { .. })
+            };
+            let replaces = match self.found.iter().position(same) {
+                Some(at) => match self.found.remove(at).what {
+                    What::ToastsSeen { toasts } => toasts,
+                    _ => Vec::new(),
+                },
+                None => Vec::new(),
+            };
+            let change = Change {
+                at: toast.at,
+                conversation: None,
+                actor: user.clone(),
+                at_ms: toast.at_ms,
+                what: What::ToastQueued {
+                    toast: Box::new(toast),
+                    replaces,
+                },
+            };
+            if !self.add(change) {
+                return Ok(false);
+            }
+        }
+        for badge in read::badges(self.rows, &user)? {
+            let change = Change {
+                at: badge.at,
+                conversation: None,
+                actor: user.clone(),
+                at_ms: badge.at_ms,
+                what: What::BadgeSet(badge),
+            };
+            if change.at > self.cursor && !self.add(change) {
                 return Ok(false);
             }
         }
@@ -576,6 +632,22 @@ impl Since<'_> {
             Some(error) => Err(error),
             None => Ok((found.len() <= room).then_some(found)),
         }
+    }
+}
+
+/// The toasts of a user that went with an event, whosever that is.
+pub fn went_at(rows: &dyn Rows, user: &UserId, at: (u64, u32)) -> Result<Vec<u64>, ReadError> {
+    let Some(bytes) = rows.get(Table::Changes, &rows::user_change(user, at))? else {
+        return Ok(Vec::new());
+    };
+    let row: rows::Change<'_> = rows::decode(Table::Changes, &bytes)?;
+    let schema = Schema {
+        kind: row.kind,
+        schema: row.schema,
+    };
+    match commit::decode_event(schema, row.payload, &bytes).map_err(ReadError::Corrupt)? {
+        Event::ToastsSeen { toasts } => Ok(toasts),
+        _ => Ok(Vec::new()),
     }
 }
 

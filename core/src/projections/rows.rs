@@ -17,6 +17,8 @@ use crate::domain::{
     id::CommandId,
 };
 
+pub mod extensions;
+
 /// Reading rows: a snapshot, or a transaction that sees its own writes.
 pub trait Rows {
     /// One row.
@@ -172,6 +174,25 @@ pub struct Shown {
     pub read_at: (u64, u32),
     /// (Position, index) at which the delivered cursor last moved.
     pub delivered_at: (u64, u32),
+}
+
+impl Shown {
+    /// Moves the read cursor, and with it the other one.
+    pub fn read(&mut self, seq: u64, at: (u64, u32)) {
+        if seq > self.read_seq {
+            self.read_seq = seq;
+            self.read_at = at;
+        }
+        self.receive(seq, at);
+    }
+
+    /// Moves the delivered cursor.
+    pub fn receive(&mut self, seq: u64, at: (u64, u32)) {
+        if seq > self.delivered_seq {
+            self.delivered_seq = seq;
+            self.delivered_at = at;
+        }
+    }
 }
 
 /// A conversation as it was when a member left: later titles are not theirs to see.
@@ -373,6 +394,8 @@ pub struct Held<'a> {
 pub struct Settled {
     /// Whose it was.
     pub author: UserId,
+    /// The command that sent it.
+    pub command: Option<CommandId>,
     /// Who settled it.
     pub by: Settler,
     /// Whether it was released.
@@ -439,7 +462,7 @@ pub fn membership(user: &str, id: ConversationId) -> Vec<u8> {
     [user.as_bytes(), &[0], id.0.as_bytes()].concat()
 }
 
-/// Range of a user's `Memberships` (also of everything in `Users` about them).
+/// Range of a user's `Memberships`, `Toasts` and `Badges` (also of everything in `Users` about them).
 pub fn of_user(user: &str) -> (Vec<u8>, Vec<u8>) {
     (
         [user.as_bytes(), &[0]].concat(),
@@ -579,6 +602,8 @@ pub struct Person {
     pub hidden: bool,
     /// Whether they were erased.
     pub erased: bool,
+    /// Toasts so far.
+    pub last_toast: u64,
 }
 
 /// `Users`: user -> this. The profile that people search finds them by.
@@ -665,6 +690,85 @@ pub fn invisible(rows: &dyn Rows) -> Result<hashbrown::HashSet<UserId>, ReadErro
 pub fn other_user(user: &str, key: &[u8]) -> UserId {
     let text = str::from_utf8(&key[user.len() + 2..]).expect("the key ends in a user id");
     UserId::trusted(text)
+}
+
+/// `Toasts`: user, number -> this, while it waits to be seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Toast<'a> {
+    /// Who wants it shown.
+    #[serde(borrow)]
+    pub source: &'a str,
+    /// Its collapse key.
+    #[serde(borrow)]
+    pub collapse: Option<&'a str>,
+    /// What it says.
+    #[serde(borrow, with = "serde_bytes")]
+    pub sealed: &'a [u8],
+    /// The command whose seal it carries.
+    pub sealed_by: Option<CommandId>,
+    /// Of whom it tells.
+    pub about_user: Option<UserId>,
+    /// Of which conversation it tells.
+    pub about_conversation: Option<ConversationId>,
+    /// Where in the log it was queued: (position, index).
+    pub at: (u64, u32),
+    /// When it was queued, milliseconds since 1970.
+    pub at_ms: u64,
+    /// From when on it is not shown any more, milliseconds since 1970.
+    pub expires_ms: u64,
+}
+
+/// Key of `Toasts`.
+pub fn toast(user: &str, number: u64) -> Vec<u8> {
+    [user.as_bytes(), &[0], &number.to_be_bytes()].concat()
+}
+
+/// Key of `ToastsAbout`: a toast of `user` that tells of `about` -> nothing.
+pub fn toast_about(about: &str, user: &str, number: u64) -> Vec<u8> {
+    [
+        about.as_bytes(),
+        &[0],
+        user.as_bytes(),
+        &[0],
+        &number.to_be_bytes(),
+    ]
+    .concat()
+}
+
+/// The user and the number of a key of `ToastsAbout`.
+pub fn toast_of<'k>(about: &str, key: &'k [u8]) -> (&'k str, u64) {
+    let user = &key[about.len() + 1..key.len() - 9];
+    let user = str::from_utf8(user).expect("the key holds a user id");
+    (user, trailing_number(key))
+}
+
+/// `Badges`: user, source, name -> this. One that was removed stays, with 0: devices that come back are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Badge {
+    /// The number.
+    pub count: u32,
+    /// Where in the log it was set: (position, index).
+    pub at: (u64, u32),
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// Key of `Badges`.
+pub fn badge(user: &str, source: &str, name: &str) -> Vec<u8> {
+    [
+        user.as_bytes(),
+        &[0],
+        source.as_bytes(),
+        &[0],
+        name.as_bytes(),
+    ]
+    .concat()
+}
+
+/// The source and the name of a key of `Badges`.
+pub fn badge_name<'k>(user: &str, key: &'k [u8]) -> (&'k str, &'k str) {
+    let text = str::from_utf8(&key[user.len() + 1..]).expect("the key ends in text");
+    text.split_once('\0').expect("the key has both parts")
 }
 
 /// Key of `Changes` in a conversation.

@@ -12,6 +12,7 @@ mod reads;
 mod replay;
 mod resume;
 mod ticks;
+mod toasts;
 
 /// The log these rows are folded from.
 fn identity() -> Identity {

@@ -150,7 +150,7 @@ impl Extension {
         let limits = self.limits;
         // A limit beyond what the clock can hold is no limit.
         let deadline = started.checked_add(limits.time);
-        let state = State::new(
+        let mut state = State::new(
             hook,
             about,
             subject,
@@ -159,6 +159,7 @@ impl Extension {
             deadline,
             limits.memory,
         );
+        state.break_at = self.break_at;
         let mut store = Store::new(&engine.wasmtime, state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(TAKEN_BYTES);
@@ -216,9 +217,12 @@ fn ended(error: &wasmtime::Error, memory_refused: bool) -> CallError {
         return match stop {
             Stop::Deadline => CallError::Deadline,
             Stop::Host(why) => CallError::Host(why.clone()),
-            Stop::HostCalls | Stop::Given | Stop::Index(_) | Stop::Handle(_) | Stop::Infinite => {
-                CallError::Trap(stop.to_string())
-            }
+            Stop::Broken(_)
+            | Stop::HostCalls
+            | Stop::Given
+            | Stop::Index(_)
+            | Stop::Handle(_)
+            | Stop::Infinite => CallError::Trap(stop.to_string()),
         };
     }
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {

@@ -38,6 +38,8 @@ pub struct Extension {
     pub(crate) artifact: Artifact,
     pub(crate) limits: Limits,
     pub(crate) config: Arc<BTreeMap<String, String>>,
+    /// Before which call to the host a call ends, if it is to.
+    pub(crate) break_at: Option<u32>,
 }
 
 /// Why there is no extension.
@@ -94,7 +96,18 @@ impl Extension {
             artifact,
             limits: definition.limits,
             config: Arc::new(texts.collect()),
+            break_at: None,
         })
+    }
+
+    /// The same, but each call ends as by a trap in place of its `n`th call to the host, from 1. To find out whether anything is
+    /// left of a call that breaks, wherever it does.
+    #[must_use]
+    pub fn breaking_at(&self, n: u32) -> Self {
+        Self {
+            break_at: Some(n),
+            ..self.clone()
+        }
     }
 
     /// Its name.

@@ -169,7 +169,7 @@ fn read(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), CheckError> {
             return Err(CheckError::CoreModule);
         }
         // Before anything is made of it.
-        counts.add(&payload, depth)?;
+        counts.add(&payload)?;
         validator.payload(&payload).map_err(invalid)?;
         match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,

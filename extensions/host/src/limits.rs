@@ -92,8 +92,12 @@ pub(crate) struct Declared {
     pub(crate) bytes: usize,
     /// Core modules in it, and instances that it makes of them.
     pub(crate) modules: u64,
-    /// Components within it. One within one of these is refused: each level may multiply what is below it.
+    /// Components within it, and statements that make instances of them.
     pub(crate) components: u64,
+    /// Components that are made when it is instantiated, all levels multiplied out. QuickJS comes with some thirty.
+    pub(crate) instantiated: u64,
+    /// Levels of components within components. QuickJS comes with three.
+    pub(crate) levels: u64,
     /// Functions of all modules.
     pub(crate) functions: u64,
     /// Bytes of one function. The time to compile one grows faster than its size.
@@ -107,7 +111,9 @@ pub(crate) struct Declared {
 pub(crate) const DECLARED: Declared = Declared {
     bytes: 64 << 20,
     modules: CORE_INSTANCES as u64,
-    components: 64,
+    components: 256,
+    instantiated: 128,
+    levels: 8,
     functions: 200_000,
     function_bytes: 1 << 20,
     locals: 5_000_000,

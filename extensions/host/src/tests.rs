@@ -9,6 +9,7 @@ mod hooks;
 mod hostile;
 mod moderation;
 mod server;
+mod standard;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

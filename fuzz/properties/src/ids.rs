@@ -5,7 +5,7 @@ use tidings_protocol::{
     ClientFrame, ServerFrame,
     event::{Event, Kind},
     frame::{Body, Cursor, Outcome, Request},
-    view::{Conversation, FoundMessage, Held, Message},
+    view::{Conversation, FoundMessage, Held, Message, Toast},
 };
 
 /// Whether it is absent or has the length of an identifier.
@@ -100,6 +100,8 @@ impl WholeIds for Request {
             | R::WatchPeople(_)
             | R::UnwatchPeople(_)
             | R::SearchMessages(_)
+            | R::SeeToasts(_)
+            | R::ListNotifications(_)
             | R::GetProfiles(_) => {}
         }
     }
@@ -136,6 +138,7 @@ impl WholeIds for Outcome {
             Outcome::Message(message) => message.keep_whole_ids(),
             Outcome::FoundMessages(page) => page.messages.keep_whole_ids(),
             Outcome::Held(page) => page.held.keep_whole_ids(),
+            Outcome::Notifications(page) => page.toasts.keep_whole_ids(),
             Outcome::Error(_)
             | Outcome::Pong(_)
             | Outcome::Members(_)
@@ -155,6 +158,7 @@ impl WholeIds for Event {
         match &mut self.kind {
             Some(Kind::MessagePosted(message)) => message.keep_whole_ids(),
             Some(Kind::MessageHeld(held)) => held.keep_whole_ids(),
+            Some(Kind::ToastQueued(queued)) => queued.toast.keep_whole_ids(),
             Some(Kind::ConversationAdded(conversation)) => conversation.keep_whole_ids(),
             _ => {}
         }
@@ -178,6 +182,12 @@ impl WholeIds for FoundMessage {
 impl WholeIds for Held {
     fn keep_whole_ids(&mut self) {
         self.command_id.keep_whole_ids();
+    }
+}
+
+impl WholeIds for Toast {
+    fn keep_whole_ids(&mut self) {
+        self.about_conversation.keep_whole_ids();
     }
 }
 

@@ -13,6 +13,8 @@ use tidings_core::{
     projections::read,
 };
 
+use tidings_protocol::ErrorCode;
+
 use super::{
     Endpoint, Refused,
     answer::Changed,
@@ -40,6 +42,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         )
         .takes::<Settle>()
         .changes(),
+        Endpoint::new::<Reviews>(
+            Method::GET,
+            "/v1/conversations/{conversation}/messages/{seq}/reviews",
+            scope,
+            "Lists what extensions said of a message.",
+            get(reviews),
+        ),
     ]
 }
 
@@ -85,6 +94,13 @@ struct HeldMessage {
     /// Its content has been erased for good: it can only be rejected.
     erased: bool,
     /// What was said of it, by extension.
+    reviews: Vec<Review>,
+}
+
+/// What extensions said of a message.
+#[derive(Serialize, JsonSchema)]
+struct Reviews {
+    /// In the order in which they said it.
     reviews: Vec<Review>,
 }
 
@@ -171,6 +187,32 @@ fn place(after: &str) -> Result<(ConversationId, u64), Refused> {
         Some((ConversationId(conversation), held.parse().ok()?))
     });
     place.ok_or_else(|| Refused::invalid("after is not what an earlier answer gave as next"))
+}
+
+async fn reviews(
+    call: Call,
+    At((conversation, seq)): At<(String, u64)>,
+) -> Result<Json<Reviews>, Refused> {
+    let conversation = id(&conversation)?;
+    let found = {
+        let rows = call.gateway.node.projections.read();
+        let message = read::stored_message(&rows, conversation, seq);
+        if message.map_err(|error| Refused(error.into()))?.is_none() {
+            return Err(Refused::new(ErrorCode::NotFound, "no such message"));
+        }
+        read::reviews(&rows, conversation, seq).map_err(|error| Refused(error.into()))?
+    };
+    let reviews = found.into_iter().map(|review| Review {
+        extension: review.extension,
+        version: review.version,
+        verdict: review.verdict.as_str().to_owned(),
+        reason: review.reason,
+        labels: review.labels,
+        failed: review.failed,
+    });
+    Ok(Json(Reviews {
+        reviews: reviews.collect(),
+    }))
 }
 
 /// What is to become of a held message.

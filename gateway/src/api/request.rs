@@ -17,6 +17,7 @@ use tidings_core::{
     handler::{Accepted, Answer, Chain, Submission},
     log::Lane,
     projections::read,
+    review::Origin,
 };
 use tidings_protocol::{
     ErrorCode,
@@ -203,7 +204,7 @@ impl Call {
     ) -> oneshot::Receiver<Answer> {
         let (tell, told) = oneshot::channel();
         let of = chain.cloned();
-        self.gateway.node.handler.submit(Submission {
+        let submission = Submission {
             actor: actor.clone(),
             command,
             id: Some(id),
@@ -216,7 +217,9 @@ impl Call {
                 }
                 drop(tell.send(answer));
             }),
-        });
+        };
+        let reviewing = &self.gateway.node.reviewing;
+        reviewing.submit(Origin::Backend, submission);
         told
     }
 

@@ -21,6 +21,8 @@ pub enum Scope {
     Messages,
     /// Reads and settles what moderation holds, in all conversations.
     Moderation,
+    /// Shows users toasts and badges, and lists them.
+    Notifications,
     /// Records the product's own facts.
     Events,
     /// Brings conversations in from elsewhere.
@@ -31,12 +33,13 @@ pub enum Scope {
 
 impl Scope {
     /// All there are.
-    pub const ALL: [Scope; 8] = [
+    pub const ALL: [Scope; 9] = [
         Scope::Tokens,
         Scope::Users,
         Scope::Conversations,
         Scope::Messages,
         Scope::Moderation,
+        Scope::Notifications,
         Scope::Events,
         Scope::Import,
         Scope::Operate,
@@ -50,6 +53,7 @@ impl Scope {
             Scope::Conversations => "conversations",
             Scope::Messages => "messages",
             Scope::Moderation => "moderation",
+            Scope::Notifications => "notifications",
             Scope::Events => "events",
             Scope::Import => "import",
             Scope::Operate => "operate",

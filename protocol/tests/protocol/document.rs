@@ -260,6 +260,7 @@ fn plain(doc: &str) -> String {
         ("[`ListMembers`]", "`list_members`"),
         ("[`GetReceipts`]", "`get_receipts`"),
         ("[`ListHeld`]", "`list_held`"),
+        ("[`ListNotifications`]", "`list_notifications`"),
         ("[`ListBlocked`]", "`list_blocked`"),
         ("[`GetUnread`]", "`get_unread`"),
         ("[`ListContacts`]", "`list_contacts`"),

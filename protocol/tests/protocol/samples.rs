@@ -74,6 +74,28 @@ fn held() -> view::Held {
     }
 }
 
+fn toast() -> view::Toast {
+    view::Toast {
+        toast: 12,
+        source: "likes".into(),
+        title: "Bob likes you".into(),
+        body: "He likes your garden".into(),
+        link: "/people/bob".into(),
+        about_user: "bob".into(),
+        about_conversation: conversation_id(),
+        at_ms: AT,
+        expires_ms: AT + 604_800_000,
+    }
+}
+
+fn badge() -> view::Badge {
+    view::Badge {
+        source: "likes".into(),
+        name: "new".into(),
+        count: 3,
+    }
+}
+
 fn message() -> view::Message {
     view::Message {
         seq: 12,
@@ -454,6 +476,19 @@ pub(crate) fn client() -> Vec<Sample<ClientFrame>> {
             }),
         ),
         (
+            "request/see_toasts",
+            Request::SeeToasts(command::SeeToasts {
+                toasts: vec![3, 300],
+            }),
+        ),
+        (
+            "request/list_notifications",
+            Request::ListNotifications(query::ListNotifications {
+                after: 3,
+                limit: 50,
+            }),
+        ),
+        (
             "request/get_unread",
             Request::GetUnread(query::GetUnread {}),
         ),
@@ -771,6 +806,15 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
             }),
         ),
         (
+            "outcome/notifications",
+            Outcome::Notifications(query::Notifications {
+                toasts: vec![toast()],
+                more: true,
+                badges: vec![badge()],
+                position: 4711,
+            }),
+        ),
+        (
             "outcome/blocked",
             Outcome::Blocked(query::Blocked {
                 users: users(&["mallory"]),
@@ -904,6 +948,20 @@ fn events() -> Vec<(&'static str, Kind)> {
                 reason: "no addresses here".into(),
             }),
         ),
+        (
+            "event/toast_queued",
+            Kind::ToastQueued(event::ToastQueued {
+                toast: Some(toast()),
+                replaces: vec![3, 7],
+            }),
+        ),
+        (
+            "event/toasts_seen",
+            Kind::ToastsSeen(event::ToastsSeen {
+                toasts: vec![3, 300],
+            }),
+        ),
+        ("event/badge_set", Kind::BadgeSet(badge())),
         (
             "event/message_retracted",
             Kind::MessageRetracted(event::MessageRetracted {

@@ -158,6 +158,29 @@ export class Tidings {
     return foundMessagesFromWire(expect(await this.#session.ask(request), 'found_messages'));
   }
 
+  /** They are kept as they are from then on. */
+  notifications() {
+    return this.#session.notifications.load();
+  }
+  get toasts() {
+    return this.#session.notifications.toasts;
+  }
+  get badges() {
+    return this.#session.notifications.badges;
+  }
+  /** @param {readonly number[]} toasts */
+  seeToasts(toasts) {
+    // What is no list is named where the request is looked at.
+    const list = /** @type {number[]} */ (Array.isArray(toasts) ? [...toasts] : toasts);
+    const { notifications } = this.#session;
+    const seen = this.#session.command({ see_toasts: { toasts: list } });
+    if (Array.isArray(list)) {
+      notifications.putAway(list);
+      seen.catch(() => notifications.bringBack(list));
+    }
+    return seen;
+  }
+
   /** @param {string | null} conversation */
   look(conversation) {
     this.#session.looking.look(conversation);

@@ -8,6 +8,7 @@ const TEXTS = new Set(['conversation', 'text', 'title', 'user', 'reaction', 'rol
 const TEXTS_OR_NONE = new Set(['context']);
 const LISTS = new Set(['users', 'members', 'facets', 'exclude']);
 const LISTS_OR_NONE = new Set(['mentions']);
+const NUMBER_LISTS = new Set(['toasts']);
 const NUMBERS = new Set(['seq']);
 const NUMBERS_OR_NONE = new Set(['reply_to', 'max_members', 'before', 'limit']);
 const ROLES = new Set(['owner', 'moderator', 'member']);
@@ -60,6 +61,14 @@ function faultOf(name, value) {
     // By index: a hole in the list is no text either.
     for (let i = 0; i < value.length; i += 1) {
       const fault = faultOfText(value[i]);
+      if (fault) return fault;
+    }
+    return null;
+  }
+  if (NUMBER_LISTS.has(name)) {
+    if (!Array.isArray(value)) return `${shown(value)} is no list`;
+    for (let i = 0; i < value.length; i += 1) {
+      const fault = faultOfNumber(value[i]);
       if (fault) return fault;
     }
     return null;

@@ -17,6 +17,7 @@ import { defaultLocks } from './locks.js';
 import { LOOK_EXPIRES_MS, LookingSelf } from './looking.js';
 import { Marks } from './marks.js';
 import { Newcomers } from './newcomers.js';
+import { Notifications } from './notifications.js';
 import { Outbox } from './outbox.js';
 import { OwnTexts } from './own-texts.js';
 import { Pending } from './pending.js';
@@ -120,6 +121,13 @@ export class Session {
     this.presence = new Presence(this.#clock, this.calls, report);
     this.newcomers = new Newcomers((request) => this.ask(request), (request) => this.calls.tell(request));
     this.fetching = new Fetching(this.store, this.queries, report);
+    this.notifications = new Notifications({
+      ask: (request) => this.ask(request),
+      clock: this.#clock,
+      serverNow: () => this.serverNow(),
+      emitter: this.emitter,
+      report,
+    });
     this.typing = new Signals(this.#clock, TYPING_EXPIRES_MS, (id) => this.changed(id, false));
     this.lookers = new Signals(this.#clock, LOOK_EXPIRES_MS, (id) => this.changed(id, false));
     this.looking = new LookingSelf(this.#clock, this.calls, report);
@@ -180,6 +188,7 @@ export class Session {
     this.connection.stop();
     this.#onLost();
     this.marks.close();
+    this.notifications.close();
     this.queries.rejectAll(new TidingsError({ code: 'closed', message: 'the client was closed', retry: true }));
     await this.outbox.close();
   }
@@ -279,6 +288,7 @@ export class Session {
       const before = this.store.cursor;
       this.store.reset(frame.reset);
       this.fetching.onReset(frame.reset);
+      this.notifications.onReset();
       this.pending.reset(frame.reset.cursor, before !== null && before.epoch !== frame.reset.cursor?.epoch);
       this.typing.clear();
       this.lookers.clear();
@@ -307,6 +317,7 @@ export class Session {
     const todo = this.store.apply(event);
     if (todo.applied) {
       this.fetching.onEvent(todo);
+      this.notifications.onEvent(event, replayed);
       this.#report(event, replayed);
     }
     if (replayed && --this.#toCome === 0) this.#whole();
@@ -346,6 +357,7 @@ export class Session {
     this.#setState({ state: 'online' });
     this.queries.online();
     this.fetching.online();
+    this.notifications.online();
     this.marks.online();
     // Asking for a page of people counts as being there: who is away says so after it.
     this.newcomers.online();

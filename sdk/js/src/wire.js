@@ -93,6 +93,32 @@ export function heldFromWire(held) {
 }
 
 /**
+ * @param {import('../types/wire.js').Toast} toast
+ * @returns {import('../types/index.js').Toast}
+ */
+export function toastFromWire(toast) {
+  return {
+    toast: toast.toast,
+    source: toast.source,
+    title: toast.title,
+    body: toast.body ?? '',
+    link: toast.link ?? '',
+    aboutUser: toast.about_user ?? '',
+    aboutConversation: toast.about_conversation ?? '',
+    atMs: toast.at_ms,
+    expiresMs: toast.expires_ms,
+  };
+}
+
+/**
+ * @param {import('../types/wire.js').Badge} badge
+ * @returns {import('../types/index.js').Badge}
+ */
+export function badgeFromWire({ source, name, count }) {
+  return { source, name, count };
+}
+
+/**
  * The known body of an event's kind, and its name.
  * @param {import('../types/wire.js').Event} event
  */
@@ -108,5 +134,5 @@ export const EVENT_KINDS = new Set([
   'message_posted', 'message_edited', 'message_retracted', 'reaction_added', 'reaction_removed',
   'read_up_to', 'delivered_up_to', 'conversation_added', 'members_joined', 'member_left', 'role_changed',
   'title_changed', 'muted_changed', 'user_blocked', 'user_unblocked', 'visibility_changed',
-  'contact_changed', 'message_held', 'message_released', 'message_rejected',
+  'contact_changed', 'message_held', 'message_released', 'message_rejected', 'toast_queued', 'toasts_seen', 'badge_set',
 ]);

@@ -1156,3 +1156,117 @@ test('so does a long edit; one of another device’s stays a stub', async () => 
     assert.deepEqual([conversation.messages[0].text, conversation.messages[0].stub], ['', true]);
   }
 });
+
+const toast = (number, more = {}) => ({ toast: number, source: 'backend', title: `toast ${number}`, at_ms: 1, expires_ms: 1e15, ...more });
+const queued = (position, number, more = {}, replaces = []) => event(position, { toast_queued: { toast: toast(number, more), replaces } }, { conversation: '' });
+const seen = (position, ...toasts) => event(position, { toasts_seen: { toasts } }, { conversation: '' });
+const badge = (position, name, count) => event(position, { badge_set: { source: 'backend', name, count } }, { conversation: '' });
+const notifications = (position, toasts, badges = [], more = false) => ({
+  notifications: { toasts: toasts.map((number) => toast(number)), more, badges: badges.map(([name, count]) => ({ source: 'backend', name, count })), position },
+});
+const numbers = (client) => client.toasts.map(({ toast: number }) => number);
+const counts = (client) => Object.fromEntries(client.badges.map(({ name, count }) => [name, count]));
+
+test('toasts and badges are kept from when they are asked for', async () => {
+  const { client, last } = await setUp();
+  const told = [];
+  const came = [];
+  client.on('notifications', ({ toasts }) => told.push(toasts.length));
+  client.on('toast', ({ toast: { toast: number }, replayed }) => came.push([number, replayed]));
+  assert.equal(last().requests('list_notifications').length, 0);
+  const asked = client.notifications();
+  assert.deepEqual(last().requests('list_notifications')[0].request.list_notifications, { after: 0, limit: 100 });
+  // One page after the other, and what happens meanwhile.
+  last().answer('list_notifications', notifications(101, [1, 2], [['offers', 3]], true));
+  await settled();
+  last().receive(seen(102, 1));
+  last().receive(queued(103, 4));
+  last().receive(badge(104, 'offers', 5));
+  assert.deepEqual(last().requests('list_notifications')[1].request.list_notifications, { after: 2, limit: 100 });
+  last().answer('list_notifications', notifications(103, [3, 4], [['offers', 3]]));
+  const begun = await asked;
+  assert.deepEqual(begun.toasts.map(({ toast: number }) => number), [2, 3, 4]);
+  assert.deepEqual(counts(client), { offers: 5 });
+  last().receive(queued(105, 5, {}, [2]));
+  last().receive(badge(106, 'offers', 0));
+  assert.deepEqual([numbers(client), counts(client)], [[3, 4, 5], {}]);
+  assert.deepEqual(came, [[4, false], [5, false]]);
+  assert.equal(told.at(-1), 3);
+  // Asked again it is there.
+  assert.deepEqual((await client.notifications()).toasts.length, 3);
+  assert.equal(last().requests('list_notifications').length, 2);
+});
+
+test('what was asked for is older than what has come by then', async () => {
+  const { client, last } = await setUp();
+  const asked = client.notifications();
+  last().receive(queued(102, 2));
+  last().receive(seen(103, 1));
+  last().receive(badge(104, 'offers', 1));
+  last().answer('list_notifications', notifications(101, [1], [['offers', 7]]));
+  await asked;
+  assert.deepEqual([numbers(client), counts(client)], [[2], { offers: 1 }]);
+});
+
+test('a toast is put away at once, and comes back if the server will not have it', async () => {
+  const { client, last } = await setUp();
+  const asked = client.notifications();
+  last().answer('list_notifications', notifications(101, [1, 2, 3]));
+  await asked;
+  const away = client.seeToasts([1, 3]);
+  assert.deepEqual(numbers(client), [2]);
+  assert.deepEqual(last().requests('see_toasts')[0].request.see_toasts, { toasts: [1, 3] });
+  last().answer('see_toasts', accepted({ conversation: '', seq: 0 }));
+  await away;
+  last().receive(seen(102, 1, 3));
+  assert.deepEqual(numbers(client), [2]);
+  const refusal = client.seeToasts([2]);
+  assert.deepEqual(numbers(client), []);
+  last().answer('see_toasts', refused('invalid'));
+  await assert.rejects(refusal, { code: 'invalid' });
+  await settled();
+  assert.deepEqual(numbers(client), [2]);
+  await assert.rejects(client.seeToasts('all'), { code: 'invalid', message: /toasts: "all" is no list/ });
+  await assert.rejects(client.seeToasts([-1]), { code: 'invalid', message: /-1 is no number/ });
+});
+
+test('toasts come once with a resume, and are asked for anew after a reset', async () => {
+  const scene = await setUp();
+  const { client, last } = scene;
+  const came = [];
+  client.on('toast', ({ toast: { toast: number }, replayed }) => came.push([number, replayed]));
+  const asked = client.notifications();
+  last().answer('list_notifications', notifications(101, [1]));
+  await asked;
+  await reconnect(scene, { resumed: true, replayed: 2 });
+  last().receive(seen(102, 1));
+  last().receive(queued(103, 2));
+  await settled();
+  assert.deepEqual([numbers(client), came], [[2], [[2, true]]]);
+  assert.equal(last().requests('list_notifications').length, 0);
+  last().end(1006);
+  await scene.clock.advance(2_000);
+  last().open();
+  last().receive(welcome({ resumed: false }));
+  last().receive(reset({ conversations: [view()], cursor: { epoch: EPOCH, position: 200, index: 0 } }));
+  await settled();
+  assert.deepEqual(numbers(client), []);
+  last().answer('list_notifications', notifications(200, [2, 9]));
+  await settled();
+  assert.deepEqual(numbers(client), [2, 9]);
+  assert.equal(came.length, 1);
+});
+
+test('a toast that expires goes by itself', async () => {
+  const { client, clock, last } = await setUp();
+  const asked = client.notifications();
+  last().answer('list_notifications', notifications(101, []));
+  await asked;
+  let left = -1;
+  client.on('notifications', ({ toasts }) => (left = toasts.length));
+  last().receive(queued(102, 1, { expires_ms: welcome().welcome.now_ms + 5_000 }));
+  assert.equal(left, 1);
+  await clock.advance(5_001);
+  assert.equal(left, 0);
+  assert.deepEqual(numbers(client), []);
+});

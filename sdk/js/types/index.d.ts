@@ -289,6 +289,39 @@ export interface Review {
   readonly failed: boolean;
 }
 
+/** Something to be shown for a while, wherever the user is in the product, until they have seen it on one of their devices. */
+export interface Toast {
+  /** Its number among the user's: a later one is higher. */
+  readonly toast: number;
+  /** Who wants it shown: an extension, or `backend`. */
+  readonly source: string;
+  readonly title: string;
+  readonly body: string;
+  /** What opens at a click: a path of the product's, or an https address; empty for nothing. */
+  readonly link: string;
+  /** Of whom it tells; empty for nobody. */
+  readonly aboutUser: string;
+  /** Of which conversation it tells; empty for none. */
+  readonly aboutConversation: string;
+  readonly atMs: number;
+  /** From when on it is not to be shown any more, milliseconds since 1970. */
+  readonly expiresMs: number;
+}
+
+/** A number beside something on the user's screen. */
+export interface Badge {
+  /** Whose badge it is: an extension, or `backend`. */
+  readonly source: string;
+  readonly name: string;
+  readonly count: number;
+}
+
+/** What waits to be seen, oldest first, and the badges that are not 0. */
+export interface Notifications {
+  readonly toasts: readonly Toast[];
+  readonly badges: readonly Badge[];
+}
+
 export interface HeldPage {
   readonly held: readonly HeldMessage[];
   readonly more: boolean;
@@ -345,6 +378,10 @@ export interface Events {
   connection: ConnectionState;
   /** How users are who are watched: all of them (`snapshot`), or those who changed. */
   presence: { readonly snapshot: boolean; readonly users: readonly UserPresence[] };
+  /** A toast came: live, or with a resume (`replayed`). Once on each device. Not those that waited before `notifications()`. */
+  toast: { readonly toast: Toast; readonly replayed: boolean };
+  /** What waits or a badge changed, from the first call of `notifications()` on. */
+  notifications: Notifications;
   /** A command was refused (what it returned rejects as well), storage failed, or a token could not be renewed. */
   error: TidingsError;
 }
@@ -458,6 +495,17 @@ export class Tidings {
 
   /** Finds messages of one's conversations. A query that is wrong is `invalid`, as with `searchPeople`. */
   searchMessages(search?: MessageSearch): Promise<FoundMessages>;
+
+  /**
+   * The toasts that wait to be seen and the badges. From the first call on they are kept as they are, through interruptions and
+   * resets: `toasts` and `badges` are current, and `notifications` tells of each change.
+   */
+  notifications(): Promise<Notifications>;
+  /** Toasts that wait, oldest first; complete once `notifications()` has been called. */
+  readonly toasts: readonly Toast[];
+  readonly badges: readonly Badge[];
+  /** These have been seen, or put away: they go from all devices of the user, from this one at once. */
+  seeToasts(toasts: readonly number[]): Promise<Accepted>;
 
   /**
    * Tells the others of a conversation (of up to 32 members) that this user is looking at it, until another one is looked at, or

@@ -37,6 +37,7 @@ export interface Requests {
   mark_read: { conversation: Uuid; seq: number };
   typing: { conversation: Uuid; active: boolean };
   settle_held: { conversation: Uuid; held: number; release: boolean; reason: string };
+  see_toasts: { toasts: number[] };
   block_user: { user: string };
   unblock_user: { user: string };
   list_blocked: Record<string, never>;
@@ -60,6 +61,7 @@ export interface Requests {
   search_messages: { query: string; sort: string; limit: number; after: string; highlight: boolean };
   unwatch_people: Record<string, never>;
   list_held: { conversation: Uuid; after: number; limit: number };
+  list_notifications: { after: number; limit: number };
 }
 
 export interface SearchPeople {
@@ -219,6 +221,28 @@ export interface Held {
   reviews?: { extension: string; version: string; verdict: string; reason: string; labels?: string[]; failed?: boolean }[];
 }
 
+/** Something to be shown to a user for a while, wherever they are in the product. */
+export interface Toast {
+  /** Its number among the user's. */
+  toast: number;
+  source: string;
+  title: string;
+  body?: string;
+  link?: string;
+  about_user?: string;
+  about_conversation?: Uuid;
+  at_ms: number;
+  expires_ms: number;
+}
+
+/** A number beside something on a user's screen. */
+export interface Badge {
+  source: string;
+  name: string;
+  /** 0 where it was removed. */
+  count: number;
+}
+
 /** What can have happened, by name. */
 export interface EventKinds {
   message_posted: Message;
@@ -242,6 +266,9 @@ export interface EventKinds {
   message_held: Held;
   message_released: { held: number };
   message_rejected: { held: number; reason: string };
+  toast_queued: { toast: Toast | null; replaces: number[] };
+  toasts_seen: { toasts: number[] };
+  badge_set: Badge;
 }
 
 export interface Event {
@@ -329,6 +356,7 @@ export interface Outcomes {
   people: { people: Person[]; total: number; at_least: boolean; next: string; facets: Facet[]; cut: boolean };
   profiles: { profiles: Profile[] };
   held: { held: Held[]; more: boolean; position: number };
+  notifications: { toasts: Toast[]; more: boolean; badges: Badge[]; position: number };
   found_messages: { messages: FoundMessage[]; next: string; since_ms: number; cut: boolean };
 }
 

@@ -39,7 +39,7 @@ fn with_keys(mut world: World) -> World {
     // The last table of the configuration: others may follow it.
     world.messages(&format!(
         "[[auth.api_keys]]\nname = \"backend\"\nfile = {all:?}\n\
-         scopes = [\"tokens\", \"users\", \"conversations\", \"messages\", \"moderation\", \"events\", \"import\", \"operate\"]\n\
+         scopes = [\"tokens\", \"users\", \"conversations\", \"messages\", \"moderation\", \"notifications\", \"events\", \"import\", \"operate\"]\n\
          [[auth.api_keys]]\nname = \"facts\"\nfile = {events:?}\nscopes = [\"events\"]\n"
     ));
     world
@@ -804,7 +804,7 @@ async fn what_one_server_wrote_another_reads_and_recognises() {
 }
 
 /// An endpoint of each sort that there is: method, path, scope.
-const ENDPOINTS: [(&str, &str, &str); 37] = [
+const ENDPOINTS: [(&str, &str, &str); 49] = [
     ("POST", "/v1/users/ann/tokens", "tokens"),
     ("GET", "/v1/users/ann/conversations", "users"),
     ("GET", "/v1/users/ann/unread", "users"),
@@ -825,7 +825,23 @@ const ENDPOINTS: [(&str, &str, &str); 37] = [
     ("POST", "/v1/search/messages", "messages"),
     ("GET", "/v1/search/status", "operate"),
     ("POST", "/v1/search/rebuild", "operate"),
+    ("GET", "/v1/extensions", "operate"),
+    ("POST", "/v1/extensions", "operate"),
+    ("GET", "/v1/extensions/x/versions/1.0.0", "operate"),
+    ("DELETE", "/v1/extensions/x/versions/1.0.0", "operate"),
+    ("PUT", "/v1/extensions/x/active", "operate"),
+    ("DELETE", "/v1/extensions/x/active", "operate"),
+    ("POST", "/v1/extensions/x/rollback", "operate"),
+    ("GET", "/v1/extensions/x/logs", "operate"),
+    (
+        "GET",
+        "/v1/conversations/{id}/messages/1/reviews",
+        "moderation",
+    ),
     ("GET", "/v1/held", "moderation"),
+    ("POST", "/v1/users/ann/toasts", "notifications"),
+    ("GET", "/v1/users/ann/notifications", "notifications"),
+    ("PUT", "/v1/users/ann/badges/offers", "notifications"),
     ("PUT", "/v1/conversations/{id}/held/1", "moderation"),
     ("PUT", "/v1/conversations/direct", "conversations"),
     ("POST", "/v1/conversations/groups", "conversations"),

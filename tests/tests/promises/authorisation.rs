@@ -345,6 +345,12 @@ const OWN: &[Own] = &[
     ("renew_token", |who| ask::renew(&token::of(who)), "pong"),
     ("list_blocked", |_| ask::blocked(), "blocked"),
     ("list_contacts", |_| ask::contacts(), "contacts"),
+    ("see_toasts", |_| ask::see(&[1]), "accepted"),
+    (
+        "list_notifications",
+        |_| ask::notifications(),
+        "notifications",
+    ),
     ("search_people", |_| ask::people(""), "people"),
     ("watch_people", |_| ask::watch_people(""), "people"),
     ("unwatch_people", |_| ask::unwatch_people(), "pong"),
@@ -406,6 +412,7 @@ fn name(outcome: &Outcome) -> &str {
         Outcome::Profiles(_) => "profiles",
         Outcome::FoundMessages(_) => "found_messages",
         Outcome::Held(_) => "held",
+        Outcome::Notifications(_) => "notifications",
     }
 }
 
@@ -581,7 +588,7 @@ fn kind(request: Request) -> String {
 }
 
 /// One of each. A request that is added to the protocol fails the match below.
-fn every_request() -> [Request; 43] {
+fn every_request() -> [Request; 45] {
     let id = Uuid::nil();
     let all = [
         Request::Hello(ask::hello("")),
@@ -625,6 +632,8 @@ fn every_request() -> [Request; 43] {
         ask::receipts(id, 0),
         ask::settle(id, 1, true, ""),
         ask::held(id),
+        ask::see(&[]),
+        ask::notifications(),
         ask::message(id, 0),
         ask::unread(),
     ];
@@ -664,6 +673,8 @@ fn every_request() -> [Request; 43] {
         | Request::GetReceipts(_)
         | Request::SettleHeld(_)
         | Request::ListHeld(_)
+        | Request::SeeToasts(_)
+        | Request::ListNotifications(_)
         | Request::GetMessage(_)
         | Request::GetUnread(_)
         | Request::SearchPeople(_)

@@ -13,7 +13,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tidings-protocol", &[]),
     (
         "tidings-gateway",
-        &["tidings-core", "tidings-protocol", "tidings-search"],
+        &[
+            "tidings-core",
+            "tidings-extensions",
+            "tidings-protocol",
+            "tidings-search",
+        ],
     ),
     ("tidings-sdk", &["tidings-protocol"]),
     (
@@ -25,6 +30,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "tidings-bench",
             "tidings-core",
+            "tidings-extension-manifest",
+            "tidings-extension-tools",
+            "tidings-extensions",
             "tidings-gateway",
             "tidings-protocol",
             "tidings-sdk",
@@ -37,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "tidings-bench",
             "tidings-cli",
             "tidings-core",
+            "tidings-extension-manifest",
             "tidings-gateway",
             "tidings-protocol",
             "tidings-sdk",
@@ -53,6 +62,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("tidings-search", &[]),
     ("tidings-extension-host", &[]),
+    ("tidings-extension-manifest", &[]),
+    (
+        "tidings-extension-tools",
+        &["tidings-extension-host", "tidings-extension-manifest"],
+    ),
+    (
+        "tidings-extensions",
+        &[
+            "tidings-core",
+            "tidings-extension-host",
+            "tidings-extension-manifest",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

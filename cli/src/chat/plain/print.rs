@@ -185,6 +185,14 @@ pub(in crate::chat) fn in_words(event: &Event, kind: &Kind) -> Option<String> {
         Kind::TitleChanged(change) => {
             format!("{actor} named the group {}", one_line(&change.title))
         }
+        Kind::ToastQueued(tidings_sdk::protocol::event::ToastQueued {
+            toast: Some(toast), ..
+        }) => {
+            let parts = [&toast.title, &toast.body, &toast.link];
+            let parts = parts.iter().filter(|part| !part.is_empty());
+            let parts: Vec<String> = parts.map(|part| one_line(part)).collect();
+            parts.join(" - ")
+        }
         _ => return None,
     })
 }

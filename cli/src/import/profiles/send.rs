@@ -83,7 +83,7 @@ impl Destination {
     /// A node on the folder of a server that is stopped.
     pub(super) async fn local(config: &Config) -> anyhow::Result<Destination> {
         let declared = config.search.check()?;
-        let (node, _) = server::node(config).await?;
+        let (node, ..) = server::node(config).await?;
         Ok(Destination::Local { node, declared })
     }
 

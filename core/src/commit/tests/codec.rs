@@ -37,6 +37,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         .prop_map(|bytes| Content::Sealed(bytes.into()))
         .boxed();
     let payload = sealed.clone();
+    let text = sealed.clone();
     let mentions = prop::collection::vec(any_user(), 0..50).boxed();
     prop_oneof![
         (any_kind(), ".{0,60}")
@@ -84,6 +85,37 @@ fn any_event() -> impl Strategy<Value = Event> {
         any::<bool>().prop_map(|hidden| Event::HiddenChanged { hidden }),
         Just(Event::ProfileRemoved),
         Just(Event::UserErased),
+        (
+            any::<(u64, u64, Option<u128>)>(),
+            "[a-z]{1,64}",
+            prop::option::of(".{1,60}"),
+            text,
+            prop::option::of(any_user()),
+            prop::collection::vec(any::<u64>(), 0..60),
+        )
+            .prop_map(
+                |((toast, expires_ms, about), source, collapse, content, about_user, replaces)| {
+                    Event::ToastQueued {
+                        toast,
+                        source,
+                        collapse,
+                        content,
+                        about_user,
+                        about_conversation: about
+                            .map(|id| crate::domain::ConversationId(Uuid::from_u128(id))),
+                        expires_ms,
+                        replaces,
+                    }
+                }
+            ),
+        prop::collection::vec(any::<u64>(), 0..60).prop_map(|toasts| Event::ToastsSeen { toasts }),
+        ("[a-z]{1,64}", "[a-z_]{1,64}", any::<u32>()).prop_map(|(source, name, count)| {
+            Event::BadgeSet {
+                source,
+                name,
+                count,
+            }
+        }),
         payload
             .clone()
             .prop_map(|attributes| Event::ProfileSet { attributes }),

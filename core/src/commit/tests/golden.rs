@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::Settler;
+use crate::domain::{ExtensionEvent, ExtensionId, Reaction, Settler, extension};
 
 fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "golden"].iter().collect()
@@ -60,6 +60,38 @@ fn samples(kind: u16) -> Vec<Event> {
         6 => vec![Event::TitleChanged {
             title: "Gärten".to_owned(),
         }],
+        7 => vec![
+            Event::ToastQueued {
+                toast: 300,
+                source: "likes".to_owned(),
+                collapse: Some("today".to_owned()),
+                content: sealed("a sealed object"),
+                about_user: Some(user("bób")),
+                about_conversation: Some(conversation()),
+                expires_ms: 1_700_000_000_123,
+                replaces: vec![3, 299],
+            },
+            Event::ToastQueued {
+                toast: 1,
+                source: "backend".to_owned(),
+                collapse: None,
+                content: sealed(""),
+                about_user: None,
+                about_conversation: None,
+                expires_ms: 1_700_000_000_123,
+                replaces: vec![],
+            },
+        ],
+        8 => vec![Event::ToastsSeen {
+            toasts: vec![3, 300],
+        }],
+        9 => [0, 300]
+            .map(|count| Event::BadgeSet {
+                source: "likes".to_owned(),
+                name: "new".to_owned(),
+                count,
+            })
+            .to_vec(),
         10 => vec![
             Event::MessagePosted {
                 seq,
@@ -161,8 +193,93 @@ fn samples(kind: u16) -> Vec<Event> {
                 payload: sealed(""),
             },
         ],
+        50..=55 => extension(kind),
         _ => panic!("kind {kind} has no example here: add one"),
     }
+}
+
+fn word_filter() -> ExtensionId {
+    ExtensionId::new("word-filter").expect("an id")
+}
+
+/// What happens to extensions.
+fn extension(kind: u16) -> Vec<Event> {
+    let activation = extension::Activation {
+        version: "1.2.3".to_owned(),
+        settings: "{\"words\":[\"höflich\"]}".to_owned(),
+        order: 1_000,
+    };
+    let sealed = |subjects: &[&str]| extension::Sealed {
+        subjects: subjects.iter().map(|name| user(name)).collect(),
+        bytes: vec![1, 2, 3],
+    };
+    let command = |number| CommandId(Uuid::from_u128(number));
+    let events = match kind {
+        50 => vec![ExtensionEvent::Installed(extension::Version {
+            version: "1.2.3".to_owned(),
+            digest: [7; 32],
+            size: 20_000,
+            manifest: "{\"id\":\"word-filter\"}".to_owned(),
+        })],
+        51 => [true, false]
+            .map(|shadow| ExtensionEvent::Activated {
+                activation: activation.clone(),
+                shadow,
+            })
+            .to_vec(),
+        52 => [true, false]
+            .map(|shadow| ExtensionEvent::Deactivated { shadow })
+            .to_vec(),
+        53 => vec![ExtensionEvent::Quarantined(extension::Quarantine {
+            version: "1.2.3".to_owned(),
+            hook: "moderation".to_owned(),
+            cause: "used up its time".to_owned(),
+        })],
+        54 => vec![ExtensionEvent::Removed {
+            version: "1.2.3".to_owned(),
+        }],
+        _ => vec![
+            ExtensionEvent::Reacted(Box::default()),
+            ExtensionEvent::Reacted(Box::new(Reaction {
+                revision: 300,
+                version: "1.2.3".to_owned(),
+                upto: (70_000, u32::MAX),
+                waiting: vec![extension::Waiting {
+                    at: (70_000, 3),
+                    attempts: 2,
+                    again_ms: Some(1_700_000_000_123),
+                    cause: "trapped".to_owned(),
+                }],
+                done: vec![(69_000, 1)],
+                kv: vec![
+                    extension::KvChange {
+                        key: "seen/ann".to_owned(),
+                        value: Some(sealed(&["ann"])),
+                        revision: 301 << 20 | 1,
+                    },
+                    extension::KvChange {
+                        key: "gone".to_owned(),
+                        value: None,
+                        revision: 301 << 20 | 2,
+                    },
+                ],
+                timers: vec![extension::TimerChange {
+                    key: "later".to_owned(),
+                    timer: Some(extension::Timer {
+                        due_ms: 1_700_000_000_123,
+                        payload: sealed(&[]),
+                    }),
+                }],
+                intents: vec![extension::Intent {
+                    id: command(5),
+                    actor: user("extension:word-filter"),
+                    what: sealed(&["ann", "bób"]),
+                }],
+                failed: vec![command(6)],
+            })),
+        ],
+    };
+    events.into_iter().map(Event::Extension).collect()
 }
 
 /// A review of every verdict.
@@ -191,7 +308,8 @@ fn settlers() -> [Settler; 3] {
 fn example(kind: u16) -> Bytes {
     let events = samples(kind);
     let stream = match kind {
-        30.. => Stream::User(user("ann")),
+        50..=55 => Stream::Extension(word_filter()),
+        7..=9 | 30.. => Stream::User(user("ann")),
         _ => Stream::Conversation(conversation()),
     };
     let bare = Batch {

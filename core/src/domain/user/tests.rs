@@ -19,7 +19,7 @@ fn ann() -> User {
 }
 
 fn run(user: &mut User, command: UserCommand) -> Result<Vec<Event>, Refusal> {
-    let events = user.decide(&Limits::default(), command)?;
+    let events = user.decide(&Limits::default(), 0, command)?;
     events.iter().for_each(|event| user.evolve(event));
     Ok(events)
 }
@@ -73,16 +73,16 @@ fn a_list_of_blocked_users_ends_somewhere() {
         run(&mut ann, block(other)).expect("room");
     }
     assert!(matches!(
-        ann.decide(&limits, block("zoe")),
+        ann.decide(&limits, 0, block("zoe")),
         Err(Refusal::Invalid(_))
     ));
     assert_eq!(
-        ann.decide(&limits, block("eve")),
+        ann.decide(&limits, 0, block("eve")),
         Ok(vec![]),
         "blocked already"
     );
     run(&mut ann, unblock("eve")).expect("always");
-    assert!(ann.decide(&limits, block("zoe")).is_ok());
+    assert!(ann.decide(&limits, 0, block("zoe")).is_ok());
 }
 
 #[test]

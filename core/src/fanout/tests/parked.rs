@@ -107,6 +107,10 @@ fn a_change_is_made_once_for_everyone() {
         fn signal(&self, _: &Arc<Signal>) {}
         fn interrupt(&self) {}
         fn wake(&self) {}
+        fn looks_at(&self, _: ConversationId) -> bool {
+            false
+        }
+        fn sees(&self, _: u64) {}
     }
 
     let vault = Vault::new();

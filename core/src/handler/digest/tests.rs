@@ -117,6 +117,33 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("remove_profile", Command::User(UserCommand::RemoveProfile)),
         ("erase", Command::User(UserCommand::Erase)),
         (
+            "queue_toast",
+            Command::User(UserCommand::QueueToast(Box::new(crate::domain::NewToast {
+                source: "likes".to_owned(),
+                collapse: Some("today".to_owned()),
+                title: text(),
+                body: text(),
+                link: Some("/people/bob".to_owned()),
+                about_user: Some(user("bob")),
+                about_conversation: Some(id),
+                expires_ms: Some(1_700_000_000_123),
+            }))),
+        ),
+        (
+            "see_toasts",
+            Command::User(UserCommand::SeeToasts {
+                toasts: vec![3, 300],
+            }),
+        ),
+        (
+            "set_badge",
+            Command::User(UserCommand::SetBadge {
+                source: "likes".to_owned(),
+                name: "new".to_owned(),
+                count: 300,
+            }),
+        ),
+        (
             "app_event",
             Command::AppEvent {
                 subject: user("bob"),
@@ -174,6 +201,9 @@ const WRITTEN: &[(&str, u32)] = &[
     ("set_profile", 0x069d60e3),
     ("remove_profile", 0x5619ab8c),
     ("erase", 0x211e9b1a),
+    ("queue_toast", 0x3a21dac4),
+    ("see_toasts", 0x49bda70c),
+    ("set_badge", 0xb34056a0),
     ("app_event", 0xa631b659),
 ];
 

@@ -28,6 +28,7 @@ mod faults;
 mod retries;
 mod reviewed;
 mod rounds;
+mod toasts;
 
 /// What a node has on its disk, and its writer's queue.
 struct Desk {

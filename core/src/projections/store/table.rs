@@ -24,6 +24,10 @@ pub enum Table {
     Held = 12,
     Reviews = 13,
     Settled = 14,
+    Toasts = 15,
+    ToastsAbout = 16,
+    Badges = 17,
+    Extensions = 18,
 }
 
 impl Table {
@@ -43,6 +47,10 @@ impl Table {
         Table::Held,
         Table::Reviews,
         Table::Settled,
+        Table::Toasts,
+        Table::ToastsAbout,
+        Table::Badges,
+        Table::Extensions,
     ];
 
     /// The name for people: in logs, in metrics and in the audit's output.
@@ -62,6 +70,10 @@ impl Table {
             Table::Held => "held",
             Table::Reviews => "reviews",
             Table::Settled => "settled",
+            Table::Toasts => "toasts",
+            Table::ToastsAbout => "toasts_about",
+            Table::Badges => "badges",
+            Table::Extensions => "extensions",
         }
     }
 

@@ -34,6 +34,7 @@ fn changes(
                 match &mut change.what {
                     What::MessagePosted(message) => client::unsealed(message),
                     What::MessageEdited { text, .. } => unseal(text),
+                    What::ToastQueued { toast, .. } => client::unsealed_toast(toast),
                     What::ConversationAdded(view) => {
                         view.last_message.iter_mut().for_each(client::unsealed);
                     }
@@ -49,7 +50,7 @@ fn changes(
 fn states(projections: &Projections) -> Vec<Client> {
     let rows = projections.read();
     users()
-        .map(|user| Client::fresh(&rows, &user, &client::unsealed))
+        .map(|user| Client::fresh(&rows, &user, &client::unsealed, &client::unsealed_toast))
         .collect()
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub(super) requests: Handles<Option<Request>>,
     pub(super) responses: Handles<Response>,
     pub(super) secrets: Vec<String>,
+    /// In place of which call to the host this one ends, if it is to.
+    pub(super) break_at: Option<u32>,
     log: Vec<LogLine>,
     log_dropped: u32,
     metrics: Vec<Metric>,
@@ -99,6 +101,8 @@ pub(super) struct Kept {
 pub(crate) enum Stop {
     #[error("time is over")]
     Deadline,
+    #[error("made to break at call {0} to the host")]
+    Broken(u32),
     #[error("more than {HOST_CALLS} calls to the host")]
     HostCalls,
     #[error("more than {GIVEN_BYTES} bytes asked of the host")]
@@ -140,6 +144,7 @@ impl State {
             requests: Handles::default(),
             responses: Handles::default(),
             secrets: Vec::new(),
+            break_at: None,
             log: Vec::new(),
             log_dropped: 0,
             metrics: Vec::new(),
@@ -151,6 +156,9 @@ impl State {
         self.used.host_calls += 1;
         if self.used.host_calls > HOST_CALLS {
             return Err(Stop::HostCalls.into());
+        }
+        if self.break_at == Some(self.used.host_calls) {
+            return Err(Stop::Broken(self.used.host_calls).into());
         }
         Ok(())
     }

@@ -1,10 +1,13 @@
 //! How much a component declares. A few bytes can stand for a great deal of work: locals are declared by number, a component
 //! within a component is made as often as it is named, and each level multiplies those below it.
 
+mod nesting;
+
 use wasmparser::{FunctionBody, Payload};
 
 use super::CheckError;
 use crate::limits::{DECLARED, TABLE_ELEMENTS};
+use nesting::Nesting;
 
 /// Elements that a table may begin with.
 const TABLE_START: u64 = TABLE_ELEMENTS as u64;
@@ -18,20 +21,17 @@ pub(super) struct Counts {
     functions: u64,
     locals: u64,
     items: u64,
+    nesting: Nesting,
 }
 
 impl Counts {
-    pub(super) fn add(&mut self, payload: &Payload<'_>, depth: u32) -> Result<(), CheckError> {
+    pub(super) fn add(&mut self, payload: &Payload<'_>) -> Result<(), CheckError> {
+        self.nesting.add(payload)?;
         match payload {
             Payload::ModuleSection { .. } => {
                 count(&mut self.modules, 1, DECLARED.modules, "modules")
             }
             Payload::InstanceSection(section) => self.modules_of(section.count()),
-            Payload::ComponentSection { .. } if depth > 0 => Err(CheckError::Declares {
-                what: "levels of components within components",
-                found: u64::from(depth) + 1,
-                most: 1,
-            }),
             Payload::ComponentSection { .. } => {
                 count(&mut self.components, 1, DECLARED.components, "components")
             }

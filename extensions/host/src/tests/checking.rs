@@ -149,14 +149,43 @@ fn a_module_of_too_many_functions_is_not_compiled() {
 
 #[test]
 fn components_within_components_do_not_multiply() {
-    let nested = "(component (component (component)))";
+    let nested = format!("{}{}", "(component ".repeat(10), ")".repeat(10));
     assert_eq!(
-        declares(check(&component(nested))),
+        declares(check(&component(&nested))),
         "levels of components within components"
     );
-    let instances = "(instance (instantiate 0))".repeat(100);
+    let instances = "(instance (instantiate 0))".repeat(150);
     let many = format!("(component (component) {instances})");
-    assert_eq!(declares(check(&component(&many))), "components");
+    assert_eq!(
+        declares(check(&component(&many))),
+        "components when instantiated"
+    );
+    // Each makes two of the one before it: few statements, and a thousand components.
+    let mut chain = "(component $c0)".to_owned();
+    for n in 1..=10 {
+        let twice = "(instance (instantiate $c))".repeat(2);
+        let before = n - 1;
+        chain.push_str(&format!(
+            "(component $c{n} (alias outer 1 $c{before} (component $c)) {twice})"
+        ));
+    }
+    let doubling = format!("(component {chain} (instance (instantiate $c10)))");
+    assert_eq!(
+        declares(check(&component(&doubling))),
+        "components when instantiated"
+    );
+    // What cannot be seen cannot be counted.
+    let given = "(component (component (import \"c\" (component $c)) (instance (instantiate $c))))";
+    assert_eq!(
+        declares(check(&component(given))),
+        "components that are given to components"
+    );
+}
+
+#[test]
+fn a_few_levels_of_components_are_fine() {
+    let levels = "(component (component (component (component)) (instance (instantiate 0))) (instance (instantiate 0)))";
+    assert_eq!(check(&component(levels)), Err(CheckError::NoHooks));
 }
 
 #[test]

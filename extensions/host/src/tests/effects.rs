@@ -233,3 +233,26 @@ async fn a_request_goes_out_once_and_with_its_secret_unseen() {
         }
     );
 }
+
+#[tokio::test]
+async fn a_call_can_be_broken_off_at_each_of_its_calls_to_the_host() {
+    let extension = load(EVERY_HOOK, patient());
+    let whole = extension
+        .on_event(about(), event("effects"), server())
+        .await;
+    let calls = whole.usage.host_calls;
+    assert!(whole.result.is_ok() && calls > 10);
+    for n in 1..=calls {
+        let broken = extension.breaking_at(n);
+        let called = broken.on_event(about(), event("effects"), server()).await;
+        assert_eq!(
+            called.result,
+            Err(CallError::Trap(format!(
+                "made to break at call {n} to the host"
+            )))
+        );
+    }
+    let later = extension.breaking_at(calls + 1);
+    let called = later.on_event(about(), event("effects"), server()).await;
+    assert_eq!(called.result, whole.result);
+}

@@ -1,12 +1,14 @@
-//! The components that are committed are what their sources say: whoever changes one builds it again (`guests/build.sh`).
+//! The components that are committed are what their sources say: whoever changes one builds it again (`guests/build.sh`,
+//! `standard/build.sh`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Digest;
 
-fn guests() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../guests")
+/// A workspace of components, beside this crate.
+fn workspace(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
 }
 
 /// All files below, by their paths from `root`.
@@ -23,16 +25,9 @@ fn below(root: &Path, at: &str, found: &mut Vec<String>) {
 }
 
 /// As `build.sh` computes it: the digest of the lines that `sha256sum` prints for the files, sorted by their paths.
-fn sources(root: &Path, guest: &str) -> String {
+fn sources(root: &Path, parts: &[String]) -> String {
     let mut files = Vec::new();
-    for at in [
-        guest,
-        "arena",
-        "../../wit",
-        "Cargo.toml",
-        "Cargo.lock",
-        "build.sh",
-    ] {
+    for at in parts {
         below(root, at, &mut files);
     }
     files.sort();
@@ -44,34 +39,61 @@ fn sources(root: &Path, guest: &str) -> String {
     Digest::of(lines.as_bytes()).to_string()
 }
 
-#[test]
-fn built_guests_are_those_of_the_sources() {
-    let root = guests();
+/// What is built there has to be of these parts, in which `*` is the component's name.
+#[track_caller]
+fn check(root: &Path, parts: &[&str]) {
     let mut stale = Vec::new();
     let mut count = 0;
-    for entry in fs::read_dir(root.join("built")).expect("guests were built") {
+    for entry in fs::read_dir(root.join("built")).expect("components were built") {
         let path = entry.expect("an entry").path();
         if path.extension().is_none_or(|kind| kind != "wasm") {
             continue;
         }
         count += 1;
-        let guest = path
-            .file_stem()
-            .expect("a name")
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        let parts: Vec<String> = parts.iter().map(|part| part.replace('*', &name)).collect();
         let said = fs::read_to_string(path.with_extension("json")).expect("it stands beside");
         let said: serde_json::Value = serde_json::from_str(&said).expect("JSON");
         let component = Digest::of(&fs::read(&path).expect("a file")).to_string();
         if said["component_sha256"] != component {
-            stale.push(format!("{guest}: the component is another one"));
+            stale.push(format!("{name}: the component is another one"));
         }
-        if said["sources_sha256"] != sources(&root, &guest) {
+        if said["sources_sha256"] != sources(root, &parts) {
             stale.push(format!(
-                "{guest}: its sources, or those in `wit`, have changed"
+                "{name}: its sources, or those in `wit`, have changed"
             ));
         }
     }
     assert!(count > 0);
     assert!(stale.is_empty(), "build them again: {stale:#?}");
+}
+
+#[test]
+fn built_guests_are_those_of_the_sources() {
+    let parts = [
+        "*",
+        "arena",
+        "../../wit",
+        "Cargo.toml",
+        "Cargo.lock",
+        "build.sh",
+    ];
+    check(&workspace("guests"), &parts);
+}
+
+#[test]
+fn the_built_standard_set_is_that_of_the_sources() {
+    let parts = [
+        "*/src",
+        "*/Cargo.toml",
+        "*/extension.toml",
+        "*/settings.schema.json",
+        "../guests/arena",
+        "../../wit",
+        "Cargo.toml",
+        "Cargo.lock",
+        "build.sh",
+        "embed.py",
+    ];
+    check(&workspace("standard"), &parts);
 }

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -23,13 +23,25 @@ export function skipReason() {
 export class Server {
   #folder = '';
   #process = null;
+  #more = [];
   port = 0;
 
-  static async start() {
+  /** @param {{ apiKey?: { key: string, scopes: string[] } }} [options] */
+  static async start({ apiKey } = {}) {
     const server = new Server();
     server.#folder = await mkdtemp(join(tmpdir(), 'tidings-test-'));
+    if (apiKey) await server.#allow(apiKey);
     await server.start();
     return server;
+  }
+
+  /** For the backend API. */
+  async #allow({ key, scopes }) {
+    const file = join(this.#folder, 'backend.key');
+    await writeFile(file, key, { mode: 0o600 });
+    const config = join(this.#folder, 'tidings.toml');
+    await writeFile(config, `[[auth.api_keys]]\nname = "backend"\nfile = ${JSON.stringify(file)}\nscopes = ${JSON.stringify(scopes)}\n`);
+    this.#more = ['--config', config];
   }
 
   get url() {
@@ -37,7 +49,7 @@ export class Server {
   }
 
   async start() {
-    const args = ['demo', '--port', String(this.port), '--address', '127.0.0.1', '--data', join(this.#folder, 'data')];
+    const args = ['demo', '--port', String(this.port), '--address', '127.0.0.1', '--data', join(this.#folder, 'data'), ...this.#more];
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     process.once('exit', () => child.kill('SIGKILL'));

@@ -137,6 +137,36 @@ impl Client {
         self.execute(Request::SettleHeld(settle)).await
     }
 
+    /// Says that one has seen toasts: they go from all of one's devices. At most 1,000 at a time.
+    pub async fn see_toasts(&self, toasts: Vec<u64>) -> Result<Accepted, Error> {
+        self.execute(Request::SeeToasts(command::SeeToasts { toasts }))
+            .await
+    }
+
+    /// All of one's toasts that wait to be seen, oldest first, and one's badges: to be asked for when a client
+    /// begins and after a reset, and kept current by `toast_queued`, `toasts_seen` and `badge_set` from there on.
+    /// Of these only those behind the answer's `position` are news.
+    pub async fn notifications(&self) -> Result<query::Notifications, Error> {
+        let mut all = query::Notifications::default();
+        loop {
+            let after = all.toasts.last().map_or(0, |last| last.toast);
+            let asked = query::ListNotifications { after, limit: 100 };
+            let page = match self.query(Request::ListNotifications(asked)).await? {
+                Outcome::Notifications(page) => page,
+                other => return Err(unexpected(&other)),
+            };
+            if after == 0 {
+                // What later pages know beyond that comes as events, too.
+                all.position = page.position;
+            }
+            all.toasts.extend(page.toasts);
+            all.badges = page.badges;
+            if !page.more {
+                return Ok(all);
+            }
+        }
+    }
+
     /// What moderation holds in a conversation, of oneself and for owners and moderators of everybody: those
     /// after a number (0 for all), at most `limit` (0 for the server's choice).
     pub async fn list_held(

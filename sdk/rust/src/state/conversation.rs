@@ -171,7 +171,10 @@ impl Conversation {
             | Kind::MessageHeld(_)
             | Kind::MessageReleased(_)
             | Kind::MessageRejected(_)
-            | Kind::ContactChanged(_) => true,
+            | Kind::ContactChanged(_)
+            | Kind::ToastQueued(_)
+            | Kind::ToastsSeen(_)
+            | Kind::BadgeSet(_) => true,
         };
         self.as_of = at;
         exact

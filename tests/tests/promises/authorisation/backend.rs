@@ -19,12 +19,13 @@ on_both_logs! {
 }
 
 /// Every scope there is; each has a key of its own.
-const SCOPES: [&str; 8] = [
+const SCOPES: [&str; 9] = [
     "tokens",
     "users",
     "conversations",
     "messages",
     "moderation",
+    "notifications",
     "events",
     "import",
     "operate",
@@ -371,6 +372,68 @@ const ROWS: &[Row] = &[
         ANYONE,
     ),
     Row(
+        "GET /v1/extensions",
+        "operate",
+        |_, _| ("/v1/extensions".to_owned(), Value::Null),
+        ANYONE,
+    ),
+    Row(
+        "POST /v1/extensions",
+        "operate",
+        |_, _| ("/v1/extensions".to_owned(), json!({ "no": "component" })),
+        ["invalid"; 6],
+    ),
+    Row(
+        "GET /v1/extensions/{extension}/versions/{version}",
+        "operate",
+        |_, _| ("/v1/extensions/x/versions/1.0.0".to_owned(), Value::Null),
+        ["not_found"; 6],
+    ),
+    Row(
+        "DELETE /v1/extensions/{extension}/versions/{version}",
+        "operate",
+        |_, _| ("/v1/extensions/x/versions/1.0.0".to_owned(), Value::Null),
+        ["not_found"; 6],
+    ),
+    Row(
+        "PUT /v1/extensions/{extension}/active",
+        "operate",
+        |_, _| {
+            let body = json!({ "version": "1.0.0" });
+            ("/v1/extensions/x/active".to_owned(), body)
+        },
+        ["not_found"; 6],
+    ),
+    Row(
+        "DELETE /v1/extensions/{extension}/active",
+        "operate",
+        |_, _| ("/v1/extensions/x/active".to_owned(), Value::Null),
+        ["not_found"; 6],
+    ),
+    Row(
+        "POST /v1/extensions/{extension}/rollback",
+        "operate",
+        |_, _| ("/v1/extensions/x/rollback".to_owned(), Value::Null),
+        ["not_found"; 6],
+    ),
+    Row(
+        "GET /v1/extensions/{extension}/logs",
+        "operate",
+        |_, _| ("/v1/extensions/x/logs".to_owned(), Value::Null),
+        ANYONE,
+    ),
+    Row(
+        "GET /v1/conversations/{conversation}/messages/{seq}/reviews",
+        "moderation",
+        |_, g| {
+            (
+                format!("/v1/conversations/{g}/messages/700/reviews"),
+                Value::Null,
+            )
+        },
+        ["not_found"; 6],
+    ),
+    Row(
         "GET /v1/held",
         "moderation",
         |_, _| ("/v1/held".to_owned(), Value::Null),
@@ -384,6 +447,30 @@ const ROWS: &[Row] = &[
             (path, json!({ "release": true }))
         },
         ["not_found"; 6],
+    ),
+    Row(
+        "POST /v1/users/{user}/toasts",
+        "notifications",
+        |who, _| {
+            let body = json!({ "title": "Welcome" });
+            (format!("/v1/users/{who}/toasts"), body)
+        },
+        ANYONE,
+    ),
+    Row(
+        "GET /v1/users/{user}/notifications",
+        "notifications",
+        |who, _| (format!("/v1/users/{who}/notifications"), Value::Null),
+        ANYONE,
+    ),
+    Row(
+        "PUT /v1/users/{user}/badges/{name}",
+        "notifications",
+        |who, _| {
+            let body = json!({ "count": 3 });
+            (format!("/v1/users/{who}/badges/offers"), body)
+        },
+        ANYONE,
     ),
     Row(
         "GET /v1/search/status",

@@ -1,0 +1,632 @@
+//! `tidings ext install|activate|shadow|deactivate|rollback|remove|list|top|logs|why`: extensions of a running server.
+
+use std::{
+    fs,
+    io::{BufRead as _, IsTerminal as _, Write as _},
+    path::PathBuf,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::{
+    backend::{Access, Endpoint, Failed},
+    config::Place,
+    say::say,
+};
+
+/// Where a server is unless something else is said.
+const URL: &str = "http://127.0.0.1:8080";
+
+/// Who asks.
+const WHO: &str = "tidings-ext";
+
+/// How often lines are asked for that an extension wrote.
+const LOOK: Duration = Duration::from_millis(500);
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Operate {
+    /// Installs an extension: says what it asks for and what is new since the version before. It acts once it is activated.
+    Install(Install),
+    /// Lets a version act, in the place of the one that does.
+    Activate(Activate),
+    /// Lets a version only look on, beside the one that acts: what it would do has no effect and is written to its log.
+    Shadow(Shadow),
+    /// Lets no version act any more.
+    Deactivate(Deactivate),
+    /// Lets the version act again that did before, with the settings of then.
+    Rollback(One),
+    /// Forgets a version that does not act.
+    Remove(Remove),
+    /// Lists extensions: versions, which of them act, how they fare.
+    List(List),
+    /// Shows what extensions do and what that takes, again and again; once with --json.
+    Top(List),
+    /// Shows the lines that an extension wrote.
+    Logs(Logs),
+    /// Says what extensions said of a message.
+    Why(Why),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Install {
+    /// The component that `tidings ext build` made.
+    file: PathBuf,
+    /// Activate it, too, with the settings of the version before.
+    #[arg(long)]
+    activate: bool,
+    /// File with its settings (JSON), for --activate.
+    #[arg(long, value_name = "FILE", requires = "activate")]
+    settings: Option<PathBuf>,
+    /// Yes, it may ask for more than the version before.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Activate {
+    /// Which: ID@VERSION, or ID for the version that was installed last.
+    #[arg(value_name = "ID[@VERSION]")]
+    extension: String,
+    /// File with its settings (JSON); without it those of the version before are taken over.
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// Its place among others that look at the same thing: the lowest is asked first.
+    #[arg(long, value_name = "N")]
+    order: Option<u32>,
+    /// Yes, it may ask for more than the version before.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Shadow {
+    /// Which: ID@VERSION.
+    #[arg(value_name = "ID@VERSION")]
+    extension: String,
+    /// File with its settings (JSON).
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Deactivate {
+    /// Which.
+    #[arg(value_name = "ID")]
+    extension: String,
+    /// Only the version that looks on.
+    #[arg(long)]
+    shadow: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct One {
+    /// Which.
+    #[arg(value_name = "ID")]
+    extension: String,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Remove {
+    /// Which: ID@VERSION.
+    #[arg(value_name = "ID@VERSION")]
+    extension: String,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    /// An object of JSON, for programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Logs {
+    /// Which.
+    #[arg(value_name = "ID")]
+    extension: String,
+    /// Go on showing lines as they are written.
+    #[arg(long, short)]
+    follow: bool,
+    /// A line of JSON each.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Why {
+    /// Its conversation.
+    conversation: String,
+    /// Its number there.
+    seq: u64,
+    /// An object of JSON, for programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+/// A running server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct At {
+    /// Where it is: http://HOST:PORT or https://HOST:PORT.
+    #[arg(long, value_name = "URL", default_value = URL)]
+    server: String,
+    #[command(flatten)]
+    access: Access,
+    /// Configuration file (TOML): its first secret is used if there is nothing else to be let in by.
+    #[arg(long, value_name = "FILE", env = "TIDINGS_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl At {
+    pub(super) fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        let place = Place {
+            config: self.config.clone(),
+            ..Place::default()
+        };
+        self.access
+            .endpoint(&self.server, WHO, "tidings:operate", &place)
+    }
+}
+
+impl Operate {
+    /// True when all is well. Blocking.
+    pub(crate) fn run(self) -> anyhow::Result<bool> {
+        match self {
+            Operate::Install(install) => install.run(),
+            Operate::Activate(activate) => activate.run(),
+            Operate::Shadow(shadow) => shadow.run(),
+            Operate::Deactivate(deactivate) => deactivate.run(),
+            Operate::Rollback(one) => one.rollback(),
+            Operate::Remove(remove) => remove.run(),
+            Operate::List(list) => list.run(),
+            Operate::Top(list) => list.top(),
+            Operate::Logs(logs) => logs.run(),
+            Operate::Why(why) => why.run(),
+        }
+    }
+}
+
+/// An answer as JSON.
+pub(super) fn read(answer: Result<bytes::Bytes, Failed>) -> anyhow::Result<Value> {
+    match answer {
+        Ok(body) => serde_json::from_slice(&body).context("the server's answer is no JSON"),
+        Err(Failed::Lost(why)) => bail!("{why}: does a server run there?"),
+        Err(Failed::Busy(why, _) | Failed::Refused(why)) => bail!("{why}"),
+    }
+}
+
+/// An extension and a version of it.
+fn named(text: &str) -> anyhow::Result<(&str, &str)> {
+    text.split_once('@')
+        .with_context(|| format!("{text:?}: say which version, as in {text}@1.0.0"))
+}
+
+pub(super) fn settings(file: Option<&PathBuf>) -> anyhow::Result<Option<Value>> {
+    let Some(path) = file else {
+        return Ok(None);
+    };
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let settings: Value =
+        serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))?;
+    ensure!(
+        settings.is_object(),
+        "{}: an object is wanted",
+        path.display()
+    );
+    Ok(Some(settings))
+}
+
+pub(super) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap_or_default()
+}
+
+fn list<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v str> {
+    value[name]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+}
+
+/// Asks somebody at a terminal; without one the answer is no.
+fn agrees(question: &str) -> bool {
+    if !std::io::stdin().is_terminal() {
+        return false;
+    }
+    eprint!("{question} [y/N] ");
+    let _ = std::io::stderr().flush();
+    let mut line = String::new();
+    let answered = std::io::stdin().lock().read_line(&mut line);
+    answered.is_ok() && matches!(line.trim(), "y" | "Y" | "yes")
+}
+
+fn activate(
+    endpoint: &Endpoint,
+    extension: &str,
+    version: &str,
+    settings: Option<&Value>,
+    order: Option<u32>,
+    (shadow, yes): (bool, bool),
+) -> anyhow::Result<()> {
+    let mut body = json!({ "version": version, "shadow": shadow, "accept_wider": yes });
+    if let Some(settings) = settings {
+        body["settings"] = settings.clone();
+    }
+    if let Some(order) = order {
+        body["order"] = order.into();
+    }
+    let path = format!("/v1/extensions/{extension}/active");
+    let mut done = endpoint.put(&path, &body);
+    if let Err(Failed::Refused(why)) = &done
+        && !yes
+        && why.contains("asks for more")
+        && agrees(&format!("{why}.\nActivate it?"))
+    {
+        body["accept_wider"] = true.into();
+        done = endpoint.put(&path, &body);
+    }
+    let done = match done {
+        Err(Failed::Refused(why)) if why.contains("asks for more") => bail!("{why}: --yes says so"),
+        done => read(done)?,
+    };
+    let acts = if shadow { "looks on" } else { "acts" };
+    say!(
+        "{extension}@{version} {acts}, from position {} of the log",
+        done["position"]
+    );
+    Ok(())
+}
+
+impl Install {
+    fn run(self) -> anyhow::Result<bool> {
+        let endpoint = self.at.endpoint()?;
+        let component = fs::read(&self.file).with_context(|| self.file.display().to_string())?;
+        let settings = settings(self.settings.as_ref())?;
+        let spinner =
+            indicatif::ProgressBar::new_spinner().with_message("compiling it on the server");
+        spinner.enable_steady_tick(Duration::from_millis(120));
+        let answer = endpoint.post("/v1/extensions", "application/wasm", None, &component);
+        spinner.finish_and_clear();
+        let installed = read(answer)?;
+        let (id, version) = (text(&installed, "id"), text(&installed, "version"));
+        let known = match installed["duplicate"].as_bool() {
+            Some(true) => "was installed already",
+            _ => "is installed",
+        };
+        say!("{id}@{version} {known}: {}", text(&installed, "summary"));
+        say!(
+            "  hooks: {}",
+            list(&installed, "hooks").collect::<Vec<_>>().join(", ")
+        );
+        say!(
+            "  {} bytes, SHA-256 {}",
+            installed["size"],
+            text(&installed, "digest")
+        );
+        for ask in list(&installed, "asks") {
+            say!("  - {ask}");
+        }
+        let changes: Vec<&str> = list(&installed, "changes").collect();
+        if !changes.is_empty() {
+            say!("since the version before:");
+            for change in changes {
+                say!("  {change}");
+            }
+        }
+        match self.activate {
+            true => activate(
+                &endpoint,
+                id,
+                version,
+                settings.as_ref(),
+                None,
+                (false, self.yes),
+            )?,
+            false => say!("it does not act yet: tidings ext activate {id}@{version}"),
+        }
+        Ok(true)
+    }
+}
+
+impl Activate {
+    fn run(self) -> anyhow::Result<bool> {
+        let endpoint = self.at.endpoint()?;
+        let settings = settings(self.settings.as_ref())?;
+        let last;
+        let (extension, version) = match self.extension.split_once('@') {
+            Some(named) => named,
+            None => {
+                last = last_version(&endpoint, &self.extension)?;
+                (&*self.extension, &*last)
+            }
+        };
+        activate(
+            &endpoint,
+            extension,
+            version,
+            settings.as_ref(),
+            self.order,
+            (false, self.yes),
+        )?;
+        Ok(true)
+    }
+}
+
+/// The version that was installed last.
+fn last_version(endpoint: &Endpoint, extension: &str) -> anyhow::Result<String> {
+    let all = read(endpoint.get("/v1/extensions"))?;
+    let mut all = all["extensions"].as_array().into_iter().flatten();
+    let found = all.find(|one| text(one, "id") == extension);
+    let versions = found.and_then(|one| one["versions"].as_array());
+    let last = versions.and_then(|versions| versions.last());
+    let last =
+        last.with_context(|| format!("{extension} is not installed: tidings ext install FILE"))?;
+    Ok(text(last, "version").to_owned())
+}
+
+impl Shadow {
+    fn run(self) -> anyhow::Result<bool> {
+        let endpoint = self.at.endpoint()?;
+        let (extension, version) = named(&self.extension)?;
+        let settings = settings(self.settings.as_ref())?;
+        activate(
+            &endpoint,
+            extension,
+            version,
+            settings.as_ref(),
+            None,
+            (true, false),
+        )?;
+        Ok(true)
+    }
+}
+
+impl Deactivate {
+    fn run(self) -> anyhow::Result<bool> {
+        let shadow = if self.shadow { "?shadow=true" } else { "" };
+        let path = format!("/v1/extensions/{}/active{shadow}", self.extension);
+        let done = read(self.at.endpoint()?.delete(&path))?;
+        say!(
+            "{} does not act any more, from position {} of the log",
+            self.extension,
+            done["position"]
+        );
+        Ok(true)
+    }
+}
+
+impl One {
+    fn rollback(self) -> anyhow::Result<bool> {
+        let path = format!("/v1/extensions/{}/rollback", self.extension);
+        let done = read(
+            self.at
+                .endpoint()?
+                .post(&path, "application/json", None, b""),
+        )?;
+        say!(
+            "{}@{} acts again, from position {} of the log",
+            self.extension,
+            text(&done, "version"),
+            done["position"]
+        );
+        Ok(true)
+    }
+}
+
+impl Remove {
+    fn run(self) -> anyhow::Result<bool> {
+        let (extension, version) = named(&self.extension)?;
+        let path = format!("/v1/extensions/{extension}/versions/{version}");
+        read(self.at.endpoint()?.delete(&path))?;
+        say!("{extension}@{version} is forgotten");
+        Ok(true)
+    }
+}
+
+impl List {
+    fn run(self) -> anyhow::Result<bool> {
+        let all = read(self.at.endpoint()?.get("/v1/extensions"))?;
+        if self.json {
+            say!("{all}");
+            return Ok(true);
+        }
+        let extensions = all["extensions"].as_array().cloned().unwrap_or_default();
+        if extensions.is_empty() {
+            say!("no extension is installed: tidings ext install FILE");
+        }
+        for one in &extensions {
+            say!("{}", state(one));
+            for version in one["versions"].as_array().into_iter().flatten() {
+                say!("  {}  {} bytes", text(version, "version"), version["size"]);
+            }
+        }
+        Ok(true)
+    }
+
+    fn top(self) -> anyhow::Result<bool> {
+        let endpoint = self.at.endpoint()?;
+        loop {
+            let all = read(endpoint.get("/v1/extensions"))?;
+            if self.json {
+                say!("{}", all["calls"]);
+                return Ok(true);
+            }
+            let terminal = std::io::stdout().is_terminal();
+            if terminal {
+                // From the top of an empty screen.
+                print!("\x1b[2J\x1b[H");
+            }
+            for one in all["extensions"].as_array().into_iter().flatten() {
+                say!("{}", state(one));
+            }
+            say!(
+                "{:<24} {:<18} {:>9} {:>9} {:>9} {:>10} {:>9}  outcomes",
+                "extension",
+                "hook",
+                "calls",
+                "p50 us",
+                "p99 us",
+                "fuel",
+                "KiB"
+            );
+            for row in all["calls"].as_array().into_iter().flatten() {
+                let name = format!("{}@{}", text(row, "extension"), text(row, "version"));
+                let calls = row["calls"].as_u64().unwrap_or_default();
+                let fuel = row["fuel"]
+                    .as_u64()
+                    .unwrap_or_default()
+                    .checked_div(calls)
+                    .unwrap_or_default();
+                let us = |name: &str| row[name].as_f64().unwrap_or_default();
+                let outcomes = row["outcomes"].as_object().into_iter().flatten();
+                let outcomes: Vec<String> = outcomes
+                    .map(|(name, count)| format!("{name} {count}"))
+                    .collect();
+                say!(
+                    "{name:<24} {:<18} {calls:>9} {:>9.0} {:>9.0} {fuel:>10} {:>9}  {}",
+                    text(row, "hook"),
+                    us("p50_us"),
+                    us("p99_us"),
+                    row["memory_peak"].as_u64().unwrap_or_default() >> 10,
+                    outcomes.join(", ")
+                );
+            }
+            if !terminal {
+                return Ok(true);
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+}
+
+/// An extension in a line.
+fn state(one: &Value) -> String {
+    let mut line = text(one, "id").to_owned();
+    match &one["active"] {
+        Value::Null => line.push_str(": does not act"),
+        active => {
+            let hooks: Vec<&str> = list(active, "hooks").collect();
+            line.push_str(&format!(
+                "@{} acts: {}",
+                text(active, "version"),
+                hooks.join(", ")
+            ));
+            if let Some(broken) = active["broken"].as_str() {
+                line.push_str(&format!("; BROKEN here: {broken}"));
+            }
+            for hook in list(active, "left_alone") {
+                line.push_str(&format!(
+                    "; {hook} keeps failing and is left alone for a while"
+                ));
+            }
+        }
+    }
+    if let Value::Object(_) = &one["shadow"] {
+        line.push_str(&format!("; {} looks on", text(&one["shadow"], "version")));
+    }
+    if let Value::Object(_) = &one["quarantine"] {
+        let quarantine = &one["quarantine"];
+        line.push_str(&format!(
+            "; {} is in QUARANTINE ({}): {}",
+            text(quarantine, "version"),
+            text(quarantine, "hook"),
+            text(quarantine, "cause")
+        ));
+    }
+    for (name, what) in [
+        ("lag", "positions behind"),
+        ("waiting", "events to be told again"),
+        ("parked", "events set aside"),
+    ] {
+        if let Some(count) = one[name].as_u64().filter(|count| *count > 0) {
+            line.push_str(&format!("; {count} {what}"));
+        }
+    }
+    line
+}
+
+impl Logs {
+    fn run(self) -> anyhow::Result<bool> {
+        let endpoint = self.at.endpoint()?;
+        let mut since = 0;
+        loop {
+            let path = format!("/v1/extensions/{}/logs?since_ms={since}", self.extension);
+            let found = read(endpoint.get(&path))?;
+            for line in found["lines"].as_array().into_iter().flatten() {
+                since = since.max(line["at_ms"].as_u64().unwrap_or_default());
+                match self.json {
+                    true => say!("{line}"),
+                    false => say!(
+                        "{} {:<5} {} {}  {}",
+                        line["at_ms"],
+                        text(line, "level"),
+                        text(line, "version"),
+                        text(line, "hook"),
+                        text(line, "line")
+                    ),
+                }
+            }
+            if !self.follow {
+                return Ok(true);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+impl Why {
+    fn run(self) -> anyhow::Result<bool> {
+        let path = format!(
+            "/v1/conversations/{}/messages/{}/reviews",
+            self.conversation, self.seq
+        );
+        let found = read(self.at.endpoint()?.get(&path))?;
+        if self.json {
+            say!("{found}");
+            return Ok(true);
+        }
+        let reviews = found["reviews"].as_array().cloned().unwrap_or_default();
+        if reviews.is_empty() {
+            say!("no extension said anything of it");
+        }
+        for review in &reviews {
+            let labels: Vec<&str> = list(review, "labels").collect();
+            let mut line = format!(
+                "{}@{}: {}",
+                text(review, "extension"),
+                text(review, "version"),
+                text(review, "verdict")
+            );
+            if review["failed"].as_bool() == Some(true) {
+                line.push_str(" (it failed, and its manifest says that this counts then)");
+            }
+            if !text(review, "reason").is_empty() {
+                line.push_str(&format!(", {:?}", text(review, "reason")));
+            }
+            if !labels.is_empty() {
+                line.push_str(&format!(", labels {}", labels.join(", ")));
+            }
+            say!("{line}");
+        }
+        Ok(true)
+    }
+}

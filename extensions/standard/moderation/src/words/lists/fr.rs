@@ -1,0 +1,46 @@
+//! French. Left out: `con` (Spanish for with), `bite` (English), `cul`, `pute` by itself (German for a turkey), `niquer`, which pique-niquer has, `bordel`.
+
+use super::List;
+
+pub(super) const LIST: List = List {
+    language: "fr",
+    east_asian: false,
+    low: &["merde", "merdes", "chiant", "chiante"],
+    medium: &[
+        "putain",
+        "connard*",
+        "connasse*",
+        "conard",
+        "salaud",
+        "salauds",
+        "enfoire*",
+        "encule",
+        "encules",
+        "enculee",
+        "enculer",
+        "batard",
+        "batards",
+        "ta gueule",
+        "ferme ta gueule",
+        "va te faire foutre",
+        "fils de pute",
+        "nique ta mere",
+        "branleur*",
+        "couille",
+        "couilles",
+        "trou du cul",
+    ],
+    high: &[
+        "sale pute",
+        "sales putes",
+        "salope",
+        "salopes",
+        "petasse*",
+        "va crever",
+        "creve sale",
+        "je vais te tuer",
+        "envoie des nudes",
+        "plan cul",
+    ],
+    except: &["saloppe*"],
+};

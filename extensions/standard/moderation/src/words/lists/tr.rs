@@ -1,0 +1,50 @@
+//! Turkish. Left out: `göt`, `piç`, `am` and `bok`, which without marks are everyday words of English or others, `sik`, `geber` (German for a giver); `siktir` stands alone, for `sıktırmak` is to have something pressed.
+
+use super::List;
+
+pub(super) const LIST: List = List {
+    language: "tr",
+    east_asian: false,
+    low: &[
+        "lanet olsun",
+        "salak",
+        "gerizekali*",
+        "geri zekali",
+        "aptal",
+    ],
+    medium: &[
+        "siktir",
+        "siktir git",
+        "siktirin",
+        "siktir ol",
+        "siktirgit",
+        "sikerim",
+        "sikeyim",
+        "sikeym",
+        "sikicem",
+        "sikecegim",
+        "amk",
+        "amina koyayim",
+        "amina koyim",
+        "aminakoyim",
+        "aminakoyayim",
+        "amcik*",
+        "yarrak*",
+        "yarram",
+        "gotveren*",
+        "pezevenk*",
+        "serefsiz*",
+        "ananin ami",
+        "anani sikeyim",
+        "orospu cocugu",
+    ],
+    high: &[
+        "orospu*",
+        "kahpe",
+        "kahpeler",
+        "surtuk",
+        "seni oldururum",
+        "kendini oldur",
+    ],
+    except: &["surttuk", "sallak"],
+};

@@ -1,0 +1,343 @@
+//! Extensions: installed, activated, looked at. For whoever runs the server.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    body::{Bytes, to_bytes},
+    extract::{FromRequest, Request},
+    http::Method,
+    routing::{delete, get, post, put},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tidings_core::domain::{ExtensionId, UserId};
+use tidings_extensions::{
+    manage::{Activate, Installed, ManageError, OPERATOR, Status},
+    stats,
+};
+use tidings_protocol::ErrorCode;
+use tokio::sync::Semaphore;
+
+use super::{
+    Endpoint, Refused,
+    request::{Ask, At, Body, Call},
+};
+use crate::{auth::Scope, session::Gateway};
+
+/// Longest component, in bytes.
+pub(crate) const COMPONENT_BYTES: usize = 64 << 20;
+
+/// How long a component may take to arrive.
+const ARRIVES: Duration = Duration::from_mins(2);
+
+static READING: Semaphore = Semaphore::const_new(1);
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let scope = Scope::Operate;
+    vec![
+        Endpoint::new::<Extensions>(
+            Method::GET,
+            "/v1/extensions",
+            scope,
+            "Lists extensions: versions, which of them act, how they fare.",
+            get(list),
+        ),
+        Endpoint::new::<Installed>(
+            Method::POST,
+            "/v1/extensions",
+            scope,
+            "Installs an extension: the body is the component that `tidings ext build` makes. It does not act yet.",
+            post(install),
+        )
+        .changes(),
+        Endpoint::new::<Manifest>(
+            Method::GET,
+            "/v1/extensions/{extension}/versions/{version}",
+            scope,
+            "Shows what a version says of itself.",
+            get(manifest),
+        ),
+        Endpoint::new::<Done>(
+            Method::DELETE,
+            "/v1/extensions/{extension}/versions/{version}",
+            scope,
+            "Forgets a version that does not act.",
+            delete(remove),
+        )
+        .changes(),
+        Endpoint::new::<Done>(
+            Method::PUT,
+            "/v1/extensions/{extension}/active",
+            scope,
+            "Lets a version act, in the place of the one that does. It does once this is answered.",
+            put(activate),
+        )
+        .takes::<Activation>()
+        .changes(),
+        Endpoint::new::<Done>(
+            Method::DELETE,
+            "/v1/extensions/{extension}/active",
+            scope,
+            "Lets no version act any more.",
+            delete(deactivate),
+        )
+        .asks::<Which>()
+        .changes(),
+        Endpoint::new::<Done>(
+            Method::POST,
+            "/v1/extensions/{extension}/rollback",
+            scope,
+            "Lets the version act again that did before, with the settings of then.",
+            post(rollback),
+        )
+        .changes(),
+        Endpoint::new::<Lines>(
+            Method::GET,
+            "/v1/extensions/{extension}/logs",
+            scope,
+            "Lists the last lines that an extension wrote on this server.",
+            get(logs),
+        )
+        .asks::<Since>(),
+    ]
+}
+
+/// Extensions and what they did.
+#[derive(Serialize, JsonSchema)]
+struct Extensions {
+    /// By id.
+    extensions: Vec<Status>,
+    /// Calls on this server since it was started, by extension, version and hook.
+    calls: Vec<stats::Row>,
+}
+
+/// What a version says of itself.
+#[derive(Serialize, JsonSchema)]
+struct Manifest {
+    /// The manifest.
+    manifest: serde_json::Value,
+}
+
+/// It was done.
+#[derive(Serialize, JsonSchema)]
+struct Done {
+    /// Position of the log at which it holds.
+    position: u64,
+    /// The version that acts now, where another one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+}
+
+/// How a version is to act.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Activation {
+    /// Which one.
+    version: String,
+    /// Its settings, by the schema in its manifest. Without them those of the version before it are taken over.
+    #[serde(default)]
+    settings: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Its place among others that look at the same thing: the lowest is asked first.
+    #[serde(default)]
+    order: Option<u32>,
+    /// It only looks on, beside the version that acts: what it would do has no effect.
+    #[serde(default)]
+    shadow: bool,
+    /// It may ask for more than the version before it did.
+    #[serde(default)]
+    accept_wider: bool,
+}
+
+/// Which of them.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    /// Only the one that looks on.
+    #[serde(default)]
+    shadow: bool,
+}
+
+/// From when on.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    /// Only lines after this, milliseconds since 1970.
+    #[serde(default)]
+    since_ms: u64,
+}
+
+/// Lines that an extension wrote.
+#[derive(Serialize, JsonSchema)]
+struct Lines {
+    /// The oldest first, at most 1,000.
+    lines: Vec<stats::Line>,
+}
+
+impl From<ManageError> for Refused {
+    fn from(error: ManageError) -> Refused {
+        let message = error.to_string();
+        match error {
+            ManageError::Compile(_)
+            | ManageError::NoManifest
+            | ManageError::Manifest(_)
+            | ManageError::Hooks { .. }
+            | ManageError::Settings(_)
+            | ManageError::Id(_) => Refused::new(ErrorCode::Invalid, message),
+            ManageError::Wider(_) => Refused::new(ErrorCode::Forbidden, message),
+            ManageError::NotFound(_) => Refused::new(ErrorCode::NotFound, message),
+            ManageError::Refused(refusal) => Refused(refusal.into()),
+            ManageError::Unavailable(_) | ManageError::Components(_) => {
+                Refused::new(ErrorCode::Unavailable, message)
+            }
+            ManageError::Read(_) => Refused::new(ErrorCode::Internal, message),
+        }
+    }
+}
+
+/// A component, as it is.
+struct Component(Bytes);
+
+impl FromRequest<Arc<Gateway>> for Component {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _: &Arc<Gateway>) -> Result<Component, Refused> {
+        // Read one at a time: they are large, and few.
+        let Ok(_reading) = READING.try_acquire() else {
+            let message = "another component is being sent: try again";
+            return Err(Refused::new(ErrorCode::Unavailable, message));
+        };
+        let body = to_bytes(request.into_body(), COMPONENT_BYTES);
+        let Ok(body) = tokio::time::timeout(ARRIVES, body).await else {
+            let message = format!("the component took longer than {ARRIVES:?}");
+            return Err(Refused::invalid(message));
+        };
+        let body = body.map_err(|_| {
+            let message = format!(
+                "the component is longer than {COMPONENT_BYTES} bytes, or did not come whole"
+            );
+            Refused::new(ErrorCode::TooLarge, message)
+        })?;
+        match body.is_empty() {
+            true => Err(Refused::invalid(
+                "body: a component is wanted, as `tidings ext build` makes it",
+            )),
+            false => Ok(Component(body)),
+        }
+    }
+}
+
+fn id(extension: &str) -> Result<ExtensionId, Refused> {
+    ExtensionId::new(extension).map_err(|error| Refused::invalid(error.to_string()))
+}
+
+fn operator() -> UserId {
+    UserId::new(OPERATOR).expect("an id")
+}
+
+async fn list(call: Call) -> Result<Json<Extensions>, Refused> {
+    let extensions = &call.gateway.extensions;
+    Ok(Json(Extensions {
+        extensions: extensions.list()?,
+        calls: extensions.stats().rows(),
+    }))
+}
+
+async fn install(call: Call, Component(component): Component) -> Result<Json<Installed>, Refused> {
+    let command = call.command_id_of(&operator(), None, 0);
+    let installed = call
+        .gateway
+        .extensions
+        .install(component, Some(command))
+        .await?;
+    Ok(Json(installed))
+}
+
+async fn manifest(
+    call: Call,
+    At((extension, version)): At<(String, String)>,
+) -> Result<Json<Manifest>, Refused> {
+    let manifest = call
+        .gateway
+        .extensions
+        .manifest(&id(&extension)?, &version)?;
+    Ok(Json(Manifest { manifest }))
+}
+
+async fn remove(
+    call: Call,
+    At((extension, version)): At<(String, String)>,
+) -> Result<Json<Done>, Refused> {
+    let command = call.command_id_of(&operator(), None, 0);
+    let extensions = &call.gateway.extensions;
+    let position = extensions
+        .remove(&id(&extension)?, &version, Some(command))
+        .await?;
+    Ok(Json(Done {
+        position,
+        version: None,
+    }))
+}
+
+async fn activate(
+    call: Call,
+    At(extension): At<String>,
+    Body(activation): Body<Activation>,
+) -> Result<Json<Done>, Refused> {
+    let command = call.command_id_of(&operator(), None, 0);
+    let how = Activate {
+        settings: activation.settings.map(serde_json::Value::Object),
+        order: activation.order,
+        shadow: activation.shadow,
+        accept_wider: activation.accept_wider,
+    };
+    let version = activation.version;
+    let extensions = &call.gateway.extensions;
+    let position = extensions
+        .activate(&id(&extension)?, &version, how, Some(command))
+        .await?;
+    Ok(Json(Done {
+        position,
+        version: Some(version),
+    }))
+}
+
+async fn deactivate(
+    call: Call,
+    At(extension): At<String>,
+    Ask(Which { shadow }): Ask<Which>,
+) -> Result<Json<Done>, Refused> {
+    let command = call.command_id_of(&operator(), None, 0);
+    let extensions = &call.gateway.extensions;
+    let position = extensions
+        .deactivate(&id(&extension)?, shadow, Some(command))
+        .await?;
+    Ok(Json(Done {
+        position,
+        version: None,
+    }))
+}
+
+async fn rollback(call: Call, At(extension): At<String>) -> Result<Json<Done>, Refused> {
+    let command = call.command_id_of(&operator(), None, 0);
+    let extensions = &call.gateway.extensions;
+    let (version, position) = extensions.rollback(&id(&extension)?, Some(command)).await?;
+    Ok(Json(Done {
+        position,
+        version: Some(version),
+    }))
+}
+
+async fn logs(
+    call: Call,
+    At(extension): At<String>,
+    Ask(Since { since_ms }): Ask<Since>,
+) -> Result<Json<Lines>, Refused> {
+    let extension = id(&extension)?;
+    let lines = call
+        .gateway
+        .extensions
+        .stats()
+        .lines_of(&extension, since_ms);
+    Ok(Json(Lines { lines }))
+}
