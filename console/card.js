@@ -44,14 +44,14 @@ export function valueName(attribute, value) {
  * @param {Person} person
  * @param {{
  *   live: import('./live.js').Live, contacts: import('./contacts.js').Contacts,
- *   message: (user: string) => Promise<unknown>, add: (user: string) => Promise<unknown>,
+ *   message: (user: string) => Promise<unknown>, add: (user: string) => Promise<unknown>, profile: (user: string) => void,
  * }} actions
  */
-export function card(person, { live, contacts, message, add }) {
+export function card(person, { live, contacts, message, add, profile }) {
   const { user, attributes, distanceM } = person;
   const name = typeof attributes.name === 'string' ? attributes.name : nameOf(user);
   const marksOf = (/** @type {string} */ attribute, /** @type {number} */ value) => person.highlights.filter((each) => each.attribute === attribute && each.value === value);
-  const contact = h('span.contact-state');
+  const contact = contactState(user, { contacts, add, name });
   const element = h(
     'li.card',
     { 'data-user': user },
@@ -62,29 +62,39 @@ export function card(person, { live, contacts, message, add }) {
       h(
         'div.card-head',
         null,
-        h('h3', { title: user }, ...(typeof attributes.name === 'string' ? marked(name, marksOf('name', 0)) : [name])),
+        h('h3', { title: user }, h('button.opens-profile', { type: 'button', onclick: () => profile(user) }, ...(typeof attributes.name === 'string' ? marked(name, marksOf('name', 0)) : [name]))),
         live.words(user),
         distanceM === null ? '' : h('span.distance', null, `${distance(distanceM)} away`),
       ),
       ...details(attributes, marksOf),
     ),
-    h('div.card-actions', null, h('button.action', { type: 'button', 'aria-label': `Message ${name}`, onclick: busy(() => message(user)) }, icon('message'), 'Message'), contact),
+    h('div.card-actions', null, h('button.action', { type: 'button', 'aria-label': `Message ${name}`, onclick: busy(() => message(user)) }, icon('message'), 'Message'), contact.element),
   );
-  renderContact();
-  return { element, user, renderContact };
+  return { element, user, renderContact: contact.render };
+}
 
-  function renderContact() {
+/**
+ * What somebody is to one as a contact, and what one can do about it.
+ * @param {string} user
+ * @param {{ contacts: import('./contacts.js').Contacts, add: (user: string) => Promise<unknown>, name?: string }} options
+ */
+export function contactState(user, { contacts, add, name = nameOf(user) }) {
+  const element = h('span.contact-state');
+  render();
+  return { element, render };
+
+  function render() {
     const state = contacts.stateOf(user);
-    if (contact.dataset.state === state) return;
-    const focused = contact.contains(document.activeElement);
-    contact.dataset.state = state;
-    contact.replaceChildren(
+    if (element.dataset.state === state) return;
+    const focused = element.contains(document.activeElement);
+    element.dataset.state = state;
+    element.replaceChildren(
       state === 'contact' ? h('span.is-contact', { tabIndex: -1 }, icon('check'), 'Contact')
       : state === 'asked' ? h('span.is-contact', { tabIndex: -1 }, icon('clock'), 'Asked')
       : state === 'asking' ? h('button.action', { type: 'button', 'aria-label': `Accept ${name} as a contact`, onclick: busy(() => add(user)) }, icon('check'), 'Accept')
       : h('button.action', { type: 'button', 'aria-label': `Add ${name} as a contact`, onclick: busy(() => add(user)) }, icon('contact'), 'Add contact'),
     );
-    if (focused) /** @type {HTMLElement} */ (contact.firstElementChild).focus();
+    if (focused) /** @type {HTMLElement} */ (element.firstElementChild).focus();
   }
 }
 
@@ -106,8 +116,9 @@ export function busy(action) {
  * What a profile says but the name: texts first, then what is short, then lists.
  * @param {import('../sdk/js/types/index.js').Attributes} attributes
  * @param {(attribute: string, value: number) => Highlight[]} marksOf
+ * @param {number} [most] characters of a text
  */
-function details(attributes, marksOf) {
+export function details(attributes, marksOf, most = EXCERPT) {
   const texts = [];
   const facts = [];
   const lists = [];
@@ -127,7 +138,7 @@ function details(attributes, marksOf) {
     } else if (typeof value === 'string' && value.length <= SHORT) {
       facts.push(h('span', { title: labelOf(attribute) }, ...marked(value, marksOf(attribute, 0))));
     } else if (typeof value === 'string') {
-      texts.push(h('p.card-text', { dir: 'auto', title: labelOf(attribute) }, ...marked(value, marksOf(attribute, 0), EXCERPT)));
+      texts.push(h('p.card-text', { dir: 'auto', title: labelOf(attribute) }, ...marked(value, marksOf(attribute, 0), most)));
     }
   }
   return [...texts, facts.length > 0 ? h('p.facts', null, ...facts) : '', lists.length > 0 ? h('div.lists', null, ...lists) : ''];

@@ -9,7 +9,14 @@ import { plural } from './text.js';
  * @param {string} title
  * @param {...(Node | string)} children
  */
-function dialog(title, ...children) {
+export const dialog = (title, ...children) => dialogWithin(document.body, title, ...children);
+
+/**
+ * @param {HTMLElement} parent whose styles are the dialog's
+ * @param {string} title
+ * @param {...(Node | string)} children
+ */
+export function dialogWithin(parent, title, ...children) {
   const element = h(
     'dialog',
     { 'aria-label': title, onclick: (/** @type {MouseEvent} */ event) => event.target === element && element.close() },
@@ -17,7 +24,7 @@ function dialog(title, ...children) {
     ...children,
   );
   element.addEventListener('close', () => element.remove());
-  document.body.append(element);
+  parent.append(element);
   element.showModal();
   return element;
 }
@@ -113,9 +120,9 @@ function people(users, onChange) {
 /**
  * @param {import('../sdk/js/src/index.js').Conversation} conversation
  * @param {import('../sdk/js/src/index.js').Tidings} client
- * @param {(error: any) => void} toast
+ * @param {{ toast: (error: any) => void, profile: (user: string) => void }} actions
  */
-export function details(conversation, client, toast) {
+export function details(conversation, client, { toast, profile }) {
   const group = conversation.kind === 'group';
   const leads = conversation.role === 'owner' || conversation.role === 'moderator';
   /** Does it and closes; a refusal is shown by the client's error event. @param {() => Promise<unknown>} action */
@@ -139,6 +146,10 @@ export function details(conversation, client, toast) {
   }
   if (group && conversation.role !== '') actions.append(h('button.danger', { type: 'button', onclick: leave }, 'Leave group…'));
   if (!group) {
+    actions.append(h('button', { type: 'button', onclick: () => {
+      element.close();
+      profile(conversation.peer);
+    } }, 'Profile'));
     const blocked = client.blocked.has(conversation.peer);
     actions.append(
       h('button.danger', { type: 'button', onclick: blocked ? act(() => client.unblock(conversation.peer)) : block }, blocked ? 'Unblock' : 'Block…'),

@@ -60,13 +60,13 @@ export class Finder {
   /**
    * @param {{
    *   client: import('../sdk/js/src/index.js').Tidings, live: import('./live.js').Live, contacts: import('./contacts.js').Contacts,
-   *   message: (user: string) => Promise<unknown>, add: (user: string) => Promise<unknown>, side: string,
+   *   message: (user: string) => Promise<unknown>, add: (user: string) => Promise<unknown>, profile: (user: string) => void, side: string,
    * }} options
    */
-  constructor({ client, live, contacts, message, add, side }) {
+  constructor({ client, live, contacts, message, add, profile, side }) {
     this.#client = client;
     this.#live = live;
-    this.#actions = { live, contacts, message, add };
+    this.#actions = { live, contacts, message, add, profile };
     const id = (/** @type {string} */ name) => `${side}-${name}`;
     this.field = h('input', {
       type: 'search', 'aria-label': 'Find people', 'aria-describedby': id('fault'), placeholder: 'Find people: words, city:berlin, age:25..35',
@@ -134,7 +134,10 @@ export class Finder {
       // Without a connection, the next question watches.
       this.newcomers.rewatch(this.#asked, this.#cards).catch(() => {});
     }
-    if (matchMedia('(hover: hover)').matches) this.field.focus();
+    // Who is at something on the other side goes on there.
+    const at = document.activeElement;
+    const free = !at || at === document.body || this.element.closest('.pane')?.contains(at);
+    if (free && matchMedia('(hover: hover)').matches) this.field.focus();
   }
 
   close() {

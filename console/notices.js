@@ -80,6 +80,8 @@ export function textOf({ kind, actor, body: any }, me) {
       return sentence(`${who(actor)} made ${who(body.user)} ${body.role === 'owner' ? 'an owner' : `a ${body.role}`}`);
     case 'conversation_added':
       return body.kind === 'group' && actor !== me ? sentence(`${who(actor)} added you`) : '';
+    case 'message_rejected':
+      return `A message ${actor === me ? 'of yours' : `of ${nameOf(actor)}`} was not let through${body.reason ? `: ${body.reason}` : ''}`;
     default:
       return '';
   }

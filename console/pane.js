@@ -10,6 +10,8 @@ import { List } from './list.js';
 import { Live } from './live.js';
 import { Notices } from './notices.js';
 import { avatar, fullName, learnNames, nameOf, shortName, tokenFor } from './people.js';
+import { Product } from './product.js';
+import { openProfile } from './profile.js';
 import { Roster } from './roster.js';
 import { MessageSearch } from './search.js';
 import { badge, explain } from './text.js';
@@ -55,12 +57,19 @@ export class Pane {
   #finder = null;
   /** @type {Roster | null} */
   #roster = null;
+  /** @type {Product | null} */
+  #product = null;
+  /** Where the product's backend is; empty for none. */
+  #productAt;
+  /** The profile that is open. @type {ReturnType<typeof openProfile> | null} */
+  #profile = null;
   /** Ends the watching of the people one talks to. */
   #unwatch = () => {};
   #peers = '';
 
-  /** @param {{ side: string, people: { id: string, name: string }[], user: string, conversation: string, view: string | null }} options */
-  constructor({ side, people, user, conversation, view }) {
+  /** @param {{ side: string, people: { id: string, name: string }[], user: string, conversation: string, view: string | null, product: string }} options */
+  constructor({ side, people, user, conversation, view, product }) {
+    this.#productAt = product;
     this.side = side;
     this.user = user;
     /** @type {View} */
@@ -83,9 +92,9 @@ export class Pane {
     this.banner = new Banner(() => this.client?.retryNow(), () => this.signIn());
     this.list = new List({ open: (id) => this.open(id), more: () => this.client?.loadConversations() });
     this.search = new MessageSearch({ side, list: this.list.element, open: (id, seq) => this.open(id, false, seq), opened: () => this.openId });
-    this.thread = new Thread({ back: () => this.open(''), toast: (error) => this.toast(error), isShown: () => this.isShown, notices: this.#notices });
+    this.thread = new Thread({ back: () => this.open(''), toast: (error) => this.toast(error), isShown: () => this.isShown, notices: this.#notices, profile: (user) => this.#open(user) });
     this.toasts = h('div.toasts', { role: 'alert' });
-    this.news = new Toasts({ open: (id) => this.open(id) });
+    this.news = new Toasts({ open: (id) => this.open(id), profile: (user) => this.#open(user), seen: product ? (badge) => this.#product?.seen(badge) ?? Promise.resolve() : null, toast: (error) => this.toast(error) });
     this.element = h(
       'section.pane',
       { 'data-side': side, 'aria-label': `${side === 'left' ? 'Left' : 'Right'} person` },
@@ -95,13 +104,14 @@ export class Pane {
         this.face,
         h('div.who', null, this.picker, this.status),
         this.views,
+        this.news.bell,
         this.invisible,
         iconButton('plus', 'New conversation', () => this.#start(), { className: 'icon-button start' }),
       ),
       this.news.badges,
       this.banner.element,
-      (this.body = h('div.pane-body', null, this.search.element, this.thread.element)),
       this.news.element,
+      (this.body = h('div.pane-body', null, this.search.element, this.thread.element)),
       this.toasts,
     );
     this.#showInvisible();
@@ -151,6 +161,7 @@ export class Pane {
     const { conversation } = this.thread;
     const seen = conversation?.loaded && conversation.role !== '' && conversation.memberCount <= SEEN_BY && this.isShown;
     this.client?.look(seen ? conversation.id : null);
+    if (seen) this.news.looksAt(conversation.id);
   }
 
   /** Connects as the person chosen. */
@@ -168,6 +179,7 @@ export class Pane {
     this.client = client;
     this.#kept = 0;
     this.#blank = true;
+    this.#product = this.#productAt ? new Product(this.#productAt, user) : null;
     this.#live = new Live(this.element, client);
     this.thread.presence = this.#live;
     this.#contacts = new Contacts(client, (users) => this.#contactsChanged(users));
@@ -265,6 +277,7 @@ export class Pane {
     for (const part of [this.#live, this.#contacts, this.#finder, this.#roster]) part?.close();
     for (const part of [this.#finder, this.#roster]) part?.element.remove();
     this.#live = this.#contacts = this.#finder = this.#roster = null;
+    this.#profile?.element.close();
     this.#unwatch();
     this.#peers = '';
     this.client?.close();
@@ -277,7 +290,7 @@ export class Pane {
     this.body.hidden = this.view !== 'conversations';
     const { client } = this;
     if (client && this.#live && this.#contacts) {
-      const common = { client, live: this.#live, contacts: this.#contacts, message: (/** @type {string} */ user) => this.#talk(user) };
+      const common = { client, live: this.#live, contacts: this.#contacts, message: (/** @type {string} */ user) => this.#talk(user), profile: (/** @type {string} */ user) => this.#open(user) };
       if (this.view === 'people' && !this.#finder) {
         this.#finder = new Finder({ ...common, add: (user) => client.addContact(user), side: this.side });
         this.body.after(this.#finder.element);
@@ -298,7 +311,23 @@ export class Pane {
     this.requests.textContent = badge(asking);
     this.requests.setAttribute('aria-label', `${asking} waiting`);
     this.#finder?.contactsChanged(users);
+    this.#profile?.contactsChanged();
     this.#roster?.render();
+  }
+
+  /** @param {string} user whose profile to open */
+  #open(user) {
+    const { client } = this;
+    if (!client || !this.#live || !this.#contacts) return;
+    this.#profile?.element.close();
+    const profile = openProfile(user, {
+      client, live: this.#live, contacts: this.#contacts, product: this.#product, within: this.element,
+      message: (user) => this.#talk(user), add: (user) => client.addContact(user),
+    });
+    this.#profile = profile;
+    profile.element.addEventListener('close', () => {
+      if (this.#profile === profile) this.#profile = null;
+    });
   }
 
   /** @param {string} user to write to */

@@ -9,8 +9,9 @@ const names = new Map();
 const early = new Map();
 
 /**
- * The people one can sign in as. Only servers that allow development tokens tell.
- * @returns {Promise<{ id: string, name: string }[]>}
+ * The people one can sign in as, and where the product's backend is, if there is one. Only servers that allow development
+ * tokens tell.
+ * @returns {Promise<{ people: { id: string, name: string }[], product: string }>}
  */
 export async function loadPeople() {
   let response;
@@ -23,9 +24,9 @@ export async function loadPeople() {
   // What fails there may pass; any other answer is that of a server without development tokens.
   if (response.status >= 500) throw new TidingsError({ code: 'unavailable', message: answered, retry: true });
   if (!response.ok) throw new TidingsError({ code: 'unauthenticated', message: answered });
-  const { users } = await response.json();
+  const { users, product = '' } = await response.json();
   for (const { id, name } of users) names.set(id, name && name !== id ? name : withoutSource(id));
-  return users;
+  return { people: users, product };
 }
 
 /**

@@ -14,20 +14,22 @@ export class Roster {
   #live;
   #contacts;
   #message;
+  #profile;
   #shown = false;
   #off = () => {};
 
   /**
    * @param {{
    *   client: import('../sdk/js/src/index.js').Tidings, live: import('./live.js').Live, contacts: import('./contacts.js').Contacts,
-   *   message: (user: string) => Promise<unknown>, find: () => void,
+   *   message: (user: string) => Promise<unknown>, profile: (user: string) => void, find: () => void,
    * }} options
    */
-  constructor({ client, live, contacts, message, find }) {
+  constructor({ client, live, contacts, message, profile, find }) {
     this.#client = client;
     this.#live = live;
     this.#contacts = contacts;
     this.#message = message;
+    this.#profile = profile;
     this.find = find;
     this.element = h('div.roster', { hidden: true, tabIndex: -1 });
   }
@@ -79,7 +81,7 @@ export class Roster {
     return [
       h('h3', null, title, ' ', h('small', null, String(contacts.length))),
       h('ul', { 'aria-label': title }, ...contacts.map(({ user }) =>
-        h('li.contact', { 'data-user': user }, h('span.portrait', null, avatar(nameOf(user), user), this.#live.dot(user)), h('div.contact-name', null, h('span', null, nameOf(user), ...beside(nameOf(user).toLowerCase() === user ? '' : user)), this.#live.words(user)), h('div.contact-actions', null, ...actions(user))),
+        h('li.contact', { 'data-user': user }, h('span.portrait', null, avatar(nameOf(user), user), this.#live.dot(user)), h('div.contact-name', null, h('button.opens-profile', { type: 'button', title: 'Open the profile', onclick: () => this.#profile(user) }, nameOf(user), ...beside(nameOf(user).toLowerCase() === user ? '' : user)), this.#live.words(user)), h('div.contact-actions', null, ...actions(user))),
       )),
     ];
   }

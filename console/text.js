@@ -87,6 +87,24 @@ export function distance(metres) {
   return `${km < 10 ? Math.round(km * 10) / 10 : Math.round(km).toLocaleString()} km`;
 }
 
+/** @param {number} value as a whole number, in short where it is large */
+export const number = (value) => (value < 10_000 ? Math.round(value).toLocaleString() : (short ??= new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })).format(value));
+
+/** @type {Intl.NumberFormat | undefined} */
+let short;
+
+/** @param {number} count of bytes */
+export function bytes(count) {
+  const [unit, size] = count < 1024 ? ['B', 1] : count < 1024 ** 2 ? ['KiB', 1024] : ['MiB', 1024 ** 2];
+  return `${(count / size).toLocaleString(undefined, { maximumFractionDigits: count / size < 10 && size > 1 ? 1 : 0 })} ${unit}`;
+}
+
+/** @param {number} us microseconds */
+export function duration(us) {
+  const [unit, size] = us < 1_000 ? ['µs', 1] : us < 1e6 ? ['ms', 1_000] : ['s', 1e6];
+  return `${(us / size).toLocaleString(undefined, { maximumSignificantDigits: 2 })} ${unit}`;
+}
+
 /** @param {readonly string[]} names */
 export function listed(names) {
   if (names.length < 2) return names[0] ?? '';

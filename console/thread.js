@@ -3,6 +3,7 @@
 import { Composer } from './composer.js';
 import { details } from './dialogs.js';
 import { h, iconButton } from './dom.js';
+import { Held } from './held.js';
 import { History } from './history.js';
 import { titleOf } from './list.js';
 import { avatar, fullName, nameOf, shortName } from './people.js';
@@ -27,8 +28,10 @@ export class Thread {
   /** The newest notice that was. */
   #lastNotice = '';
 
-  /** @param {{ back: () => void, toast: (error: any) => void, isShown: () => boolean, notices: import('./notices.js').Notices }} actions */
-  constructor({ back, toast, isShown, notices }) {
+  /** @param {{ back: () => void, toast: (error: any) => void, isShown: () => boolean, notices: import('./notices.js').Notices, profile: (user: string) => void }} actions */
+  constructor({ back, toast, isShown, notices, profile }) {
+    this.profile = profile;
+    this.held = new Held();
     this.notices = notices;
     this.toast = toast;
     this.leave = back;
@@ -50,7 +53,7 @@ export class Thread {
     this.unsent = h('div.unsent');
     this.choose = h('p', { hidden: true }, 'Choose a conversation');
     this.empty = h('div.nothing', null, this.choose);
-    this.view = h('div.thread-view', { hidden: true }, this.head, this.history.element, this.typingLine, this.composer.element, this.live);
+    this.view = h('div.thread-view', { hidden: true }, this.head, this.held.element, this.history.element, this.typingLine, this.composer.element, this.live);
     this.element = h('div.thread', null, this.empty, this.view);
   }
 
@@ -71,6 +74,7 @@ export class Thread {
     this.live.textContent = '';
     this.empty.hidden = conversation !== null;
     this.view.hidden = conversation === null;
+    this.held.show(conversation, client);
     this.composer.setConversation(conversation, client);
     this.history.show(conversation, client);
     if (!conversation) return;
@@ -137,6 +141,7 @@ export class Thread {
     const watching = looking.length === 0 ? '' : `${named(looking)} ${looking.length === 1 ? 'is' : 'are'} looking at this`;
     if (this.lookers.textContent !== watching) this.lookers.textContent = watching;
     this.typingLine.textContent = typing.length === 0 ? '' : `${named(typing)} ${typing.length === 1 ? 'is' : 'are'} typing…`;
+    this.held.render();
     this.composer.render();
     this.history.render();
     this.#announce(conversation);
@@ -170,7 +175,7 @@ export class Thread {
         h('p', null, kind === 'direct' ? this.presence?.dot(conversation.peer) : '', kind === 'direct' ? this.presence?.words(conversation.peer) : '', under ? h('span.under', null, under) : '', this.lookers),
       ),
       iconButton('more', 'Details and settings', () => {
-        if (this.#client) details(conversation, this.#client, this.toast);
+        if (this.#client) details(conversation, this.#client, this);
       }),
     );
   }

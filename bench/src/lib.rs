@@ -14,6 +14,7 @@
 
 mod baseline;
 mod compose;
+pub mod extensions;
 pub mod failover;
 pub mod floor;
 pub mod idle;

@@ -14,12 +14,12 @@
 //! Clients read frames within half a millisecond of their coming, which is in the times, and write them as the
 //! server's other benches do. They are slow only if this process is: how late it was is in the reports.
 
-mod crowd;
+pub(crate) mod crowd;
 pub mod edges;
 pub mod logins;
 mod roster;
-mod scan;
-mod talk;
+pub(crate) mod scan;
+pub(crate) mod talk;
 pub mod toggles;
 
 use std::{fmt, fs, io, net::SocketAddr, sync::Arc};
@@ -151,18 +151,18 @@ impl fmt::Display for Report {
     }
 }
 
-fn load_average() -> Option<f64> {
+pub(crate) fn load_average() -> Option<f64> {
     let text = fs::read_to_string("/proc/loadavg").ok()?;
     text.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// A line of a table.
-fn line(f: &mut fmt::Formatter<'_>, name: &str, value: String) -> fmt::Result {
+pub(crate) fn line(f: &mut fmt::Formatter<'_>, name: &str, value: String) -> fmt::Result {
     writeln!(f, "  {name:<28} {value}")
 }
 
 /// A line of a table with times in it.
-fn times(f: &mut fmt::Formatter<'_>, name: &str, of: &Quantiles) -> fmt::Result {
+pub(crate) fn times(f: &mut fmt::Formatter<'_>, name: &str, of: &Quantiles) -> fmt::Result {
     let value = format!(
         "p50 {:.1}  p99 {:.1}  p99.9 {:.1}  max {:.1}  ms",
         of.p50, of.p99, of.p999, of.max
@@ -172,14 +172,14 @@ fn times(f: &mut fmt::Formatter<'_>, name: &str, of: &Quantiles) -> fmt::Result 
 
 /// CPU seconds of those who take part, so far.
 #[derive(Clone, Copy)]
-struct Cpu {
-    server: f64,
-    nats: Option<f64>,
-    own: f64,
+pub(crate) struct Cpu {
+    pub(crate) server: f64,
+    pub(crate) nats: Option<f64>,
+    pub(crate) own: f64,
 }
 
 impl Cpu {
-    fn now(server: &Server) -> Result<Cpu, PresenceError> {
+    pub(crate) fn now(server: &Server) -> Result<Cpu, PresenceError> {
         let of = |pid| process::cpu_seconds(pid).ok_or(PresenceError::Process(pid));
         Ok(Cpu {
             server: of(server.pid)?,
@@ -188,7 +188,7 @@ impl Cpu {
         })
     }
 
-    fn since(self, before: Cpu) -> Cpu {
+    pub(crate) fn since(self, before: Cpu) -> Cpu {
         Cpu {
             server: self.server - before.server,
             nats: self.nats.zip(before.nats).map(|(now, then)| now - then),

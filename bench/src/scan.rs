@@ -366,6 +366,7 @@ mod tests {
                     seq,
                     duplicate,
                     held: u64::from(duplicate) * seq,
+                    answer: String::new(),
                 };
                 ServerFrame::reply(id, Outcome::Accepted(accepted)).body
             }),

@@ -1,5 +1,6 @@
 //! `tidings bench`: load against a running server, or one of its own, and what importing costs.
 
+mod extensions;
 mod failover;
 mod idle;
 mod import;
@@ -35,6 +36,9 @@ pub(crate) enum Bench {
     /// Who is here: how soon those who watch are told, what that costs the server, and what a storm of logins does
     /// to messages.
     Presence(presence::Presence),
+    /// What extensions cost: a verdict in the sandbox beside one asked over HTTP, messages with extensions and without, versions
+    /// swapped under load, those that have nothing to do, starting with many.
+    Extensions(extensions::Extensions),
     /// Search of people, without a server: what it costs to know who is online when a query is asked, against
     /// the ways it is done elsewhere. And search of messages: what a page costs.
     Search(search::Search),
@@ -53,6 +57,7 @@ impl Bench {
             Bench::Idle(idle) => idle.run(),
             Bench::Resume(resume) => resume.run(),
             Bench::Presence(presence) => presence.run(),
+            Bench::Extensions(extensions) => extensions.run(),
             Bench::Search(search) => search.run(),
             Bench::Relay => relay::run().map(|()| true),
         }

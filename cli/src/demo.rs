@@ -1,6 +1,8 @@
 //! The demo's people and what they have said so far.
 
+pub(crate) mod extensions;
 pub(crate) mod people;
+pub(crate) mod product;
 
 use std::net::SocketAddr;
 

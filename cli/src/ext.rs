@@ -1,6 +1,7 @@
 //! `tidings ext`: extensions, written and tried out without a server, and run on one.
 
 mod dev;
+mod history;
 mod operate;
 
 use std::io::IsTerminal as _;
@@ -26,6 +27,8 @@ pub(crate) enum Ext {
     /// Runs an extension's cases in the sandbox.
     Test(Test),
     Dev(dev::Dev),
+    Backfill(history::Backfill),
+    Call(history::Call),
     #[command(flatten)]
     Operate(operate::Operate),
 }
@@ -39,6 +42,8 @@ impl Ext {
             Ext::Check(check) => look(&check),
             Ext::Test(test) => try_out(test),
             Ext::Dev(dev) => dev.run(),
+            Ext::Backfill(backfill) => backfill.run(),
+            Ext::Call(call) => call.run(),
             Ext::Operate(operate) => operate.run(),
         }
     }

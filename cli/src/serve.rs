@@ -59,6 +59,9 @@ pub(crate) struct Demo {
     /// everything and write in anyone's name.
     #[arg(long)]
     allow_anyone: bool,
+    /// Leave the standard extensions (toasts, badges, moderation) out. In a folder where they act already they go on.
+    #[arg(long)]
+    no_extensions: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -188,6 +191,7 @@ impl Demo {
         }
         let development = Development {
             users: demo::users(),
+            product: Some(demo::product::PRODUCT),
         };
         if config.search.attributes.is_empty() {
             config.search.attributes = demo::people::attributes()?;
@@ -195,6 +199,10 @@ impl Demo {
         let server = server::start(&config, Some(development)).await?;
         demo::fill(&server.node).await?;
         demo::people::fill(&server.node, server.gateway.search.attributes()).await?;
+        // After what they are not to look at: nobody is told of a demo's past.
+        if !self.no_extensions {
+            demo::extensions::activate(&server.gateway.extensions).await?;
+        }
         announce(&server);
         tell(format_args!(
             "{}",

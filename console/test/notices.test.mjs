@@ -16,6 +16,8 @@ test('what happens to a group is told in words', () => {
   assert.equal(said('title_changed', { title: '<b>' }), 'ann named the group “<b>”');
   assert.equal(said('role_changed', { user: 'me', role: 'owner' }), 'ann made you an owner');
   assert.equal(said('conversation_added', { kind: 'group' }), 'ann added you');
+  assert.equal(said('message_rejected', { held: 1, reason: 'No links.' }, 'me'), 'A message of yours was not let through: No links.');
+  assert.equal(said('message_rejected', { held: 1 }), 'A message of ann was not let through');
   for (const [kind, body, actor] of [['conversation_added', { kind: 'direct' }], ['conversation_added', { kind: 'group' }, 'me'], ['message_posted', {}], ['', null]]) {
     assert.equal(said(kind, body, actor), '');
   }

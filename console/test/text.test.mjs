@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dayName, shortTime } from '../text.js';
+import { bytes, dayName, duration, number, shortTime } from '../text.js';
 
 const now = new Date();
 const at = (year, month, day) => new Date(year, month, day, 15, 30).getTime();
@@ -23,4 +23,11 @@ test('a date of this year does not, and days nearby have names', () => {
     if (new Date(earlier).getFullYear() === now.getFullYear()) assert.doesNotMatch(say(earlier), /\d{4}/);
   }
   assert.deepEqual([dayName(Date.now()), dayName(Date.now() - DAY)], ['Today', 'Yesterday']);
+});
+
+test('figures are as short as they can be read', () => {
+  assert.deepEqual([0, 41, 9_999.4].map(number), ['0', '41', (9_999).toLocaleString()]);
+  assert.match(number(1_234_567), /^1[.,]23/);
+  assert.deepEqual([0, 1023, 1024, 10 * 1024, 3 * 1024 ** 2].map(bytes), ['0 B', `${(1023).toLocaleString()} B`, '1 KiB', '10 KiB', '3 MiB']);
+  assert.deepEqual([7, 990, 12_000, 3e6].map(duration), ['7 µs', '990 µs', '12 ms', '3 s']);
 });

@@ -316,6 +316,7 @@ impl Cluster {
                 happened_ms: asked.happened_ms,
                 known: asked.known,
                 chain: None,
+                trace: asked.trace,
                 reply,
             };
             if let Err(refused) = queue.push(submission) {

@@ -333,6 +333,7 @@ fn extension_size(event: &ExtensionEvent) -> usize {
         ExtensionEvent::Quarantined(quarantine) => quarantine.cause.len() + 128,
         ExtensionEvent::Deactivated { .. } | ExtensionEvent::Removed { .. } => 64,
         ExtensionEvent::Reacted(reaction) => reaction.encoded_size(),
+        ExtensionEvent::Answered(answered) => answered.encoded_size(),
     }
 }
 
@@ -393,6 +394,7 @@ pub fn schema_of(event: &Event) -> Schema {
             ExtensionEvent::Quarantined(_) => (53, 1),
             ExtensionEvent::Removed { .. } => (54, 1),
             ExtensionEvent::Reacted(_) => (55, 1),
+            ExtensionEvent::Answered(_) => (56, 1),
         },
     };
     Schema { kind, schema }
@@ -423,6 +425,7 @@ pub fn encode_payload(event: &Event) -> Vec<u8> {
             ExtensionEvent::Quarantined(quarantine) => put(quarantine),
             ExtensionEvent::Removed { version } => put(version),
             ExtensionEvent::Reacted(reaction) => put(reaction),
+            ExtensionEvent::Answered(answered) => put(answered),
         },
         Event::Seen { at_ms } => put(at_ms),
         Event::TitleChanged { title } => put(title),
@@ -706,6 +709,7 @@ pub fn decode_event(schema: Schema, payload: &[u8], record: &Bytes) -> Result<Ev
             version: whole(payload)?,
         }),
         (55, 1) => Event::Extension(ExtensionEvent::Reacted(whole(payload)?)),
+        (56, 1) => Event::Extension(ExtensionEvent::Answered(whole(payload)?)),
         (40, 1) => {
             let AppEventRecorded { kind, sealed } = whole(payload)?;
             Event::AppEventRecorded {

@@ -12,6 +12,7 @@ use std::sync::{
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::{
     clock::SharedClock,
@@ -45,6 +46,8 @@ pub struct Submission {
     pub known: u64,
     /// Those it is carried out in order with, if it is.
     pub chain: Option<Chain>,
+    /// The trace that it is part of (W3C trace id), where whoever asks has one.
+    pub trace: Option<Uuid>,
     /// Called once with the answer, on the writer's thread: do little.
     pub reply: Box<dyn FnOnce(Answer) + Send>,
 }
@@ -221,6 +224,7 @@ impl Handler {
         let reply = Box::new(move |answer| drop(tell.send(answer)));
         self.submit(Submission {
             chain: None,
+            trace: None,
             actor,
             command,
             id,
@@ -367,6 +371,7 @@ pub(crate) fn text_bytes(command: &Command) -> usize {
             ExtensionCommand::Install(version) => version.manifest.len(),
             ExtensionCommand::Activate { activation, .. } => activation.settings.len(),
             ExtensionCommand::React(reaction) => reaction.encoded_size(),
+            ExtensionCommand::Answer(answered) => answered.encoded_size(),
             ExtensionCommand::Deactivate { .. }
             | ExtensionCommand::Quarantine(_)
             | ExtensionCommand::Remove { .. } => 0,

@@ -15,6 +15,7 @@ pub mod cluster;
 pub mod embedded;
 pub mod erase;
 pub mod fanout;
+pub mod feed;
 pub mod handler;
 pub mod metrics;
 pub mod node;

@@ -42,7 +42,7 @@ pub struct Metrics {
 const FAILURE_COUNTS_MS: u64 = 60_000;
 
 /// Names of commands.
-pub const KINDS: [&str; 32] = [
+pub const KINDS: [&str; 33] = [
     "start_direct",
     "create_group",
     "add_members",
@@ -75,6 +75,7 @@ pub const KINDS: [&str; 32] = [
     "extension",
     "extension_react",
     "label",
+    "extension_answer",
 ];
 
 /// The index of a command's name.
@@ -105,6 +106,7 @@ fn kind_of(command: &Command) -> usize {
         Command::User(UserCommand::Unblock { .. }) => 16,
         Command::AppEvent { .. } => 17,
         Command::Extension(_, ExtensionCommand::React(_)) => 30,
+        Command::Extension(_, ExtensionCommand::Answer(_)) => 32,
         Command::Extension(..) => 29,
         Command::User(UserCommand::SetInvisible { .. }) => 18,
         Command::User(UserCommand::RecordSeen { .. }) => 19,
@@ -155,7 +157,7 @@ const COMMIT_COMMANDS: &[u64] = &[1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_0
 impl Default for Metrics {
     fn default() -> Metrics {
         Metrics {
-            commands: Default::default(),
+            commands: std::array::from_fn(|_| Default::default()),
             append: Histogram::new(APPEND_US, 1e-6),
             commit_bytes: Histogram::new(COMMIT_BYTES, 1.0),
             commit_commands: Histogram::new(COMMIT_COMMANDS, 1.0),

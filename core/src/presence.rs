@@ -631,6 +631,7 @@ impl Presence {
             happened_ms: None,
             known: 0,
             chain: None,
+            trace: None,
             reply: Box::new(reply),
         });
     }

@@ -32,7 +32,7 @@ pub use fold::Parked;
 pub use store::{Direction, FlushError, OpenError, Snapshot, Store, Table};
 
 /// Version of the rows and of how they are folded. A change of either is a new version, and so a rebuild.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// Memory of rows not yet on disk above which folding waits for the flush, in bytes.
 const OVERLAY_BYTES: usize = 256 << 20;
@@ -215,7 +215,7 @@ impl Projections {
         self.block_changes.fetch_add(blocks, Ordering::Release);
         self.applied.send_replace(cursor);
         let changed = commits.iter().flat_map(Commit::events).any(|(_, _, event)| {
-            matches!(event, Event::Extension(event) if !matches!(event, ExtensionEvent::Reacted(_)))
+            matches!(event, Event::Extension(event) if !matches!(event, ExtensionEvent::Reacted(_) | ExtensionEvent::Answered(_)))
         });
         if changed {
             self.extension_changes.send_modify(|changes| *changes += 1);

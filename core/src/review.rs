@@ -23,6 +23,8 @@ use futures_util::FutureExt as _;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 
+use uuid::Uuid;
+
 use crate::{
     domain::{Command, CommandId, Reviewed, Stream, UserId},
     handler::{Answer, Handler, Submission, text_bytes},
@@ -53,6 +55,8 @@ pub struct Asked<'a> {
     pub id: Option<CommandId>,
     /// What for.
     pub command: &'a Command,
+    /// The trace that it is part of.
+    pub trace: Option<Uuid>,
 }
 
 /// Moderation.
@@ -233,6 +237,7 @@ async fn reviewed(
         origin,
         id: submission.id,
         command: &submission.command,
+        trace: submission.trace,
     };
     let review = AssertUnwindSafe(reviewer.review(asked)).catch_unwind();
     match review.await {

@@ -11,6 +11,7 @@
 set -eu
 cd "$(dirname "$0")"
 TIDINGS=${TIDINGS:-cargo run --quiet --manifest-path ../../Cargo.toml --}
+. ../../extensions/paths.sh
 
 # What a component is built of: its own files, and the WIT package without its comments.
 sources() {
@@ -24,6 +25,9 @@ sources() {
 mkdir -p built
 for example in ${1:-safety-nudge spam-score welcome-bot word-filter}; do
     component="built/$example.wasm"
+    [ ! -f "$example/Cargo.toml" ] || (cd "$example" && cargo fetch --quiet --locked)
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS=$(no_paths "$PWD/$example")
+    export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS
     $TIDINGS ext build "$example" --out "$component"
     case $example in
         safety-nudge) tool=$("$example/.venv/bin/componentize-py" --version 2>/dev/null || grep componentize "$example/requirements.txt") ;;

@@ -23,9 +23,11 @@ use tokio::sync::Semaphore;
 use crate::{auth::Scope, rate::Rate, session::Gateway, translate::Failure};
 
 mod answer;
+mod commands;
 mod conversations;
 mod events;
 mod extensions;
+mod feed;
 mod messages;
 mod moderation;
 mod notifications;
@@ -123,7 +125,9 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(moderation::endpoints());
     all.extend(notifications::endpoints());
     all.extend(events::endpoints());
+    all.extend(feed::endpoints());
     all.extend(extensions::endpoints());
+    all.extend(commands::endpoints());
     all
 }
 

@@ -38,6 +38,17 @@ use crate::{
 pub struct Development {
     /// Users the page offers to sign in as: id and name.
     pub users: Vec<(String, String)>,
+    /// The backend of the demo's product, which the page asks as a product's app asks its own.
+    pub product: Option<Product>,
+}
+
+/// A product's backend within a server for development. In production it is a program of its own, with an API key.
+#[derive(Clone, Copy, Debug)]
+pub struct Product {
+    /// What the paths of its routes begin with; the page is told.
+    pub at: &'static str,
+    /// Makes the routes.
+    pub routes: fn(Arc<Gateway>) -> Router,
 }
 
 /// The routes of a node. Development routes exist only if `development` is given.
@@ -53,17 +64,20 @@ pub fn router(
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics));
+    let mut beside = assets::routes(assets, gateway.clone());
     if let Some(development) = development {
-        let users = Arc::new(development);
+        if let Some(Product { at, routes }) = development.product {
+            beside = beside.nest(at, routes(gateway.clone()));
+        }
+        let development = Arc::new(development);
         router = router
             .route("/v1/dev/token", post(development_token))
             .route(
                 "/v1/dev/users",
-                get(move || development_users(users.clone())),
+                get(move || development_users(development.clone())),
             );
     }
-    let pages = assets::routes(assets, gateway.clone());
-    router.with_state(gateway).merge(pages)
+    router.with_state(gateway).merge(beside)
 }
 
 /// Serves until `stop` ends; requests that are answered then are answered to the end, and WebSockets go on
@@ -188,6 +202,8 @@ async fn development_token(Json(TokenRequest { user }): Json<TokenRequest>) -> R
 #[derive(Serialize)]
 struct Users {
     users: Vec<User>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    product: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -205,6 +221,7 @@ async fn development_users(development: Arc<Development>) -> Json<Users> {
                 name: name.clone(),
             })
             .collect(),
+        product: development.product.map(|product| product.at),
     })
 }
 

@@ -256,6 +256,7 @@ fn submit(gateway: &Gateway, command: ImportCommand, chain: &Chain) -> Begun {
         happened_ms,
         known: 0,
         chain: Some(chain.clone()),
+        trace: None,
         reply: Box::new(move |answer| {
             of.answered(&answer);
             drop(tell.send(answer));

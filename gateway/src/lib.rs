@@ -3,6 +3,7 @@
 //! The modules stand in reading order.
 
 pub mod arrivals;
+mod commands;
 mod held;
 mod looking;
 mod notifications;

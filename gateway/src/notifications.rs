@@ -121,6 +121,7 @@ pub(crate) fn see(gateway: &Arc<Gateway>, user: &UserId, toasts: Vec<u64>) {
         happened_ms: None,
         known: 0,
         chain: None,
+        trace: None,
         reply: Box::new(|_| {}),
     });
 }

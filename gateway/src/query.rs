@@ -430,7 +430,12 @@ pub(crate) async fn search_people(
 ) -> Result<query::People, Failure> {
     let gateway = &shared.gateway;
     loop {
-        let found = gateway.search.find(&gateway.node, viewer, request.clone());
+        let found = gateway.search.find(
+            &gateway.node,
+            viewer,
+            request.clone(),
+            Some(&gateway.extensions),
+        );
         let found = found.await?;
         let fit = fitting(shared, found.people.iter());
         if fit >= found.people.len() {

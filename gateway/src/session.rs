@@ -39,6 +39,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use crate::{
     arrivals::{Arrival, Arrivals, counted},
     auth::{Authenticator, Identity},
+    commands,
     config::Limits,
     held,
     looking::{Looking, Looks},
@@ -525,6 +526,7 @@ impl Session {
                     Some(Request::SettleHeld(settle)) => {
                         self.settle_held(id, &user, &command_id, settle).await;
                     }
+                    Some(Request::Invoke(invoke)) => self.invoke(id, &user, &command_id, invoke),
                     Some(request) => self.other(id, &user, request).await,
                     None => {}
                 }
@@ -588,6 +590,7 @@ impl Session {
                             happened_ms: None,
                             known: shared.gateway.accepted.load(Ordering::Relaxed),
                             chain: None,
+                            trace: None,
                             reply: Box::new(move |answer| reply_to.answer(id, answer)),
                         };
                         node.reviewing.submit(Origin::Client, submission);
@@ -636,11 +639,41 @@ impl Session {
                     happened_ms: None,
                     known: shared.gateway.accepted.load(Ordering::Relaxed),
                     chain: None,
+                    trace: None,
                     reply: Box::new(move |answer| reply_to.answer(id, answer)),
                 });
             }
             Err(failure) => shared.refuse(id, failure),
         }
+    }
+
+    /// Calls a command of an extension. Nothing else of the session waits for it.
+    fn invoke(&self, id: u64, user: &UserId, command_id: &[u8], invoke: command::Invoke) {
+        let command_id = match self.command_id(command_id) {
+            Ok(command_id) => command_id,
+            Err(failure) => return self.shared.refuse(id, failure),
+        };
+        let (shared, user) = (self.shared.clone(), user.clone());
+        tokio::spawn(async move {
+            let gateway = &shared.gateway;
+            match commands::invoke(gateway, &user, command_id, invoke).await {
+                Ok(invoked) => {
+                    // What is asked next finds it.
+                    gateway
+                        .accepted
+                        .fetch_max(invoked.position, Ordering::Relaxed);
+                    let accepted = frame::Accepted {
+                        position: invoked.position,
+                        at_ms: invoked.at_ms,
+                        duplicate: invoked.duplicate,
+                        answer: invoked.answer,
+                        ..frame::Accepted::default()
+                    };
+                    shared.reply(id, Outcome::Accepted(accepted));
+                }
+                Err(failure) => shared.refuse(id, failure),
+            }
+        });
     }
 
     fn command_id(&self, bytes: &[u8]) -> Result<CommandId, Failure> {

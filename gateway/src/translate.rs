@@ -215,6 +215,7 @@ pub fn command(
         | Request::SearchMessages(_)
         | Request::UnwatchPeople(_)
         | Request::SettleHeld(_)
+        | Request::Invoke(_)
         | Request::ListHeld(_)
         | Request::ListNotifications(_)
         | Request::Look(_)
@@ -368,6 +369,7 @@ pub fn answer(answer: Answer) -> Outcome {
             seq,
             duplicate,
             held,
+            answer: String::new(),
         }),
         Answer::Refused(refusal) => Failure::from(refusal).outcome(),
         Answer::Unavailable(why) => Failure::new(ErrorCode::Unavailable, why).outcome(),

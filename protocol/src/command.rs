@@ -242,6 +242,26 @@ pub struct SeeToasts {
     pub toasts: Vec<u64>,
 }
 
+/// Calls a command of an extension by name, and waits for its answer.
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Invoke {
+    /// Which extension.
+    #[prost(string, tag = "1")]
+    pub extension: String,
+    /// Which of its commands.
+    #[prost(string, tag = "2")]
+    pub command: String,
+    /// The arguments: a JSON object, at most 64 KiB; empty for none.
+    #[prost(string, tag = "3")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub args: String,
+    /// From which conversation, of which one is a member; empty for none.
+    #[prost(bytes = "bytes", tag = "4")]
+    #[serde(with = "id::text", skip_serializing_if = "Bytes::is_empty")]
+    pub conversation: Bytes,
+}
+
 /// Adds one's reaction to a message.
 #[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
 #[serde(default)]

@@ -24,7 +24,7 @@ pub struct ClientFrame {
     /// What is asked. Absent (or of a kind this server does not know): `unknown_request`.
     #[prost(
         oneof = "Request",
-        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 35, 36, 37, 38, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63"
+        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63"
     )]
     pub request: Option<Request>,
 }
@@ -99,6 +99,9 @@ pub enum Request {
     /// Says that one has seen toasts: they go from all of one's devices.
     #[prost(message, tag = "38")]
     SeeToasts(command::SeeToasts),
+    /// Calls a command of an extension.
+    #[prost(message, tag = "39")]
+    Invoke(command::Invoke),
 
     /// Blocks a user.
     #[prost(message, tag = "40")]
@@ -472,6 +475,10 @@ pub struct Accepted {
     #[prost(uint64, tag = "6")]
     #[serde(skip_serializing_if = "view::is_zero")]
     pub held: u64,
+    /// For `invoke`: what the extension answers, JSON of at most 64 KiB.
+    #[prost(string, tag = "7")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub answer: String,
 }
 
 /// Nothing but "yes".

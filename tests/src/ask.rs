@@ -308,6 +308,16 @@ pub fn see(toasts: &[u64]) -> Request {
     })
 }
 
+/// `invoke`, with arguments as JSON, from no conversation.
+pub fn invoke(extension: &str, command: &str, args: &str) -> Request {
+    Request::Invoke(command::Invoke {
+        extension: extension.to_owned(),
+        command: command.to_owned(),
+        args: args.to_owned(),
+        ..command::Invoke::default()
+    })
+}
+
 /// `list_notifications`, the first page.
 pub fn notifications() -> Request {
     Request::ListNotifications(query::ListNotifications::default())

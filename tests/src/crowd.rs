@@ -240,7 +240,12 @@ impl Crowd {
         let done = ledger.answered.iter().filter_map(|answered| {
             let accepted = answered.result.as_ref().ok()?;
             let request = answered.request.clone();
-            Some((answered.user, answered.command_id, request, *accepted))
+            Some((
+                answered.user,
+                answered.command_id,
+                request,
+                accepted.clone(),
+            ))
         });
         random.choose_multiple(done, many)
     }

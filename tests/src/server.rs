@@ -60,16 +60,28 @@ impl Starting {
 
     /// The same with these variables in its environment.
     pub fn under(config: &Path, log: &Path, environment: &[(&str, &str)]) -> Starting {
+        let mut serve = Command::new(program());
+        serve.args(["serve", "--config"]).arg(config);
+        serve.envs(environment.iter().copied());
+        Starting::program(serve, log)
+    }
+
+    /// Starts `tidings demo` on a folder, wherever there is a free port.
+    pub fn demo(data: &Path, arguments: &[&str], log: &Path) -> Starting {
+        let mut demo = Command::new(program());
+        demo.args(["demo", "--port", "0", "--data"]).arg(data);
+        demo.args(arguments);
+        Starting::program(demo, log)
+    }
+
+    fn program(mut command: Command, log: &Path) -> Starting {
         let file = OpenOptions::new()
             .create(true)
             .append(true)
             .open(log)
             .expect("the test's folder can be written");
-        let mut child = Command::new(program())
-            .args(["serve", "--config"])
+        let mut child = command
             .env("NO_COLOR", "1")
-            .envs(environment.iter().copied())
-            .arg(config)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(file)

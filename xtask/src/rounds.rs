@@ -37,7 +37,23 @@ impl Kind {
         match self {
             Self::Kill => &[
                 ("embedded", "kill_rounds::embedded_kill_rounds"),
+                (
+                    "embedded",
+                    "extensions::embedded::what_is_counted_is_counted_once_whatever_is_killed",
+                ),
+                (
+                    "embedded",
+                    "extension_hooks::embedded::a_command_is_answered_and_carried_out_once",
+                ),
                 ("jetstream", "kill_rounds::jetstream_kill_rounds"),
+                (
+                    "jetstream",
+                    "extensions::jetstream::what_is_counted_is_counted_once_whatever_is_killed",
+                ),
+                (
+                    "jetstream",
+                    "extension_hooks::jetstream::a_command_is_answered_and_carried_out_once",
+                ),
                 (
                     "replicated",
                     "kill_rounds::jetstream_replicated_kill_rounds",
@@ -86,12 +102,13 @@ fn parse(kind: Kind, arguments: &[&str]) -> Result<Wish> {
             "--rounds" => wish.rounds = number(option, value)?,
             "--seed" => wish.seed = Some(number(option, value)?),
             "--log" => {
-                let found = kind.tests().iter().find(|(log, _)| log == value);
-                let Some((_, test)) = found else {
-                    let logs: Vec<_> = kind.tests().iter().map(|(log, _)| *log).collect();
+                let found = kind.tests().iter().filter(|(log, _)| log == value);
+                wish.tests = found.map(|(_, test)| *test).collect();
+                if wish.tests.is_empty() {
+                    let mut logs: Vec<_> = kind.tests().iter().map(|(log, _)| *log).collect();
+                    logs.dedup();
                     bail!("no such log: `{value}` ({})", logs.join(", "));
-                };
-                wish.tests = vec![test];
+                }
             }
             other => bail!("no such option: `{other}` (--rounds, --log, --seed)"),
         }
@@ -119,7 +136,11 @@ mod tests {
         let expected = Wish {
             rounds: 7,
             seed: Some(9),
-            tests: vec!["kill_rounds::jetstream_kill_rounds"],
+            tests: vec![
+                "kill_rounds::jetstream_kill_rounds",
+                "extensions::jetstream::what_is_counted_is_counted_once_whatever_is_killed",
+                "extension_hooks::jetstream::a_command_is_answered_and_carried_out_once",
+            ],
         };
         assert_eq!(wish.unwrap(), expected);
         let two = parse(Kind::Kill, &["--log", "two-nodes"]).unwrap();

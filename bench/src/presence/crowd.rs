@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const ADDING: usize = 1_024;
 
 /// What somebody heard.
-pub(super) enum Heard<'a> {
+pub(crate) enum Heard<'a> {
     /// How others are.
     Presence(scan::Told<'a>),
     /// Anything else, but a refusal that is not to be repeated, which is an error.
@@ -34,7 +34,7 @@ pub(super) enum Heard<'a> {
 }
 
 /// Connected users, by number.
-pub(super) struct Crowd {
+pub(crate) struct Crowd {
     transport: WebSocket,
     target: SocketAddr,
     token: Token,
@@ -53,7 +53,7 @@ pub(super) struct Crowd {
 
 impl Crowd {
     /// Nobody is connected yet: [`Crowd::turn`] connects them, so many at the same time.
-    pub(super) fn new(
+    pub(crate) fn new(
         server: &Server,
         users: u32,
         at_once: u32,
@@ -78,39 +78,39 @@ impl Crowd {
     }
 
     /// How many are connected and known to the server.
-    pub(super) fn here(&self) -> u32 {
+    pub(crate) fn here(&self) -> u32 {
         self.here
     }
 
     /// How many have begun to connect.
-    pub(super) fn opened(&self) -> u32 {
+    pub(crate) fn opened(&self) -> u32 {
         self.next
     }
 
     /// How many there are to be.
-    pub(super) fn users(&self) -> u32 {
+    pub(crate) fn users(&self) -> u32 {
         self.users
     }
 
     /// A user's name.
-    pub(super) fn name(&self, user: u32) -> String {
+    pub(crate) fn name(&self, user: u32) -> String {
         (self.name)(user)
     }
 
     /// Sends a frame.
-    pub(super) fn say(&mut self, user: u32, frame: &[u8]) {
+    pub(crate) fn say(&mut self, user: u32, frame: &[u8]) {
         self.transport.write(user, frame);
         self.transport.flush(user);
         self.spoke[user as usize] = Instant::now();
     }
 
     /// Sleeps, whatever arrives.
-    pub(super) fn nap(&mut self, time: Duration) -> Result<(), PresenceError> {
+    pub(crate) fn nap(&mut self, time: Duration) -> Result<(), PresenceError> {
         Ok(self.transport.nap(time)?)
     }
 
     /// Connects whoever is still to come, hands over what arrives within the time, and says who has been welcomed.
-    pub(super) fn turn(
+    pub(crate) fn turn(
         &mut self,
         wait: Duration,
         hear: &mut dyn FnMut(u32, Heard<'_>),
@@ -168,7 +168,7 @@ impl Crowd {
     }
 
     /// Connects everybody.
-    pub(super) fn enter(&mut self) -> Result<(), PresenceError> {
+    pub(crate) fn enter(&mut self) -> Result<(), PresenceError> {
         let bar = self.progress("connecting", self.users.into());
         let mut patience = Patience::new("users connected", self.users.into());
         while self.here < self.users {
@@ -181,7 +181,7 @@ impl Crowd {
     }
 
     /// Has users add others to their contacts, as many as are said to come, and waits until all are added.
-    pub(super) fn add_contacts(
+    pub(crate) fn add_contacts(
         &mut self,
         additions: impl Iterator<Item = (u32, String)>,
         bar: &ProgressBar,
@@ -252,12 +252,12 @@ impl Crowd {
         }
     }
 
-    pub(super) fn progress(&self, what: &'static str, len: u64) -> ProgressBar {
+    pub(crate) fn progress(&self, what: &'static str, len: u64) -> ProgressBar {
         progress(self.progress, what, len)
     }
 
     /// Everybody leaves.
-    pub(super) fn leave(mut self) {
+    pub(crate) fn leave(mut self) {
         self.transport.close();
     }
 }
@@ -265,7 +265,7 @@ impl Crowd {
 /// Frame ids of what is prepared begin here.
 const FIRST_ID: u64 = 16;
 
-pub(super) fn progress(draw: bool, what: &'static str, len: u64) -> ProgressBar {
+pub(crate) fn progress(draw: bool, what: &'static str, len: u64) -> ProgressBar {
     if !draw {
         return ProgressBar::hidden();
     }
@@ -275,7 +275,7 @@ pub(super) fn progress(draw: bool, what: &'static str, len: u64) -> ProgressBar 
 }
 
 /// A request that is no command.
-pub(super) fn request(id: u64, request: Request) -> Bytes {
+pub(crate) fn request(id: u64, request: Request) -> Bytes {
     Encoding::Protobuf.encode_client(&ClientFrame {
         id,
         request: Some(request),
@@ -292,7 +292,7 @@ fn addition(id: u64, user: String) -> Bytes {
 }
 
 /// Watches one's contacts, and is answered.
-pub(super) fn watch_roster() -> Bytes {
+pub(crate) fn watch_roster() -> Bytes {
     let watch = command::WatchPresence {
         users: Vec::new(),
         roster: true,
@@ -301,7 +301,7 @@ pub(super) fn watch_roster() -> Bytes {
 }
 
 /// How one is from now on, which is not answered.
-pub(super) fn set_presence(state: &str) -> Bytes {
+pub(crate) fn set_presence(state: &str) -> Bytes {
     let set = command::SetPresence {
         state: state.to_owned(),
     };
@@ -309,7 +309,7 @@ pub(super) fn set_presence(state: &str) -> Bytes {
 }
 
 /// Gives up when nothing comes for long.
-pub(super) struct Patience {
+pub(crate) struct Patience {
     what: &'static str,
     done: u64,
     of: u64,
@@ -317,7 +317,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn new(what: &'static str, of: u64) -> Patience {
+    pub(crate) fn new(what: &'static str, of: u64) -> Patience {
         Patience {
             what,
             done: 0,
@@ -327,7 +327,7 @@ impl Patience {
     }
 
     /// So much has come.
-    pub(super) fn has(&mut self, done: u64) -> Result<(), PresenceError> {
+    pub(crate) fn has(&mut self, done: u64) -> Result<(), PresenceError> {
         if done != self.done {
             self.done = done;
             self.since = Instant::now();

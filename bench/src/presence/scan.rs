@@ -9,11 +9,11 @@ const PRESENCE: u8 = 8 << 3 | 2;
 /// A frame that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("malformed frame of presence from the server")]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// How somebody is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     #[default]
     Offline,
     Away,
@@ -22,14 +22,14 @@ pub(super) enum State {
 
 /// A frame of presence.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Told<'a> {
-    pub(super) version: u64,
-    pub(super) snapshot: bool,
+pub(crate) struct Told<'a> {
+    pub(crate) version: u64,
+    pub(crate) snapshot: bool,
     users: &'a [u8],
 }
 
 /// A frame of presence, if it is one.
-pub(super) fn presence(frame: &[u8]) -> Result<Option<Told<'_>>, Malformed> {
+pub(crate) fn presence(frame: &[u8]) -> Result<Option<Told<'_>>, Malformed> {
     if frame.first() != Some(&PRESENCE) {
         return Ok(None);
     }
@@ -55,7 +55,7 @@ pub(super) fn presence(frame: &[u8]) -> Result<Option<Told<'_>>, Malformed> {
 
 impl<'a> Told<'a> {
     /// Who, by name, and how.
-    pub(super) fn each(&self, mut tell: impl FnMut(&'a [u8], State)) -> Result<(), Malformed> {
+    pub(crate) fn each(&self, mut tell: impl FnMut(&'a [u8], State)) -> Result<(), Malformed> {
         let mut rest = self.users;
         while !rest.is_empty() {
             if let (3, Value::Bytes(mut one)) = field(&mut rest)? {
@@ -82,7 +82,7 @@ impl<'a> Told<'a> {
 }
 
 /// The number behind the last `-` of a user's name.
-pub(super) fn number(name: &[u8]) -> Option<u32> {
+pub(crate) fn number(name: &[u8]) -> Option<u32> {
     let at = name.iter().rposition(|byte| *byte == b'-')?;
     let digits = &name[at + 1..];
     if digits.is_empty() || digits.len() > 9 {

@@ -37,9 +37,11 @@ const TEXT: usize = 100;
 const SETTLE: Duration = Duration::from_secs(10);
 /// Longest wait for something to arrive while nothing is due.
 const TICK: Duration = Duration::from_millis(2);
+/// Messages a second above which waking up for each would cost more than the work itself, and how often this wakes up then.
+const BUSY: (u32, Duration) = (4_000, Duration::from_micros(200));
 
 /// Users who talk, until they are asked to end.
-pub(super) struct Talk {
+pub(crate) struct Talk {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Result<Said, PresenceError>>,
     ready: mpsc::Receiver<()>,
@@ -47,7 +49,7 @@ pub(super) struct Talk {
 
 impl Talk {
     /// So many users, an even number, in pairs, with so many messages a second together.
-    pub(super) fn start(server: &Server, users: u32, rate: u32) -> Talk {
+    pub(crate) fn start(server: &Server, users: u32, rate: u32) -> Talk {
         let stop = Arc::new(AtomicBool::new(false));
         let (tell, ready) = mpsc::channel();
         let (server, stopping) = (server.clone(), stop.clone());
@@ -64,30 +66,30 @@ impl Talk {
     }
 
     /// Waits until they talk. An error is told by [`Talk::end`].
-    pub(super) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.ready.recv().is_ok()
     }
 
     /// Ends it.
-    pub(super) fn end(self) -> Result<Said, PresenceError> {
+    pub(crate) fn end(self) -> Result<Said, PresenceError> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("it does not panic")
     }
 }
 
 /// What was said, and when it was heard.
-pub(super) struct Said {
+pub(crate) struct Said {
     start: Instant,
     rate: u64,
     /// By message, nanoseconds from when it was due until it was heard.
     heard: Vec<Option<u64>>,
     /// Messages that were heard more than once.
-    pub(super) doubled: u64,
+    pub(crate) doubled: u64,
 }
 
 impl Said {
     /// How long the messages took that were due between two moments, and how many they are.
-    pub(super) fn between(&self, from: Instant, to: Instant) -> (Quantiles, u64) {
+    pub(crate) fn between(&self, from: Instant, to: Instant) -> (Quantiles, u64) {
         let mut times = Times::new();
         let mut count = 0;
         for (number, heard) in self.heard.iter().enumerate() {
@@ -100,8 +102,13 @@ impl Said {
         (times.quantiles(), count)
     }
 
+    /// How many messages there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.heard.len() as u64
+    }
+
     /// Messages that nobody heard.
-    pub(super) fn missing(&self) -> u64 {
+    pub(crate) fn missing(&self) -> u64 {
         self.heard.iter().filter(|heard| heard.is_none()).count() as u64
     }
 }
@@ -164,7 +171,11 @@ fn talk(
             open += 1;
         }
         let next = Duration::from_nanos(due_ns(said.heard.len() as u64, said.rate));
-        let wait = next.saturating_sub(start.elapsed()).min(TICK);
+        let mut wait = next.saturating_sub(start.elapsed()).min(TICK);
+        if rate > BUSY.0 {
+            crowd.nap(BUSY.1)?;
+            wait = Duration::ZERO;
+        }
         crowd.turn(wait, &mut |user, heard| {
             let Heard::Other(Seen::Posted { text, .. }) = heard else {
                 return;
@@ -191,7 +202,7 @@ fn talk(
 }
 
 /// Makes a conversation of each pair.
-fn converse(crowd: &mut Crowd, composer: &Composer) -> Result<Vec<Uuid>, PresenceError> {
+pub(crate) fn converse(crowd: &mut Crowd, composer: &Composer) -> Result<Vec<Uuid>, PresenceError> {
     let pairs = crowd.users() / 2;
     for pair in 0..pairs {
         let start = Request::StartDirect(command::StartDirect {

@@ -218,6 +218,7 @@ impl World {
             seq,
             duplicate: false,
             held: 0,
+            answer: String::new(),
         };
         let frame = ServerFrame::reply(frame_id, Outcome::Accepted(accepted));
         session.encoding.encode(&frame)

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use tidings_bench::presence::{Report, Server, edges, logins, toggles};
 use tidings_core::clock::{Clock as _, SystemClock};
 use tidings_gateway::auth::TokenSigner;
@@ -18,7 +18,7 @@ use tidings_gateway::auth::TokenSigner;
 use super::{
     Ending,
     messages::LogKind,
-    server::{SECRET, configuration, nats, server},
+    server::{SECRET, configuration, enough_files, nats, server, stop},
     temporary,
 };
 use crate::say::say;
@@ -274,26 +274,5 @@ fn nobody_is_here(address: &str) -> anyhow::Result<()> {
             "users are shown as here who have gone"
         );
         std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// Ends a server as an operator does.
-fn stop(mut server: Ending) -> anyhow::Result<()> {
-    let pid = rustix::process::Pid::from_child(&server.0);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM)
-        .context("the server could not be stopped")?;
-    server.0.wait().context("the server did not end")?;
-    Ok(())
-}
-
-/// Refuses when this process, or a server it starts, may not open so many.
-fn enough_files(connections: u32) -> anyhow::Result<()> {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    let needed = u64::from(connections) + 500;
-    match limit.current {
-        Some(current) if current < needed => bail!(
-            "{connections} connections need {needed} open files, and the limit is {current}: `ulimit -n {needed}`"
-        ),
-        _ => Ok(()),
     }
 }

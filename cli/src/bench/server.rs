@@ -118,6 +118,27 @@ pub(super) fn nats(program: &Path, folder: &Path) -> anyhow::Result<(Ending, Str
     Ok((nats, log))
 }
 
+/// Ends a server as an operator does.
+pub(super) fn stop(mut server: Ending) -> anyhow::Result<()> {
+    let pid = rustix::process::Pid::from_child(&server.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+        .context("the server could not be stopped")?;
+    server.0.wait().context("the server did not end")?;
+    Ok(())
+}
+
+/// Refuses when this process, or a server it starts, may not open so many.
+pub(super) fn enough_files(connections: u32) -> anyhow::Result<()> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let needed = u64::from(connections) + 500;
+    match limit.current {
+        Some(current) if current < needed => bail!(
+            "{connections} connections need {needed} open files, and the limit is {current}: `ulimit -n {needed}`"
+        ),
+        _ => Ok(()),
+    }
+}
+
 fn free_port() -> anyhow::Result<u16> {
     match TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()) {
         Ok(address) => Ok(address.port()),

@@ -178,12 +178,15 @@ pub(crate) struct At {
 
 impl At {
     pub(super) fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        self.endpoint_for("tidings:operate")
+    }
+
+    pub(super) fn endpoint_for(&self, scope: &'static str) -> anyhow::Result<Endpoint> {
         let place = Place {
             config: self.config.clone(),
             ..Place::default()
         };
-        self.access
-            .endpoint(&self.server, WHO, "tidings:operate", &place)
+        self.access.endpoint(&self.server, WHO, scope, &place)
     }
 }
 
@@ -599,7 +602,7 @@ impl Why {
             "/v1/conversations/{}/messages/{}/reviews",
             self.conversation, self.seq
         );
-        let found = read(self.at.endpoint()?.get(&path))?;
+        let found = read(self.at.endpoint_for("tidings:moderation")?.get(&path))?;
         if self.json {
             say!("{found}");
             return Ok(true);

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use tidings_core::{
     commit::{Batch, Commit, DecodeError, schema_of},
-    domain::{Content, Event, ExtensionEvent, Review, Settler, Stream, event::Kind},
+    domain::{Content, Event, ExtensionEvent, Reaction, Review, Settler, Stream, event::Kind},
     keys::seal::OVERHEAD,
     log::Position,
 };
@@ -54,6 +54,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
             ExtensionEvent::Quarantined(_) => "extension_quarantined",
             ExtensionEvent::Removed { .. } => "extension_removed",
             ExtensionEvent::Reacted(_) => "extension_reacted",
+            ExtensionEvent::Answered(_) => "extension_answered",
         },
     }
 }
@@ -233,16 +234,26 @@ fn extension(event: &ExtensionEvent) -> Vec<(&'static str, Value)> {
             ("cause", quarantine.cause.as_str().into()),
         ],
         ExtensionEvent::Removed { version } => vec![("version", version.as_str().into())],
-        ExtensionEvent::Reacted(reaction) => vec![
-            ("version", reaction.version.as_str().into()),
-            ("revision", reaction.revision.into()),
-            ("upto", reaction.upto.0.into()),
-            ("kv", reaction.kv.len().into()),
-            ("timers", reaction.timers.len().into()),
-            ("intents", reaction.intents.len().into()),
-            ("waiting", reaction.waiting.len().into()),
-        ],
+        ExtensionEvent::Reacted(reaction) => reacted(reaction),
+        ExtensionEvent::Answered(answered) => {
+            let mut said = reacted(&answered.reaction);
+            said.push(("command", answered.name.as_str().into()));
+            said.push(("answer_bytes", answered.answer.bytes.len().into()));
+            said
+        }
     }
+}
+
+fn reacted(reaction: &Reaction) -> Vec<(&'static str, Value)> {
+    vec![
+        ("version", reaction.version.as_str().into()),
+        ("revision", reaction.revision.into()),
+        ("upto", reaction.upto.0.into()),
+        ("kv", reaction.kv.len().into()),
+        ("timers", reaction.timers.len().into()),
+        ("intents", reaction.intents.len().into()),
+        ("waiting", reaction.waiting.len().into()),
+    ]
 }
 
 /// What moderation said, an extension a word: `word-filter@1.2.0 hold`.

@@ -51,7 +51,7 @@ async fn search_it(node: &Arc<Node>, search: &Search, question: Question) -> any
     bar.finish_and_clear();
     let (viewer, request) = question.into_request();
     let viewer = viewer.map(|viewer| UserId::new(&viewer)).transpose()?;
-    let found = search.find(node, viewer.as_ref(), request).await;
+    let found = search.find(node, viewer.as_ref(), request, None).await;
     found
         .map(Found::from)
         .map_err(|failure| wrong(&failure.message))

@@ -258,6 +258,7 @@ impl Router {
                     id: submission.id,
                     happened_ms: submission.happened_ms,
                     known: submission.known,
+                    trace: submission.trace,
                 });
                 route.unanswered += 1;
                 let since = self.now();

@@ -4,6 +4,7 @@
 //! bytes). [`FORMAT`] is announced; nodes of another format forward nothing to each other.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use uuid::Uuid;
 
 use crate::{
     domain::{Command, CommandId, UserId},
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// Changes with anything below, with [`Command`] and with [`Answer`].
-pub(super) const FORMAT: u16 = 3;
+pub(super) const FORMAT: u16 = 4;
 
 /// Bytes of one message, about: half of what NATS takes by default.
 pub(super) const MESSAGE_BYTES: usize = 512 * 1024;
@@ -27,6 +28,7 @@ pub(super) struct Forwarded<C> {
     pub(super) id: Option<CommandId>,
     pub(super) happened_ms: Option<u64>,
     pub(super) known: u64,
+    pub(super) trace: Option<Uuid>,
 }
 
 /// What came of it.

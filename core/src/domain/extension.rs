@@ -135,6 +135,8 @@ pub enum ExtensionCommand {
     },
     /// Records what came of what it was told. The server's own.
     React(Box<Reaction>),
+    /// Records what it answered to who called it by name, in the caller's name. The server's own.
+    Answer(Box<Answered>),
 }
 
 /// What happened to an extension.
@@ -163,6 +165,21 @@ pub enum ExtensionEvent {
     },
     /// It was told of events, and this is what it wanted.
     Reacted(Box<Reaction>),
+    /// It was called by name, and this is what it answered and wanted.
+    Answered(Box<Answered>),
+}
+
+/// What came of a call by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// Digest of what was asked: a call that is repeated is known by it, whatever would come of it now.
+    pub asked: u32,
+    /// The command that was called.
+    pub name: String,
+    /// The answer: JSON, sealed for the caller.
+    pub answer: Sealed,
+    /// What it wanted.
+    pub reaction: Reaction,
 }
 
 /// What came of events, timers or calls that an extension was told of: all of it lands together or not at all.
@@ -345,6 +362,15 @@ impl Extension {
                 return Err(Refusal::Moved);
             }
             ExtensionCommand::React(reaction) => vec![E::Reacted(reaction)],
+            ExtensionCommand::Answer(answered)
+                if answered.reaction.revision != self.revision
+                    // Called before it was switched off, or another version took its place.
+                    || self.active.as_ref().map(|active| &active.version)
+                        != Some(&answered.reaction.version) =>
+            {
+                return Err(Refusal::Moved);
+            }
+            ExtensionCommand::Answer(answered) => vec![E::Answered(answered)],
         })
     }
 
@@ -375,7 +401,7 @@ impl Extension {
                 self.quarantined = true;
             }
             ExtensionEvent::Removed { version } => self.versions.retain(|(is, _)| is != version),
-            ExtensionEvent::Reacted(_) => self.revision += 1,
+            ExtensionEvent::Reacted(_) | ExtensionEvent::Answered(_) => self.revision += 1,
         }
     }
 
@@ -417,6 +443,15 @@ impl Reaction {
             + 17 * self.failed.len()
             + self.version.len()
             + 64
+    }
+}
+
+impl Answered {
+    /// Rough number of bytes it takes in its stored form, from above.
+    pub fn encoded_size(&self) -> usize {
+        let subjects = self.answer.subjects.iter();
+        let subjects: usize = subjects.map(|user| user.len() + 2).sum();
+        self.answer.bytes.len() + subjects + self.name.len() + 32 + self.reaction.encoded_size()
     }
 }
 

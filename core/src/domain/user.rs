@@ -367,15 +367,24 @@ pub const PROFILE_BYTES: usize = 128 * 1024;
 /// Longest kind of an app event, in bytes.
 pub const APP_KIND_BYTES: usize = 64;
 
+/// Longest kind of an event that an extension emits, in bytes: `ext.`, its id, a dot, a kind.
+const EXT_KIND_BYTES: usize = 4 + 64 + 1 + APP_KIND_BYTES;
+
 /// Longest payload of an app event, in bytes.
 pub const APP_PAYLOAD_BYTES: usize = 4 * 1024;
 
 /// What a fact of the product's own makes happen. Any is as good as another: they depend on nothing.
 pub fn app_event(kind: &str, payload: &str) -> Result<Vec<Event>, Refusal> {
-    let named = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'.';
-    if !(1..=APP_KIND_BYTES).contains(&kind.len()) || !kind.bytes().all(named) {
+    // What extensions emit begins with their ids, and channels of theirs are named as freely.
+    let own = kind.starts_with("ext.") || kind.starts_with("delivery.");
+    let most = if own { EXT_KIND_BYTES } else { APP_KIND_BYTES };
+    let named = |c: u8| {
+        c.is_ascii_lowercase() || c.is_ascii_digit() || b"_.".contains(&c) || (own && c == b'-')
+    };
+    if !(1..=most).contains(&kind.len()) || !kind.bytes().all(named) {
+        let hyphen = if own { ", -" } else { "" };
         return Err(Refusal::Invalid(format!(
-            "kind is {kind:?}: use 1 to {APP_KIND_BYTES} of a-z, 0-9, _ and ."
+            "kind is {kind:?}: use 1 to {most} of a-z, 0-9, _{hyphen} and ."
         )));
     }
     if payload.len() > APP_PAYLOAD_BYTES {

@@ -115,6 +115,7 @@ impl Cursors {
                 happened_ms: None,
                 known: 0,
                 chain: None,
+                trace: None,
                 reply: Box::new(move |answer| {
                     // A refusal means that the member has left meanwhile: nothing is owed.
                     if let Answer::Unavailable(_) = answer {

@@ -1,6 +1,6 @@
 //! What a command asks, in four bytes: kept with its id, so that an id used for something else is noticed.
 
-use crate::domain::{Command, ConversationCommand, UserCommand, command::Held};
+use crate::domain::{Command, ConversationCommand, ExtensionCommand, UserCommand, command::Held};
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +25,10 @@ pub fn digest(command: &Command) -> u32 {
     // What moderation said neither: it may say something else another time.
     if let Command::Reviewed(reviewed) = command {
         return reviewed.digest;
+    }
+    // Nor what an extension answered.
+    if let Command::Extension(_, ExtensionCommand::Answer(answered)) = command {
+        return answered.asked;
     }
     // Nor what is held, which cannot be read any more once it is settled.
     if let Command::Conversation(

@@ -228,7 +228,7 @@ fn batch_of(submission: &Submission, stream: Stream, digest: u32, events: Vec<Ev
         actor: submission.actor.clone(),
         command: submission.id.map(|id| CommandRef { id, digest }),
         happened_ms: submission.happened_ms,
-        correlation: None,
+        correlation: submission.trace,
         causation: None,
         first_index: 0,
         events,

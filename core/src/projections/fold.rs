@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod extensions;
+mod feed;
 mod toasts;
 
 /// Why an event could not be folded.
@@ -745,8 +746,11 @@ impl<'t, 's> Fold<'t, 's> {
                 return Ok(());
             }
             // It is no state of ours and no client is told of it: it stands in the log, for those who
-            // follow that.
-            Event::AppEventRecorded { .. } => return Ok(()),
+            // follow that, and what is for the backend in the feed.
+            Event::AppEventRecorded { kind, payload } => {
+                feed::event(tx, user, batch, at, at_ms, kind, payload)?;
+                return Ok(());
+            }
             // Those that wait, and badges, are found in their own rows.
             Event::ToastQueued { replaces, .. } => {
                 toasts::queued(tx, user, batch, at, at_ms, event)?;

@@ -553,6 +553,38 @@ pub fn seen_ms(rows: &dyn Rows, user: &str) -> Result<u64, ReadError> {
     Ok(row.unwrap_or_default().seen_ms)
 }
 
+/// A page of users and what is known of them, and where to go on: behind a key, looking at so many rows.
+#[expect(clippy::type_complexity, reason = "a page")]
+pub fn people_behind(
+    rows: &dyn Rows,
+    after: &[u8],
+    look: usize,
+) -> Result<(Vec<(UserId, rows::Person)>, Option<Vec<u8>>), ReadError> {
+    let mut found = Vec::new();
+    let mut looked = 0;
+    let mut last = None;
+    let mut failed = None;
+    let from = [after, &[0]].concat();
+    rows.scan(Table::Users, &from, &[u8::MAX], false, &mut |key, value| {
+        looked += 1;
+        if let Some(user) = rows::person_user(key) {
+            match rows::decode(Table::Users, value) {
+                Ok(person) => found.push((user, person)),
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+        }
+        if looked >= look {
+            last = Some(key.to_vec());
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })?;
+    failed.map_or(Ok((found, last)), Err)
+}
+
 /// Whether a user was erased.
 pub fn is_erased(rows: &dyn Rows, user: &str) -> Result<bool, ReadError> {
     let row: Option<rows::Person> = rows::get(rows, Table::Users, &rows::person(user))?;

@@ -18,6 +18,7 @@ use crate::domain::{
 };
 
 pub mod extensions;
+pub mod feed;
 
 /// Reading rows: a snapshot, or a transaction that sees its own writes.
 pub trait Rows {
@@ -638,6 +639,13 @@ pub fn profile_user(key: &[u8]) -> Option<UserId> {
 /// Key of `Users`: [`Person`].
 pub fn person(user: &str) -> Vec<u8> {
     [user.as_bytes(), &[0, b'p']].concat()
+}
+
+/// The user of a key of `Users`, if it is that of a [`Person`].
+pub fn person_user(key: &[u8]) -> Option<UserId> {
+    let user = key.strip_suffix(&[0, b'p'])?;
+    let user = (!user.contains(&0)).then_some(user)?;
+    str::from_utf8(user).ok().map(UserId::trusted)
 }
 
 /// `Users`: user, other -> this. There is none where neither has added the other.

@@ -107,6 +107,7 @@ impl Bench {
             happened_ms: None,
             known: 0,
             chain: None,
+            trace: None,
             reply: Box::new(move |answer| answers.lock().push(format!("{answer:?}"))),
         };
         self.reviewing.submit(Origin::Client, submission);

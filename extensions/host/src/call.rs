@@ -7,7 +7,7 @@ mod text;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wasmtime::component::{HasSelf, Instance, Linker, Resource};
+use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime::{Engine as Wasmtime, Store, StoreContextMut, Trap, UpdateDeadline};
 
 use crate::bindings::Extension as World;
@@ -17,8 +17,9 @@ use crate::extension::Extension;
 use crate::hook::Hook;
 use crate::host::Host;
 use crate::input::About;
-use crate::limits::{HANDLES, TAKEN_BYTES};
+use crate::limits::{HANDLES, KEPT_HANDLES, Limits, TAKEN_BYTES};
 use crate::usage::Usage;
+use crate::warm::Open;
 
 pub(crate) use state::{State, Stop, Subject};
 pub(crate) use text::reason;
@@ -124,17 +125,11 @@ pub(crate) fn linker(engine: &Wasmtime) -> wasmtime::Result<Linker<State>> {
     Ok(linker)
 }
 
-/// What is handed to the closure that calls the hook.
-pub(crate) struct Open {
-    pub(crate) store: Store<State>,
-    pub(crate) instance: Instance,
-}
-
 /// What the hook itself answers: the outer errors are wasmtime's.
 pub(crate) type Answered<T> = wasmtime::Result<Result<T, types::HookError>>;
 
 impl Extension {
-    /// Runs one call in an instance of its own, which is gone when this returns.
+    /// Runs one call: in an instance of its own, which is gone when this returns, or in one that is kept warm.
     pub(crate) async fn run<T, R>(
         &self,
         hook: Hook,
@@ -160,24 +155,12 @@ impl Extension {
             limits.memory,
         );
         state.break_at = self.break_at;
-        let mut store = Store::new(&engine.wasmtime, state);
-        store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(TAKEN_BYTES);
-        store.set_max_component_handles(HANDLES);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| {
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                Err(Stop::Deadline.into())
-            } else {
-                Ok(UpdateDeadline::Yield(1))
-            }
-        });
-        let answer = match store.set_fuel(limits.fuel) {
-            Ok(()) => self.answer(store, call).await,
-            Err(error) => (Err(error), store),
+        let (answer, mut ended_in) = match self.open(state, deadline).await {
+            Ok(mut open) => (call(&mut open).await, Ended::Open(open)),
+            Err((error, store)) => (Err(error), Ended::Store(store)),
         };
-        let (answer, mut store) = answer;
         drop(running);
+        let store = ended_in.store();
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let state = store.data_mut();
         let result = match answer {
@@ -186,7 +169,11 @@ impl Extension {
             Err(error) => Err(ended(&error, state.memory.refused)),
         };
         let usage = state.usage(fuel, started);
-        drop(store);
+        match (&self.warm, ended_in) {
+            // Whatever went otherwise than well may have left a mess.
+            (Some(warm), Ended::Open(open)) if result.is_ok() => warm.keep(open),
+            (_, ended_in) => drop(ended_in),
+        }
         let usage = Usage {
             // With the time that putting the instance away takes: the thread was busy for that long.
             duration: started.elapsed(),
@@ -195,20 +182,80 @@ impl Extension {
         Called { result, usage }
     }
 
-    async fn answer<R>(
+    /// An instance to call: one that rests, or a new one.
+    async fn open(
         &self,
-        mut store: Store<State>,
-        call: impl AsyncFnOnce(&mut Open) -> Answered<R>,
-    ) -> (Answered<R>, Store<State>) {
-        match self.artifact.ready.instantiate_async(&mut store).await {
-            Ok(instance) => {
-                let mut open = Open { store, instance };
-                let answer = call(&mut open).await;
-                (answer, open.store)
+        state: State,
+        deadline: Option<Instant>,
+    ) -> Result<Open, (wasmtime::Error, Store<State>)> {
+        let engine = &self.artifact.engine;
+        if let Some(open) = self.warm.as_ref().and_then(|warm| warm.take()) {
+            let mut open = open.again(state);
+            return match arm(&mut open.store, self.limits, deadline) {
+                Ok(()) => Ok(open),
+                Err(error) => Err((error, open.store)),
+            };
+        }
+        let mut state = state;
+        loop {
+            let mut store = Store::new(&engine.wasmtime, state);
+            store.limiter(|state| &mut state.memory);
+            store.set_hostcall_fuel(TAKEN_BYTES);
+            let handles = match self.warm {
+                Some(_) => HANDLES + KEPT_HANDLES,
+                None => HANDLES,
+            };
+            store.set_max_component_handles(handles);
+            let instance = match arm(&mut store, self.limits, deadline) {
+                Ok(()) => self.artifact.ready.instantiate_async(&mut store).await,
+                Err(error) => Err(error),
+            };
+            match instance {
+                Ok(instance) => return Ok(Open::new(store, instance)),
+                // What rests has to make room for what works.
+                Err(error)
+                    if error.is::<wasmtime::PoolConcurrencyLimitError>()
+                        && engine.resting.give_up_one() =>
+                {
+                    state = store.into_data().begun_anew();
+                }
+                Err(error) => return Err((error, store)),
             }
-            Err(error) => (Err(error), store),
         }
     }
+}
+
+/// What a call ended in.
+enum Ended {
+    Open(Open),
+    /// There was no instance.
+    Store(Store<State>),
+}
+
+impl Ended {
+    fn store(&mut self) -> &mut Store<State> {
+        match self {
+            Self::Open(open) => &mut open.store,
+            Self::Store(store) => store,
+        }
+    }
+}
+
+/// Gives a store what one call may use.
+fn arm(
+    store: &mut Store<State>,
+    limits: Limits,
+    deadline: Option<Instant>,
+) -> wasmtime::Result<()> {
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |_| {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            Err(Stop::Deadline.into())
+        } else {
+            Ok(UpdateDeadline::Yield(1))
+        }
+    });
+    store.set_fuel(limits.fuel)
 }
 
 /// Tells what wasmtime says in our words.

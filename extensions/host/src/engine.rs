@@ -26,14 +26,16 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::artifact::Cache;
 use crate::call::State;
-use crate::limits::{CORE_INSTANCES, TABLE_ELEMENTS};
+use crate::limits::{CORE_INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
+use crate::warm::Resting;
 
 pub(crate) use ticker::Ticker;
 
 /// How an engine is set up.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How many calls may be under way at a time. Each reserves 4 GiB of address space, of which it may use `memory`.
+    /// How many calls may be under way at a time, and instances be kept. Each reserves 4 GiB of address space, of which it may use
+    /// `memory`. One whose component has several memories counts once for each.
     pub calls: u32,
     /// Bytes that any memory of any extension may have: the most that `Limits::memory` can give.
     pub memory: usize,
@@ -71,6 +73,8 @@ pub(crate) struct Inner {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) linker: Linker<State>,
     pub(crate) ticker: Ticker,
+    /// Instances that are kept from one call to the next.
+    pub(crate) resting: Arc<Resting>,
     pub(crate) cache: Option<Cache>,
     pub(crate) compile_time: Duration,
     /// Compilations under way, those given up included: they end by themselves and cannot be stopped.
@@ -98,12 +102,14 @@ impl Engine {
         let setup = |error: wasmtime::Error| EngineError::Setup(format!("{error:#}"));
         let wasmtime = wasmtime::Engine::new(&config(&settings)).map_err(setup)?;
         let linker = crate::call::linker(&wasmtime).map_err(setup)?;
-        let ticker = Ticker::start(&wasmtime, settings.tick)?;
+        let resting = Arc::new(Resting::new(settings.calls));
+        let ticker = Ticker::start(&wasmtime, settings.tick, resting.clone())?;
         Ok(Self {
             inner: Arc::new(Inner {
                 wasmtime,
                 linker,
                 ticker,
+                resting,
                 cache: settings.cache,
                 compile_time: settings.compile_time,
                 compiling: Arc::default(),
@@ -129,13 +135,15 @@ fn config(settings: &Settings) -> Config {
 fn pool(settings: &Settings) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(settings.calls)
-        .total_core_instances(settings.calls.saturating_mul(8))
+        // All of them can be of the largest components there may be, so that what limits them is what the operator knows of.
+        .total_core_instances(settings.calls.saturating_mul(CORE_INSTANCES as u32))
         .total_memories(settings.calls)
-        .total_tables(settings.calls.saturating_mul(4))
+        .total_tables(settings.calls.saturating_mul(TABLES))
         .total_stacks(settings.calls)
         .max_core_instances_per_component(CORE_INSTANCES as u32)
-        .max_tables_per_component(CORE_INSTANCES as u32)
-        .max_tables_per_module(8)
+        .max_memories_per_component(MEMORIES.min(settings.calls))
+        .max_tables_per_component(TABLES)
+        .max_tables_per_module(TABLES)
         .table_elements(TABLE_ELEMENTS)
         .max_memory_size(settings.memory);
     if settings.tuned {

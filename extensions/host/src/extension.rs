@@ -8,7 +8,7 @@ use wasmtime::component::Resource;
 
 use crate::artifact::{Artifact, CompileError};
 use crate::bindings::exports::tidings::extension::command::CommandError as Unanswered;
-use crate::call::{CallError, Called, HookError, Open, State, Subject, reason};
+use crate::call::{CallError, Called, HookError, State, Subject, reason};
 use crate::engine::Engine;
 use crate::hook::Hook;
 use crate::host::Host;
@@ -16,6 +16,7 @@ use crate::input::{About, Absence, Draft, Event, Firing, Invocation, Page, Trans
 use crate::limits::Limits;
 use crate::staged::{CommandError, Recall, Staged, Verdict};
 use crate::usage::Usage;
+use crate::warm::{Open, Warm};
 
 /// What an operator says about an extension.
 #[derive(Debug, Clone)]
@@ -30,7 +31,8 @@ pub struct Definition {
     pub limits: Limits,
 }
 
-/// An extension as it is called. Each call runs in an instance of its own. Cheap to clone.
+/// An extension as it is called. Each call runs in an instance of its own, unless it is kept [warm](Extension::kept_warm). Cheap to
+/// clone.
 #[derive(Clone)]
 pub struct Extension {
     id: Arc<str>,
@@ -38,6 +40,8 @@ pub struct Extension {
     pub(crate) artifact: Artifact,
     pub(crate) limits: Limits,
     pub(crate) config: Arc<BTreeMap<String, String>>,
+    /// Instances that rest, if any are to.
+    pub(crate) warm: Option<Arc<Warm>>,
     /// Before which call to the host a call ends, if it is to.
     pub(crate) break_at: Option<u32>,
 }
@@ -96,8 +100,19 @@ impl Extension {
             artifact,
             limits: definition.limits,
             config: Arc::new(texts.collect()),
+            warm: None,
             break_at: None,
         })
+    }
+
+    /// The same, but instances answer call after call, until one ends otherwise than well or is worn out. What the guest leaves in its
+    /// memory its next call finds: only for those who bear that.
+    #[must_use]
+    pub fn kept_warm(&self) -> Self {
+        Self {
+            warm: Some(self.artifact.engine.resting.of_one()),
+            ..self.clone()
+        }
     }
 
     /// The same, but each call ends as by a trap in place of its `n`th call to the host, from 1. To find out whether anything is

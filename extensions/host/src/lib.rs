@@ -19,8 +19,10 @@ mod extension;
 mod hook;
 mod host;
 mod inspect;
+mod silent;
 #[cfg(test)]
 mod tests;
+mod warm;
 
 pub use artifact::{Artifact, Cache, CompileError};
 pub use call::{CallError, Called, HookError};

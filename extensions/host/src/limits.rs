@@ -15,11 +15,12 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// What somebody waiting can bear: 50 ms, 64 MiB, and about half a second's worth of fuel, so that time runs out first.
+    /// What somebody waiting can bear: 250 ms, 64 MiB, and about half a second's worth of fuel, so that time runs out first. Of a machine that
+    /// does more than it can, a call gets a part: with 50 ms a verdict of 50 us ran out of it now and then.
     fn default() -> Self {
         Self {
             fuel: 1_000_000_000,
-            time: Duration::from_millis(50),
+            time: Duration::from_millis(250),
             memory: 64 << 20,
         }
     }
@@ -34,6 +35,9 @@ pub const GIVEN_BYTES: usize = 4 << 20;
 pub const TAKEN_BYTES: usize = 1 << 20;
 /// Handles of resources that an instance may have at a time.
 pub const HANDLES: usize = 20_000;
+/// Handles that the calls of one instance may have had together, before another one takes its place: a guest need not give them
+/// back, and those that it keeps count as long as it is there.
+pub(crate) const KEPT_HANDLES: usize = 20_000;
 /// Calls of `views` in one call of a hook.
 pub const VIEW_CALLS: u32 = 200;
 
@@ -82,8 +86,12 @@ pub const HTTP_BODY_BYTES: usize = 256 << 10;
 
 /// Elements that one table may have.
 pub(crate) const TABLE_ELEMENTS: usize = 65_536;
-/// Core instances, tables and memories of one component. Python's have about twenty modules.
+/// Core instances of one component. Python's have about twenty modules.
 pub(crate) const CORE_INSTANCES: usize = 128;
+/// Memories of one component: those of Rust, C, SpiderMonkey and Python have one.
+pub(crate) const MEMORIES: u32 = 4;
+/// Tables of one component: those of the same have two.
+pub(crate) const TABLES: u32 = 8;
 
 /// What a component may declare, so that it cannot take the server's time or memory while it is compiled.
 #[derive(Debug, Clone, Copy)]

@@ -1,5 +1,6 @@
 //! Tests of the crate as its users see it, on real components.
 
+mod archived;
 mod caching;
 mod checking;
 mod effects;
@@ -10,6 +11,7 @@ mod hostile;
 mod moderation;
 mod server;
 mod standard;
+mod warm;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

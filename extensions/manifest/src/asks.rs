@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::grants::{EffectKind, Reach, View};
 use crate::hooks::{Callers, DraftKind, OnFailure};
-use crate::manifest::Manifest;
+use crate::manifest::{Instances, Manifest};
 
 /// One thing that an extension asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,7 @@ impl Manifest {
         asks.extend(self.reads());
         asks.extend(self.does());
         asks.extend(self.beyond());
+        asks.extend(self.kept());
         asks
     }
 
@@ -166,6 +167,11 @@ impl Manifest {
             asks.push(ask(format!("channel.{channel}"), sentence));
         }
         asks
+    }
+
+    fn kept(&self) -> Option<Ask> {
+        let sentence = "Keeps its memory from one call to the next: what it was told of one user may turn up in what it does for another.";
+        (self.instances == Instances::Warm).then(|| ask("instances.warm", sentence))
     }
 
     fn beyond(&self) -> Vec<Ask> {

@@ -13,6 +13,9 @@ const RATES: usize = 16;
 const NAMES: usize = 64;
 const WINDOW_MS: std::ops::RangeInclusive<u32> = 1_000..=86_400_000;
 
+/// Channels of the server's own: what stands under them an extension may not make up.
+const RESERVED: [&str; 3] = ["push", "recall", "skipped"];
+
 /// What is wrong, as it is found.
 #[derive(Default)]
 struct Found(Vec<Problem>);
@@ -187,6 +190,10 @@ impl Manifest {
         found.at_most("channels", self.channels.len(), NAMES);
         for name in &self.channels {
             found.name("channels", name, "_-");
+            if RESERVED.contains(&name.as_str()) {
+                let what = format!("`{name}` is the server's own: choose another name");
+                found.add("channels", what);
+            }
         }
         found.at_most("emits", self.emits.len(), NAMES);
         for (kind, emit) in &self.emits {
@@ -299,9 +306,15 @@ fn host(host: &str) -> Result<(), String> {
                 .bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     };
+    // Resolvers read `127.0.0.0xa` as a number, too.
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_hex = last
+        .strip_prefix("0x")
+        .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let is_name = name.len() <= 253
         && name.split('.').count() > 1
         && name.split('.').all(label)
+        && !is_hex
         && !name.ends_with(|letter: char| letter.is_ascii_digit());
     if is_name && port {
         return Ok(());

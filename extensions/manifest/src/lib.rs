@@ -26,7 +26,7 @@ pub use diff::{Change, Diff, diff};
 pub use embed::{EmbedError, SECTION, embed, read, strip};
 pub use grants::{EffectKind, Grants, Reach, View};
 pub use hooks::{Callers, Command, DraftKind, OnFailure, Subscription};
-pub use manifest::{Emit, HttpHost, Limits, Manifest, Secret};
+pub use manifest::{Emit, HttpHost, Instances, Limits, Manifest, Secret};
 pub use parse::{ManifestError, Problem};
 pub use schema::{NotDeclared, Violation};
 pub use settings::SettingsErrors;

@@ -72,12 +72,33 @@ pub struct Manifest {
     /// A JSON Schema of an object: what the operator may set. Its defaults are filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Value>,
+    /// What its calls run in.
+    #[serde(default, skip_serializing_if = "Instances::is_fresh")]
+    pub instances: Instances,
     /// What a call of it takes, where that is more than the host gives if nothing is said. The host has the last word.
     #[serde(default, skip_serializing_if = "Limits::is_none")]
     pub limits: Limits,
     /// Where it would stand among others with the same hook: the lowest first. A hint: the operator orders them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub order: i32,
+}
+
+/// What the calls of an extension run in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Instances {
+    /// Each in an instance of its own: nothing gets from one to the next.
+    #[default]
+    Fresh,
+    /// One after the other in instances that are kept. What the code leaves in its memory its next call finds, whoever that is
+    /// about: it has to see to it that nothing comes of it.
+    Warm,
+}
+
+impl Instances {
+    fn is_fresh(&self) -> bool {
+        *self == Self::Fresh
+    }
 }
 
 fn is_zero(order: &i32) -> bool {

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::{
-    Change, EffectKind, EmbedError, Manifest, ManifestError, NotDeclared, OnFailure, Reach,
-    SECTION, diff, embed, read, strip,
+    Change, EffectKind, EmbedError, Instances, Manifest, ManifestError, NotDeclared, OnFailure,
+    Reach, SECTION, diff, embed, read, strip,
 };
 
 /// All there is to say.
@@ -195,6 +195,10 @@ fn a_wrong_field_is_named_with_what_would_be_right() {
         (
             "[[http]]\nhost = \"localhost\"\nreason = \"x\"",
             "http[0].host: `localhost` is no host's full name",
+        ),
+        (
+            "[[http]]\nhost = \"127.0.0.0xa\"\nreason = \"x\"",
+            "http[0].host: `127.0.0.0xa` is no host's full name",
         ),
         (
             "[[secrets]]\nname = \"a\"\nreason = \"\"",
@@ -406,4 +410,29 @@ fn asking_for_more_is_seen() {
     let mut narrower = before.clone();
     narrower.reactor = None;
     assert!(!diff(&before, &narrower).widens());
+}
+
+#[test]
+fn instances_that_are_kept_take_a_yes() {
+    let before = Manifest::parse_toml(LEAST).expect("it is right");
+    assert_eq!(before.instances, Instances::Fresh);
+    assert!(!before.to_json().contains("instances"));
+    let after = Manifest::parse_toml(&format!("instances = \"warm\"\n{LEAST}"));
+    let after = after.expect("it is right");
+    assert_eq!(
+        Manifest::from_json(&after.to_json()).ok(),
+        Some(after.clone())
+    );
+    let lines: Vec<String> = diff(&before, &after)
+        .changes
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "+ Keeps its memory from one call to the next: what it was told of one user may turn up in what it does for another."
+        ]
+    );
+    assert!(!diff(&after, &before).widens());
 }

@@ -8,7 +8,7 @@ use tidings_core::{
     projections::{ReadError, rows::extensions as rows},
 };
 use tidings_extension_host::{Definition, Digest, Extension, Hook, Limits};
-use tidings_extension_manifest::{DraftKind, Manifest};
+use tidings_extension_manifest::{DraftKind, Instances, Manifest};
 
 use crate::{
     breaker::Breaker,
@@ -211,7 +211,11 @@ async fn ready(shared: &Shared, wanted: &Wanted, manifest: &Manifest) -> Result<
         config: wanted.settings.clone(),
         limits: limits(manifest, &shared.cap),
     };
-    Extension::new(artifact, definition).map_err(|error| error.to_string())
+    let extension = Extension::new(artifact, definition).map_err(|error| error.to_string())?;
+    Ok(match manifest.instances {
+        Instances::Fresh => extension,
+        Instances::Warm => extension.kept_warm(),
+    })
 }
 
 /// What a call may use: what the manifest asks for, as far as the operator gives it.

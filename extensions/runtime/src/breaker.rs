@@ -63,17 +63,17 @@ impl Breaker {
         }
     }
 
-    /// A call failed, by the extension's fault.
-    pub(crate) fn failed(&self, now: Instant) -> Then {
+    /// A call failed, by the extension's fault. One that may not be given up is left alone again and again.
+    pub(crate) fn failed(&self, now: Instant, may_give_up: bool) -> Then {
         let mut state = self.0.lock();
-        state.failures += 1;
-        if state.failures >= GIVES_UP {
+        state.failures = state.failures.saturating_add(1);
+        if state.failures >= GIVES_UP && may_give_up {
             return Then::GiveUp;
         }
         if state.failures < OPENS {
             return Then::Go;
         }
-        let pause = PAUSE * 2_u32.pow(state.failures - OPENS);
+        let pause = PAUSE * 2_u32.pow((state.failures - OPENS).min(GIVES_UP));
         state.until = Some(now + pause.min(PAUSE_MAX));
         Then::Pause
     }
@@ -88,18 +88,28 @@ mod tests {
         let breaker = Breaker::default();
         let mut now = Instant::from_std(std::time::Instant::now());
         for _ in 1..OPENS {
-            assert_eq!(breaker.failed(now), Then::Go);
+            assert_eq!(breaker.failed(now, true), Then::Go);
         }
         assert!(breaker.lets(now));
-        assert_eq!(breaker.failed(now), Then::Pause);
+        assert_eq!(breaker.failed(now, true), Then::Pause);
         assert!(!breaker.lets(now) && breaker.is_open(now));
         now += PAUSE;
         assert!(breaker.lets(now), "one may try");
         assert!(!breaker.lets(now), "and only one");
         for _ in OPENS + 1..GIVES_UP {
-            assert_eq!(breaker.failed(now), Then::Pause);
+            assert_eq!(breaker.failed(now, true), Then::Pause);
         }
-        assert_eq!(breaker.failed(now), Then::GiveUp);
+        assert_eq!(breaker.failed(now, true), Then::GiveUp);
+    }
+
+    #[test]
+    fn one_that_may_not_be_given_up_is_left_alone_instead() {
+        let breaker = Breaker::default();
+        let now = Instant::from_std(std::time::Instant::now());
+        for _ in 0..100 {
+            assert_ne!(breaker.failed(now, false), Then::GiveUp);
+        }
+        assert!(breaker.is_open(now) && !breaker.is_open(now + PAUSE_MAX));
     }
 
     #[test]
@@ -107,10 +117,10 @@ mod tests {
         let breaker = Breaker::default();
         let now = Instant::from_std(std::time::Instant::now());
         for _ in 0..OPENS {
-            breaker.failed(now);
+            breaker.failed(now, true);
         }
         breaker.well();
         assert!(breaker.lets(now));
-        assert_eq!(breaker.failed(now), Then::Go);
+        assert_eq!(breaker.failed(now, true), Then::Go);
     }
 }

@@ -63,6 +63,8 @@ pub(crate) fn kind(event: &Event) -> Option<Cow<'static, str>> {
         Event::ProfileSet { .. } => "profile_set".into(),
         Event::ProfileRemoved => "profile_removed".into(),
         Event::UserErased => "user_erased".into(),
+        // For the backend, and nothing that happened.
+        Event::AppEventRecorded { kind, .. } if kind.starts_with("delivery.") => return None,
         Event::AppEventRecorded { kind, .. } if kind.starts_with("ext.") => kind.clone().into(),
         Event::AppEventRecorded { kind, .. } => format!("app.{kind}").into(),
         Event::MessageReviewed { .. }

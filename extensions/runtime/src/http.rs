@@ -277,9 +277,9 @@ impl Asking {
         let mut reader = answer.body_mut().as_reader().take(BODY_BYTES + 1);
         reader
             .read_to_end(&mut body)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::TimedOut => HttpError::Timeout,
-                _ => HttpError::Transport(error.to_string()),
+            .map_err(|error| match error.downcast::<Error>() {
+                Ok(error) => failed(error),
+                Err(error) => failed(Error::Io(error)),
             })?;
         if body.len() as u64 > BODY_BYTES {
             return Err(HttpError::TooLarge);
@@ -336,11 +336,23 @@ impl Resolver for Public {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
-        let found = self.names.resolve(uri, config, timeout)?;
         let name = uri
             .authority()
             .map(|authority| authority.as_str().to_ascii_lowercase());
         let name = name.unwrap_or_default();
+        let found = match uri.host().is_some_and(is_this_machine) {
+            true => {
+                let usual = if uri.scheme() == Some(&Scheme::HTTP) {
+                    80
+                } else {
+                    443
+                };
+                let mut found = self.empty();
+                found.push((Ipv4Addr::LOCALHOST, uri.port_u16().unwrap_or(usual)).into());
+                found
+            }
+            false => self.names.resolve(uri, config, timeout)?,
+        };
         if self.private.contains(&name) {
             return Ok(found);
         }
@@ -350,6 +362,12 @@ impl Resolver for Public {
             false => Err(Error::Other(Box::new(PrivateAddress(name)))),
         }
     }
+}
+
+/// Whether a name is one of this machine's own, of which no resolver is asked:
+/// <https://www.rfc-editor.org/rfc/rfc6761#section-6.3>
+fn is_this_machine(name: &str) -> bool {
+    name.to_ascii_lowercase().ends_with(".localhost")
 }
 
 /// Whether an address is one of the public network's.

@@ -5,18 +5,25 @@
 //! something is recorded, [`reactor`] tells them of what was, [`outbox`] carries out what they wanted done elsewhere, and
 //! [`manage`] is what operators do.
 
+pub mod backfill;
+pub mod invoke;
 pub mod manage;
+pub mod rank;
 pub mod stats;
 
 mod acting;
+mod answers;
 mod breaker;
+mod calling;
 mod components;
+mod deliveries;
 mod events;
 mod http;
 mod moderation;
 mod outbox;
 mod rates;
 mod reactor;
+mod recall;
 mod sealing;
 mod server;
 mod views;

@@ -113,6 +113,8 @@ pub struct Installed {
 pub struct Status {
     /// Its id.
     pub id: String,
+    /// What it is for, as the version says that acts or was installed last.
+    pub summary: String,
     /// Versions that are installed.
     pub versions: Vec<VersionStatus>,
     /// The version that acts.
@@ -124,6 +126,9 @@ pub struct Status {
     /// Why none acts, if it failed too often.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<QuarantineStatus>,
+    /// The version that a rollback lets act again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<String>,
     /// Positions of the log that it has not been told of yet, on the server that tells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lag: Option<u64>,
@@ -135,6 +140,8 @@ pub struct Status {
     pub store_bytes: u64,
     /// Timers that wait.
     pub timers: u64,
+    /// What it counts of its own, on this server since it was started.
+    pub counters: BTreeMap<String, f64>,
 }
 
 /// A version that is installed.
@@ -342,17 +349,7 @@ impl Extensions {
             let active = row.active.map(|active| active.activation.version);
             return Ok((active.unwrap_or_default(), done?));
         }
-        let active = row
-            .active
-            .as_ref()
-            .map(|active| active.activation.version.as_str());
-        let failed = row
-            .quarantine
-            .as_ref()
-            .map(|(quarantine, _)| quarantine.version.as_str());
-        let mut before = row.before.iter().rev();
-        let to = before.find(|before| Some(before.version.as_str()) != active.or(failed));
-        let to = to.ok_or_else(|| {
+        let to = acted_before(&row).ok_or_else(|| {
             ManageError::NotFound(format!("version of {extension} that acted before"))
         })?;
         let how = Activate {
@@ -401,13 +398,28 @@ impl Extensions {
         let all = {
             let view = self.shared.node.projections.read();
             let all = rows::all(&view)?.into_iter();
-            let all = all.map(|(id, row)| Ok((rows::lane_of(&view, &id)?, id, row)));
+            let all = all.map(|(id, row)| {
+                let last = row.versions.last().map(|last| last.version.as_str());
+                let active = row.active.as_ref();
+                let shown = active
+                    .map(|active| active.activation.version.as_str())
+                    .or(last);
+                let manifest = rows::manifest_of(&view, &id, shown.unwrap_or_default())?;
+                Ok((rows::lane_of(&view, &id)?, manifest, id, row))
+            });
             all.collect::<Result<Vec<_>, ReadError>>()?
         };
-        Ok(all
-            .into_iter()
-            .map(|(lane, id, row)| self.status(&id, &row, lane))
-            .collect())
+        let counted = self.shared.stats.metrics();
+        let status = all.into_iter().map(|(lane, manifest, id, row)| {
+            let manifest = manifest.and_then(|json| Manifest::from_json(&json).ok());
+            let own = counted.iter().filter(|((of, _), _)| **of == *id);
+            Status {
+                summary: manifest.map(|read| read.summary).unwrap_or_default(),
+                counters: own.map(|((_, name), sum)| (name.clone(), *sum)).collect(),
+                ..self.status(&id, &row, lane)
+            }
+        });
+        Ok(status.collect())
     }
 
     /// What a version says of itself.
@@ -454,6 +466,9 @@ impl Extensions {
         let cursor = self.shared.node.projections.cursor();
         Status {
             id: id.to_string(),
+            summary: String::new(),
+            counters: BTreeMap::new(),
+            rollback: acted_before(row).map(|to| to.version.clone()),
             versions: row
                 .versions
                 .iter()
@@ -483,7 +498,11 @@ impl Extensions {
         }
     }
 
-    fn exists(&self, extension: &ExtensionId) -> Result<rows::Extension, ManageError> {
+    /// What is known of an extension.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    pub fn exists(&self, extension: &ExtensionId) -> Result<rows::Extension, ManageError> {
         let row = rows::of(&self.shared.node.projections.read(), extension)?;
         row.ok_or_else(|| ManageError::NotFound(format!("extension {extension}")))
     }
@@ -517,7 +536,7 @@ impl Extensions {
         id: Option<CommandId>,
     ) -> Result<tidings_core::handler::Accepted, ManageError> {
         let node = &self.shared.node;
-        let actor = UserId::new(OPERATOR).expect("an id");
+        let actor = operator();
         let command = Command::Extension(extension.clone(), command);
         match node.handler.execute(actor, command, id, None).await {
             Answer::Accepted(accepted) => {
@@ -528,6 +547,21 @@ impl Extensions {
             Answer::Unavailable(why) => Err(ManageError::Unavailable(why)),
         }
     }
+}
+
+/// Who does what operators do.
+pub(crate) fn operator() -> UserId {
+    UserId::new(OPERATOR).expect("an id")
+}
+
+/// The version that acted before the one that does, or that failed.
+fn acted_before(row: &rows::Extension) -> Option<&Activation> {
+    let active = row.active.as_ref();
+    let active = active.map(|active| active.activation.version.as_str());
+    let failed = row.quarantine.as_ref();
+    let failed = failed.map(|(quarantine, _)| quarantine.version.as_str());
+    let mut before = row.before.iter().rev();
+    before.find(|before| Some(before.version.as_str()) != active.or(failed))
 }
 
 /// What changed since the version before, in sentences, and whether it asks for more.
@@ -569,6 +603,3 @@ pub(crate) fn quarantine(shared: &Arc<Shared>, one: &One, hook: Hook, cause: &st
         }
     });
 }
-
-/// Numbers of extensions' own, by extension and name.
-pub type OwnMetrics = BTreeMap<(String, String), f64>;

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use ring::digest::{Context as Digesting, SHA256};
 use tidings_core::{
     domain::{
-        Command, ConversationCommand, ConversationId, Kind, Review, Reviewed, UserCommand, UserId,
+        Command, ConversationCommand, ConversationId, Review, Reviewed, UserCommand, UserId,
         Verdict,
     },
     handler::digest::digest,
@@ -25,10 +25,13 @@ use tidings_extension_host::{
     staged::{self, Decision},
 };
 use tidings_extension_manifest::{DraftKind, OnFailure};
+use tracing::Instrument as _;
+use uuid::Uuid;
 
 use crate::{
     acting::One,
     breaker::Then,
+    calling,
     events::draft_id,
     manage,
     rates::Added,
@@ -94,7 +97,10 @@ impl Reviewer for Moderators {
                 return Some(reviewed(asked.command, None, failed.flatten().collect()));
             }
         };
-        let mut looks: Vec<Looking> = moderators.iter().map(|one| self.looking(one)).collect();
+        let mut looks: Vec<Looking> = moderators
+            .iter()
+            .map(|one| self.looking(one, asked.trace))
+            .collect();
         looks.retain_mut(|look| {
             if look.one.shadow {
                 self.in_the_shadow(look.one.clone(), draft.clone(), asked.actor.clone());
@@ -137,13 +143,15 @@ impl Reviewer for Moderators {
 struct Looking {
     one: Arc<One>,
     added: Arc<Added>,
+    trace: Option<Uuid>,
 }
 
 impl Moderators {
-    fn looking(&self, one: &Arc<One>) -> Looking {
+    fn looking(&self, one: &Arc<One>, trace: Option<Uuid>) -> Looking {
         Looking {
             one: one.clone(),
             added: Arc::default(),
+            trace,
         }
     }
 
@@ -189,10 +197,20 @@ impl Moderators {
             now_ms,
             depth: 0,
             missing: Mutex::default(),
+            adds: Mutex::default(),
         });
-        let about = about(one, Hook::Moderation, draft.id.as_bytes(), now_ms, 1);
+        let about = about(
+            one,
+            Hook::Moderation,
+            draft.id.as_bytes(),
+            now_ms,
+            1,
+            look.trace,
+        );
+        let span = calling::span(one, Hook::Moderation, look.trace);
         let mut called = ready
             .review(about.clone(), draft.clone(), views.clone())
+            .instrument(span.clone())
             .await;
         for _ in 0..PLACES {
             // As many calls as there may be are under way: most end soon.
@@ -202,10 +220,14 @@ impl Moderators {
             tokio::time::sleep(PLACE).await;
             called = ready
                 .review(about.clone(), draft.clone(), views.clone())
+                .instrument(span.clone())
                 .await;
         }
         if matches!(called.result, Err(CallError::Host(_))) && views.fetch().await {
-            called = ready.review(about, draft, views.clone()).await;
+            called = ready
+                .review(about, draft, views.clone())
+                .instrument(span.clone())
+                .await;
         }
         let outcome = match &called.result {
             Ok(said) => match (&said.decision, &said.text) {
@@ -228,7 +250,7 @@ impl Moderators {
             Err(error) => {
                 tracing::warn!(extension = %one.id, version = one.version, %error, "a review failed");
                 if error.is_its_fault()
-                    && breaker.failed(tokio::time::Instant::now()) == Then::GiveUp
+                    && breaker.failed(tokio::time::Instant::now(), true) == Then::GiveUp
                 {
                     manage::quarantine(shared, one, Hook::Moderation, &error.to_string());
                 }
@@ -243,7 +265,7 @@ impl Moderators {
             shared: self.shared.clone(),
         };
         tokio::spawn(async move {
-            let look = moderators.looking(&one);
+            let look = moderators.looking(&one, None);
             let id = draft.id.clone();
             if let Ok(said) = moderators.look(&look, draft, &author).await
                 && said != staged::Verdict::default()
@@ -313,8 +335,7 @@ impl Moderators {
                 if let (DraftKind::Message | DraftKind::Edit, Some(row)) = (kind, &row)
                     && let Some(peer) = read::peer(&row.kind, asked.actor)
                 {
-                    draft.first_contact =
-                        is_first_contact(&rows, *id, &row.kind, asked.actor, peer)?;
+                    draft.first_contact = is_first_contact(&rows, *id, asked.actor, peer)?;
                 }
             }
             Command::User(UserCommand::SetProfile {
@@ -336,7 +357,6 @@ impl Moderators {
 fn is_first_contact(
     rows: &dyn core_rows::Rows,
     id: ConversationId,
-    _: &Kind,
     author: &UserId,
     peer: &UserId,
 ) -> Result<bool, ReadError> {
@@ -378,8 +398,15 @@ fn origin(origin: Origin) -> &'static str {
     }
 }
 
-/// What is true of a call about something named by `source`.
-pub(crate) fn about(one: &One, hook: Hook, source: &[u8], now_ms: u64, attempt: u32) -> About {
+/// What is true of a call about something named by `source`, which is part of a trace or not.
+pub(crate) fn about(
+    one: &One,
+    hook: Hook,
+    source: &[u8],
+    now_ms: u64,
+    attempt: u32,
+    trace: Option<Uuid>,
+) -> About {
     let mut seed = Digesting::new(&SHA256);
     for part in [one.id.as_bytes(), hook.name().as_bytes(), source] {
         seed.update(&(part.len() as u64).to_be_bytes());
@@ -397,9 +424,13 @@ pub(crate) fn about(one: &One, hook: Hook, source: &[u8], now_ms: u64, attempt: 
     About {
         now: now_ms,
         seed,
-        idempotency_key: key,
         attempt,
-        traceparent: String::new(),
+        traceparent: trace.map_or_else(String::new, |trace| {
+            // The call is a span of its own, the same each time it is made.
+            let span = key.get(..16).unwrap_or_default();
+            format!("00-{}-{span}-01", trace.simple())
+        }),
+        idempotency_key: key,
     }
 }
 

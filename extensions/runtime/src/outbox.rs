@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::{
     acting::One,
-    events,
+    deliveries, events,
     reactor::{self, CommitError, Source},
     sealing,
     server::Shared,
@@ -42,9 +42,22 @@ pub(crate) enum What {
         release: bool,
         reason: String,
     },
+    /// Something that is part of a trace.
+    Traced { trace: Uuid, what: Box<What> },
 }
 
 impl What {
+    /// The same, as part of a trace.
+    pub(crate) fn traced(self, trace: Option<Uuid>) -> What {
+        match trace {
+            Some(trace) => What::Traced {
+                trace,
+                what: Box::new(self),
+            },
+            None => self,
+        }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         postcard::to_allocvec(self).expect("commands encode")
     }
@@ -72,6 +85,20 @@ pub(crate) fn wanted(
     nth: usize,
     effect: Effect,
 ) -> Vec<Wanted> {
+    if source.history.is_some()
+        && matches!(
+            effect,
+            Effect::Toast(_) | Effect::Push(_) | Effect::Notify { .. }
+        )
+    {
+        // Nobody is told now of what happened then.
+        return Vec::new();
+    }
+    // What has no key of its own happens again with each time that history is told.
+    let unkeyed = |what: &str| match source.history {
+        Some(piece) => format!("{what} {nth} {piece}"),
+        None => format!("{what} {nth}"),
+    };
     let account = one.id.account();
     let id = |key: &str| reactor::intent_id(shared, &one.id, source, key);
     let user = |text: &str| UserId::new(text).ok();
@@ -101,7 +128,7 @@ pub(crate) fn wanted(
                     expires_ms: expires_ms.map(|ms| source.at_ms.saturating_add(u64::from(ms))),
                 };
                 let toast = Command::User(UserCommand::QueueToast(Box::new(new)));
-                all.push(command(format!("toast {nth}"), to, subjects, toast));
+                all.push(command(unkeyed("toast"), to, subjects, toast));
             }
         }
         Effect::Badge {
@@ -116,7 +143,7 @@ pub(crate) fn wanted(
                     count,
                 };
                 all.push(command(
-                    format!("badge {nth}"),
+                    unkeyed("badge"),
                     to.clone(),
                     vec![to],
                     Command::User(set),
@@ -215,8 +242,26 @@ pub(crate) fn wanted(
                 event,
             ));
         }
-        // Not admitted: nobody would carry them out.
-        Effect::Push(_) | Effect::Notify { .. } => {}
+        Effect::Push(push) => {
+            if let Some(to) = user(&push.user) {
+                let payload = deliveries::push(&push, source.at_ms);
+                let event = deliveries::command(&to, "push", &payload);
+                let key = format!("push {}", push.key);
+                all.push(command(key, account, vec![to], event));
+            }
+        }
+        Effect::Notify {
+            user: to,
+            key,
+            channel,
+            payload,
+        } => {
+            if let Some(to) = user(&to) {
+                let event = deliveries::noted(&to, &channel, payload);
+                let key = format!("notify {channel} {key}");
+                all.push(command(key, account, vec![to], event));
+            }
+        }
     }
     all
 }
@@ -265,7 +310,7 @@ impl From<SendError> for CommitError {
 /// What is to be done with one intent.
 enum Next {
     /// This command, in somebody's name.
-    Submit(UserId, Command),
+    Submit(UserId, Command, Option<Uuid>),
     /// Nothing: it can never be done.
     Nothing(&'static str),
 }
@@ -292,7 +337,7 @@ async fn send_all(
     let mut held_up: HashSet<Stream> = HashSet::new();
     for (command_id, intent) in intents {
         let next = match next(shared, id, command_id, &intent.what).await? {
-            Next::Submit(actor, command) => {
+            Next::Submit(actor, command, trace) => {
                 // Settling is carried out for whoever wrote what is held.
                 let actor = if matches!(
                     command,
@@ -307,7 +352,7 @@ async fn send_all(
                     left += 1;
                     continue;
                 }
-                let answer = submit(shared, actor, command, command_id).await;
+                let answer = submit(shared, actor, command, command_id, trace).await;
                 if let Answer::Unavailable(_) = answer {
                     held_up.insert(stream);
                 }
@@ -361,8 +406,13 @@ async fn next(
         Ok(what) => what,
         Err(_) => return Ok(Next::Nothing("it cannot be read")),
     };
+    let (what, trace) = match what {
+        What::Traced { trace, what } => (*what, Some(trace)),
+        what => (what, None),
+    };
     match what {
-        What::Command(command) => Ok(Next::Submit(id.account(), command)),
+        What::Traced { .. } => Ok(Next::Nothing("it cannot be read")),
+        What::Command(command) => Ok(Next::Submit(id.account(), command, trace)),
         What::Settle {
             conversation,
             command,
@@ -390,6 +440,7 @@ async fn next(
             Ok(Next::Submit(
                 author,
                 Command::Conversation(conversation, settle),
+                trace,
             ))
         }
     }
@@ -427,7 +478,13 @@ async fn opened(shared: &Shared, held: HeldView) -> Result<Option<Held>, KeyErro
 }
 
 /// Submits a command as clients' are: moderation looks at it, too.
-async fn submit(shared: &Shared, actor: UserId, command: Command, id: CommandId) -> Answer {
+async fn submit(
+    shared: &Shared,
+    actor: UserId,
+    command: Command,
+    id: CommandId,
+    trace: Option<Uuid>,
+) -> Answer {
     let (tell, told) = tokio::sync::oneshot::channel();
     let submission = Submission {
         actor,
@@ -436,6 +493,7 @@ async fn submit(shared: &Shared, actor: UserId, command: Command, id: CommandId)
         happened_ms: None,
         known: shared.node.projections.cursor(),
         chain: None,
+        trace,
         reply: Box::new(move |answer| drop(tell.send(answer))),
     };
     shared.node.reviewing.submit(Origin::Extension, submission);

@@ -13,7 +13,7 @@ mod lane;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -29,13 +29,14 @@ use tidings_core::{
 use tidings_extension_host::Hook;
 use tokio::{
     sync::{Notify, watch},
-    task::JoinHandle,
+    task::{AbortHandle, JoinSet},
 };
 
 pub(crate) use batch::{Batched, CommitError, Source, intent_id, react};
-use hub::Hub;
+pub(crate) use hub::Hub;
+pub(crate) use lane::commit_at;
 
-use crate::server::Shared;
+use crate::{invoke::Calls, recall, server::Shared};
 
 /// Whoever has come or gone since a presence watcher was told.
 #[derive(Default)]
@@ -64,6 +65,12 @@ pub(crate) struct Progress {
     pub(crate) parked: AtomicU64,
     /// Whether this node tells it.
     pub(crate) here: AtomicBool,
+    /// Something of it was recorded on this node beside the lane.
+    pub(crate) touched: Notify,
+    /// How often it was asked for that this node carries out what it wants done, since it began to.
+    pub(crate) sends: AtomicUsize,
+    /// Calls that the lane records together, halved: as often as others were before it.
+    pub(crate) halved: AtomicU32,
 }
 
 /// All lanes of a node.
@@ -73,6 +80,8 @@ pub(crate) struct Lanes {
     /// One thing at a time is recorded of an extension from this node.
     turns: Mutex<HashMap<ExtensionId, Arc<tokio::sync::Mutex<()>>>>,
     transitions: Mutex<HashMap<ExtensionId, Arc<Transitions>>>,
+    /// Commands under way.
+    pub(crate) calls: Calls,
     progress: Mutex<HashMap<ExtensionId, Arc<Progress>>>,
 }
 
@@ -83,6 +92,7 @@ impl Default for Lanes {
             stopping: AtomicBool::new(false),
             turns: Mutex::default(),
             transitions: Mutex::default(),
+            calls: Calls::default(),
             progress: Mutex::default(),
         }
     }
@@ -100,7 +110,7 @@ impl Lanes {
         self.changed();
     }
 
-    fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
@@ -143,7 +153,16 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Keeps a lane for every extension that acts or still has something to be done, for ever.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let hub = Arc::new(Hub::new(shared.node.projections.cursor()));
-    let follows = tokio::spawn(hub::follow(shared.clone(), hub.clone()));
+    // Whoever lets go of this ends all of them.
+    let mut tasks = JoinSet::new();
+    tasks.spawn(hub::follow(shared.clone(), hub.clone()));
+    let changed = shared.lanes.changes.subscribe();
+    tasks.spawn(recall::run(
+        shared.clone(),
+        hub.clone(),
+        shared.recall,
+        changed,
+    ));
     let listening = Arc::downgrade(&shared);
     shared.node.presence.listen(move |user, state| {
         let Some(shared) = listening.upgrade() else {
@@ -158,24 +177,21 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             transitions.news.notify_one();
         }
     });
-    let mut lanes: HashMap<ExtensionId, JoinHandle<()>> = HashMap::new();
+    let mut lanes: HashMap<ExtensionId, AbortHandle> = HashMap::new();
     let mut changes = shared.lanes.changes.subscribe();
     while !shared.lanes.is_stopping() {
         lanes.retain(|_, lane| !lane.is_finished());
+        while tasks.try_join_next().is_some() {}
         for id in wanted(&shared) {
             lanes
                 .entry(id.clone())
-                .or_insert_with(|| tokio::spawn(lane::run(shared.clone(), hub.clone(), id)));
+                .or_insert_with(|| tasks.spawn(lane::run(shared.clone(), hub.clone(), id)));
         }
         // Now and then in any case: a lane may have ended just as it was wanted again.
         let changed = tokio::time::timeout(LOOK, changes.changed()).await;
         if matches!(changed, Ok(Err(_))) {
             break;
         }
-    }
-    follows.abort();
-    for lane in lanes.into_values() {
-        lane.abort();
     }
 }
 

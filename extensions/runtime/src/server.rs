@@ -18,7 +18,7 @@ use crate::{
     acting::{self, Acting},
     components::{Components, Shelf},
     moderation::Moderators,
-    reactor,
+    reactor, recall,
     stats::Stats,
 };
 
@@ -38,6 +38,11 @@ pub struct Config {
     pub store_mib: u32,
     /// Timers of one extension that may wait.
     pub timers: u32,
+    /// How long somebody has to be absent with unread messages before they are called back (the hook `recall`), in seconds; 0 for
+    /// never.
+    pub recall_after_s: u32,
+    /// Whether the server calls back by itself where no extension says anything: a delivery in the feed.
+    pub recall_nudge: bool,
     /// Hosts that extensions may ask though they are at private addresses, as their manifests name them.
     pub private_hosts: Vec<String>,
     /// Secrets that extensions may send with requests, and never see.
@@ -53,6 +58,8 @@ impl Default for Config {
             memory_mib: 256,
             store_mib: 64,
             timers: 10_000,
+            recall_after_s: 900,
+            recall_nudge: false,
             private_hosts: Vec::new(),
             secrets: Vec::new(),
         }
@@ -118,6 +125,7 @@ pub(crate) struct Shared {
     pub(crate) is_public: IsPublic,
     pub(crate) acting: ArcSwap<Acting>,
     pub(crate) cap: Cap,
+    pub(crate) recall: recall::Config,
     pub(crate) secrets: BTreeMap<String, BTreeMap<String, String>>,
     pub(crate) lanes: reactor::Lanes,
     pub(crate) http: crate::http::Client,
@@ -169,6 +177,10 @@ impl Extensions {
                 memory: (config.memory_mib as usize) << 20,
                 store: u64::from(config.store_mib) << 20,
                 timers: u64::from(config.timers),
+            },
+            recall: recall::Config {
+                after_ms: u64::from(config.recall_after_s) * 1_000,
+                nudge: config.recall_nudge,
             },
             secrets,
             lanes: reactor::Lanes::default(),

@@ -131,12 +131,17 @@ impl Stats {
         self.lines(extension, version, hook, usage, now_ms);
         if !usage.metrics.is_empty() {
             let mut metrics = self.metrics.lock();
-            for metric in &usage.metrics {
-                let (name, by) = match metric {
-                    Metric::Count { name, by } => (name.clone(), *by as f64),
-                    Metric::Observe { name, value } => (format!("{name}_sum"), *value),
-                };
+            let mut add = |name: String, by: f64| {
                 *metrics.entry((extension.to_owned(), name)).or_default() += by;
+            };
+            for metric in &usage.metrics {
+                match metric {
+                    Metric::Count { name, by } => add(name.clone(), *by as f64),
+                    Metric::Observe { name, value } => {
+                        add(format!("{name}_sum"), *value);
+                        add(format!("{name}_count"), 1.0);
+                    }
+                }
             }
         }
     }

@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::{
     acting::One,
+    deliveries,
     rates::{Added, Look},
     sealing,
     server::Shared,
@@ -65,6 +66,8 @@ pub(crate) struct Views {
     pub(crate) depth: u8,
     /// Keys that were not at hand: the call is to be made again once they are.
     pub(crate) missing: Mutex<Vec<KeyId>>,
+    /// Bytes that this call adds to the store, by key; fewer than none where it takes some away.
+    pub(crate) adds: Mutex<HashMap<String, i64>>,
 }
 
 /// What a draft has been counted with.
@@ -205,15 +208,31 @@ impl Views {
                     return Err(invalid(format!("the manifest declares no badge `{name}`")));
                 }
             }
-            Effect::Push(_) => {
+            Effect::Push(push) => {
                 self.may(EffectKind::Push)?;
-                return Err(denied("this server has no push service".to_owned()));
+                self.user_id(&push.user)?;
+                if !deliveries::fits(&deliveries::push(push, self.now_ms).to_string()) {
+                    return Err(invalid(
+                        "title, body, link and collapse key are too long together".to_owned(),
+                    ));
+                }
             }
-            Effect::Notify { channel, .. } => {
+            Effect::Notify {
+                user,
+                channel,
+                payload,
+                ..
+            } => {
                 self.may(EffectKind::Notify)?;
-                return Err(denied(format!(
-                    "this server has nobody to hand `{channel}` to"
-                )));
+                self.user_id(user)?;
+                if !self.one.manifest.channels.contains(channel) {
+                    return Err(invalid(format!(
+                        "the manifest declares no channel `{channel}`"
+                    )));
+                }
+                let payload: Result<serde_json::Map<_, _>, _> = serde_json::from_str(payload);
+                payload
+                    .map_err(|error| invalid(format!("the payload is no JSON object: {error}")))?;
             }
             Effect::Post(post) => {
                 self.may(EffectKind::Post)?;
@@ -548,27 +567,32 @@ impl Host for Views {
         match staged {
             Staging::Effect(effect) => self.admit_effect(effect),
             Staging::Kv(change) => {
-                let Some(value) = &change.value else {
-                    return Ok(());
-                };
-                let pending = self
-                    .overlay
-                    .as_ref()
-                    .map_or(0, |overlay| overlay.lock().bytes);
                 let before = {
                     let rows = self.shared.node.projections.read();
                     rows::kv_of(&rows, &self.one.id, &change.key).map_err(failed)?
                 };
-                let before = before.map_or(0, |before| before.value.bytes.len() + change.key.len());
-                let new = (change.key.len() + value.len()) as u64;
-                let would = (lane()?.kv_bytes + pending + new).saturating_sub(before as u64);
-                match would > self.shared.cap.store {
-                    true => Err(exhausted(format!(
-                        "the store would have {would} bytes, the limit is {}",
-                        self.shared.cap.store
-                    ))),
-                    false => Ok(()),
+                let size = |value: &[u8]| (change.key.len() + value.len()) as i64;
+                let before = before.map_or(0, |before| size(&before.value.bytes));
+                let new = change.value.as_deref().map_or(0, size);
+                let mut adds = self.adds.lock();
+                if change.value.is_some() {
+                    let pending = self
+                        .overlay
+                        .as_ref()
+                        .map_or(0, |overlay| overlay.lock().bytes);
+                    let others = adds.iter().filter(|(key, _)| **key != change.key);
+                    let others: i64 = others.map(|(_, adds)| adds).sum();
+                    let would =
+                        (lane()?.kv_bytes + pending).saturating_add_signed(others + new - before);
+                    if would > self.shared.cap.store {
+                        return Err(exhausted(format!(
+                            "the store would have {would} bytes, the limit is {}",
+                            self.shared.cap.store
+                        )));
+                    }
                 }
+                adds.insert(change.key.clone(), new - before);
+                Ok(())
             }
             Staging::Timer(_) => {
                 let pending = self

@@ -5,6 +5,7 @@ mod duration;
 mod expect;
 mod fixture;
 mod given;
+mod kept;
 mod occasion;
 mod outcome;
 mod promises;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tidings_extension_host::Digest;
-use tidings_extension_manifest::{Manifest, embed, read};
+use tidings_extension_manifest::{Instances, Manifest, embed, read};
 use tidings_extension_tools::test::{Test, TestReport};
 
 fn examples() -> PathBuf {
@@ -141,6 +141,93 @@ fn the_python_example_holds() {
 #[test]
 fn the_c_example_holds() {
     holds("word-filter");
+}
+
+/// What is told of calls in instances that are kept: how many there were, and how many came to something else.
+fn kept(report: &TestReport) -> (u64, usize) {
+    let mut promises = report.promises.iter();
+    let kept = promises.find(|promise| promise.name.starts_with("kept warm"));
+    let kept = kept.expect("it is looked at");
+    (kept.looked, kept.broken)
+}
+
+/// The same with instances that are kept.
+fn holds_warm(name: &str) {
+    let component = component(name);
+    let mut manifest = read(&component).expect("a component").expect("a manifest");
+    manifest.instances = Instances::Warm;
+    let warm = embed(&component, &manifest).expect("a component");
+    let report = run(&warm, examples().join(name).join("tests"));
+    assert!(report.passed(), "{}", report.shown(false));
+    assert!(kept(&report).0 > 3);
+}
+
+#[test]
+fn the_javascript_example_holds_in_instances_that_are_kept() {
+    holds_warm("welcome-bot");
+}
+
+#[test]
+fn the_python_example_holds_in_instances_that_are_kept() {
+    holds_warm("safety-nudge");
+}
+
+/// Counts its calls where the next one finds it, and traps at the third.
+const COUNTS: &str = r#"(component
+    (import "tidings:extension/types@0.1.0" (instance $types
+        (type $error (variant (case "retry" (option u32)) (case "park" string)))
+        (export "hook-error" (type (eq $error)))))
+    (import "tidings:extension/context@0.1.0" (instance $context
+        (export "call" (type (sub resource)))))
+    (import "tidings:extension/drafts@0.1.0" (instance $drafts
+        (export "draft" (type (sub resource)))))
+    (alias export $types "hook-error" (type $hook-error))
+    (alias export $context "call" (type $call))
+    (alias export $drafts "draft" (type $draft))
+    (core func $drop-call (canon resource.drop $call))
+    (core func $drop-draft (canon resource.drop $draft))
+    (core module $module
+        (import "drop" "call" (func $drop-call (param i32)))
+        (import "drop" "draft" (func $drop-draft (param i32)))
+        (memory (export "memory") 1)
+        (global $calls (mut i32) (i32.const 0))
+        (func (export "review") (param i32 i32) (result i32)
+            (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+            (if (i32.eq (global.get $calls) (i32.const 3)) (then unreachable))
+            (call $drop-call (local.get 0))
+            (call $drop-draft (local.get 1))
+            (i32.const 256)))
+    (core instance $core (instantiate $module (with "drop" (instance
+        (export "call" (func $drop-call))
+        (export "draft" (func $drop-draft))))))
+    (func $review
+        (param "call" (borrow $call)) (param "draft" (borrow $draft))
+        (result (result (error $hook-error)))
+        (canon lift (core func $core "review") (memory $core "memory")))
+    (instance $hook (export "review" (func $review)))
+    (export "tidings:extension/moderation@0.1.0" (instance $hook)))"#;
+
+#[test]
+fn a_rule_that_remembers_is_told_so_where_it_is_kept() {
+    let bare = wat::parse_str(COUNTS).expect("valid text");
+    let cases = tempfile::tempdir().expect("a folder");
+    let text = "[given.conversations.room]\nmembers = [\"ann\"]\n\
+         [[case]]\nname = \"one\"\ndraft = { author = \"ann\", conversation = \"room\", text = \"a\" }\nexpect = { verdict = \"allow\" }\n\
+         [[case]]\nname = \"other\"\ndraft = { author = \"ann\", conversation = \"room\", text = \"b\" }\nexpect = { verdict = \"allow\" }\n";
+    fs::write(cases.path().join("counts.toml"), text).expect("it can be written");
+    let of = |instances: &str| {
+        let manifest = format!(
+            "id = \"counts\"\nversion = \"1.0.0\"\nsummary = \"x\"\ninstances = \"{instances}\"\n[moderation]\nkinds = [\"message\"]"
+        );
+        let manifest = Manifest::parse_toml(&manifest).expect("it is right");
+        let component = embed(&bare, &manifest).expect("a component");
+        run(&component, cases.path().to_owned())
+    };
+    assert!(of("fresh").passed());
+    let warm = of("warm");
+    assert_eq!(warm.counts(), (2, 0));
+    assert!(!warm.passed());
+    assert_eq!(kept(&warm), (6, 2), "{}", warm.shown(false));
 }
 
 #[test]

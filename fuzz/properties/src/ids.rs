@@ -80,6 +80,7 @@ impl WholeIds for Request {
             R::GetReceipts(request) => request.conversation.keep_whole_ids(),
             R::GetMessage(request) => request.conversation.keep_whole_ids(),
             R::Look(request) => request.conversation.keep_whole_ids(),
+            R::Invoke(request) => request.conversation.keep_whole_ids(),
             R::Ping(_)
             | R::RenewToken(_)
             | R::Ack(_)

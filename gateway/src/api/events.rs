@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use tidings_core::{
     domain::{Command, CommandId, UserId, user},
     handler::Chain,
+    projections::rows::feed,
 };
 use tidings_protocol::ErrorCode;
 
@@ -186,6 +187,12 @@ fn check(call: &Call, nth: usize, fact: Fact) -> Result<Ready, Refused> {
     let actor = call.acting(&fact.actor)?;
     let subject = translate::user_id(&fact.subject)?;
     let payload = Value::Object(fact.payload).to_string();
+    if feed::is_reserved(&fact.kind) {
+        return Err(Refused::invalid(format!(
+            "kind is {:?}: what begins with ext. or delivery. is for extensions and the server to record",
+            fact.kind
+        )));
+    }
     user::app_event(&fact.kind, &payload).map_err(|refusal| Refused(refusal.into()))?;
     let now_ms = call.gateway.node.clock.now_ms();
     if let Some(at_ms) = fact.at_ms.filter(|at_ms| *at_ms > now_ms + AHEAD_MS) {

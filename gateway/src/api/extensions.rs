@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidings_core::domain::{ExtensionId, UserId};
 use tidings_extensions::{
+    backfill,
     manage::{Activate, Installed, ManageError, OPERATOR, Status},
     stats,
 };
@@ -23,7 +24,7 @@ use super::{
     Endpoint, Refused,
     request::{Ask, At, Body, Call},
 };
-use crate::{auth::Scope, session::Gateway};
+use crate::{auth::Scope, session::Gateway, translate::Failure};
 
 /// Longest component, in bytes.
 pub(crate) const COMPONENT_BYTES: usize = 64 << 20;
@@ -92,6 +93,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             post(rollback),
         )
         .changes(),
+        Endpoint::new::<Told>(
+            Method::POST,
+            "/v1/extensions/{extension}/backfill",
+            scope,
+            "Tells an extension of a piece of history again, at most 64 events, toasts and deliveries left out. The next piece begins \
+             at `next`.",
+            post(backfill),
+        )
+        .takes::<Piece>()
+        .changes(),
         Endpoint::new::<Lines>(
             Method::GET,
             "/v1/extensions/{extension}/logs",
@@ -156,6 +167,33 @@ struct Which {
     /// Only the one that looks on.
     #[serde(default)]
     shadow: bool,
+}
+
+/// A piece of history.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Piece {
+    /// Behind which event: `next` of the piece before, or a position of the log; from the beginning, if nothing is said.
+    #[serde(default)]
+    after: Option<String>,
+    /// Up to which position, as far as it was told so far; up to where the version that acts began, if nothing is said.
+    #[serde(default)]
+    until: Option<u64>,
+}
+
+/// What became of a piece of history.
+#[derive(Serialize, JsonSchema)]
+struct Told {
+    /// Where the next piece begins: to be given as `after`.
+    next: String,
+    /// Up to which position it goes in all.
+    until: u64,
+    /// Events that were told.
+    told: u64,
+    /// Those of them that the extension could not deal with.
+    failed: u64,
+    /// There is no more.
+    done: bool,
 }
 
 /// From when on.
@@ -227,7 +265,7 @@ impl FromRequest<Arc<Gateway>> for Component {
     }
 }
 
-fn id(extension: &str) -> Result<ExtensionId, Refused> {
+fn id_of(extension: &str) -> Result<ExtensionId, Refused> {
     ExtensionId::new(extension).map_err(|error| Refused::invalid(error.to_string()))
 }
 
@@ -260,7 +298,7 @@ async fn manifest(
     let manifest = call
         .gateway
         .extensions
-        .manifest(&id(&extension)?, &version)?;
+        .manifest(&id_of(&extension)?, &version)?;
     Ok(Json(Manifest { manifest }))
 }
 
@@ -271,7 +309,7 @@ async fn remove(
     let command = call.command_id_of(&operator(), None, 0);
     let extensions = &call.gateway.extensions;
     let position = extensions
-        .remove(&id(&extension)?, &version, Some(command))
+        .remove(&id_of(&extension)?, &version, Some(command))
         .await?;
     Ok(Json(Done {
         position,
@@ -294,7 +332,7 @@ async fn activate(
     let version = activation.version;
     let extensions = &call.gateway.extensions;
     let position = extensions
-        .activate(&id(&extension)?, &version, how, Some(command))
+        .activate(&id_of(&extension)?, &version, how, Some(command))
         .await?;
     Ok(Json(Done {
         position,
@@ -310,7 +348,7 @@ async fn deactivate(
     let command = call.command_id_of(&operator(), None, 0);
     let extensions = &call.gateway.extensions;
     let position = extensions
-        .deactivate(&id(&extension)?, shadow, Some(command))
+        .deactivate(&id_of(&extension)?, shadow, Some(command))
         .await?;
     Ok(Json(Done {
         position,
@@ -321,11 +359,51 @@ async fn deactivate(
 async fn rollback(call: Call, At(extension): At<String>) -> Result<Json<Done>, Refused> {
     let command = call.command_id_of(&operator(), None, 0);
     let extensions = &call.gateway.extensions;
-    let (version, position) = extensions.rollback(&id(&extension)?, Some(command)).await?;
+    let (version, position) = extensions
+        .rollback(&id_of(&extension)?, Some(command))
+        .await?;
     Ok(Json(Done {
         position,
         version: Some(version),
     }))
+}
+
+async fn backfill(
+    call: Call,
+    At(extension): At<String>,
+    Body(Piece { after, until }): Body<Piece>,
+) -> Result<Json<Told>, Refused> {
+    let after = match after.as_deref().unwrap_or_default() {
+        "" => (0, 0),
+        text => place(text).ok_or_else(|| {
+            Refused::invalid(format!(
+                "after is {text:?}: it is the `next` of the piece before, or a position of the log"
+            ))
+        })?,
+    };
+    let piece = backfill::Piece { after, until };
+    let id = call.command_id_of(&operator(), None, 0);
+    let told = call
+        .gateway
+        .extensions
+        .backfill(&id_of(&extension)?, piece, id)
+        .await;
+    let told = told.map_err(|error| Refused(Failure::from(error)))?;
+    Ok(Json(Told {
+        next: format!("{}.{}", told.next.0, told.next.1),
+        until: told.until,
+        told: told.told,
+        failed: told.failed,
+        done: told.done,
+    }))
+}
+
+/// A place of the log: behind an event, or behind a whole commit.
+fn place(text: &str) -> Option<(u64, u32)> {
+    match text.split_once('.') {
+        Some((position, index)) => Some((position.parse().ok()?, index.parse().ok()?)),
+        None => Some((text.parse().ok()?, u32::MAX)),
+    }
 }
 
 async fn logs(
@@ -333,7 +411,8 @@ async fn logs(
     At(extension): At<String>,
     Ask(Since { since_ms }): Ask<Since>,
 ) -> Result<Json<Lines>, Refused> {
-    let extension = id(&extension)?;
+    let extension = id_of(&extension)?;
+    call.gateway.extensions.exists(&extension)?;
     let lines = call
         .gateway
         .extensions

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidings_core::{
     content,
-    domain::{ConversationId, Settler},
+    domain::{ConversationId, Kind, Settler},
     projections::read,
 };
 
@@ -80,6 +80,12 @@ struct Held {
 struct HeldMessage {
     /// Its conversation.
     conversation: String,
+    /// Whom it is to; absent in a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    /// What the group is called; absent in a direct conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     /// Its number among those held there.
     held: u64,
     /// Who wrote it.
@@ -124,9 +130,13 @@ struct Review {
 async fn list(call: Call, Ask(asked): Ask<ListHeld>) -> Result<Json<Held>, Refused> {
     let limit = page_limit(asked.limit, 20, 50)?;
     let after = asked.after.as_deref().map(place).transpose()?;
-    let only = asked.conversation.as_deref().map(id).transpose()?;
+    let only = asked
+        .conversation
+        .as_deref()
+        .map(conversation_id)
+        .transpose()?;
     let node = &call.gateway.node;
-    let (mut found, more) = {
+    let (mut found, more, places) = {
         let rows = node.projections.read();
         let found = match only {
             Some(id) => {
@@ -137,14 +147,25 @@ async fn list(call: Call, Ask(asked): Ask<ListHeld>) -> Result<Json<Held>, Refus
             }
             None => read::held_anywhere(&rows, after, limit),
         };
-        found.map_err(|error| Refused(error.into()))?
+        let (found, more) = found.map_err(|error| Refused(error.into()))?;
+        let places = found.iter().map(|held| read::row(&rows, held.conversation));
+        let places: Result<Vec<_>, _> = places.collect();
+        (found, more, places.map_err(|error| Refused(error.into()))?)
     };
     content::open_held(&*node.keys, &mut found)
         .await
         .map_err(|error| Refused(error.into()))?;
     let last = found.last().filter(|_| more);
     let next = last.map(|held| format!("{}:{}", held.conversation, held.held));
-    let held = found.iter().map(|view| {
+    let held = found.iter().zip(places).map(|(view, place)| {
+        let (to, title) = match place.map(|place| (place.kind, place.title)) {
+            Some((Kind::Direct { pair: (a, b), .. }, _)) => {
+                let other = if a == view.author { b } else { a };
+                (Some(other.to_string()), None)
+            }
+            Some((Kind::Group { .. }, title)) => (None, Some(title)),
+            None => (None, None),
+        };
         let shown = held::shown(view, true);
         let reviews = shown.reviews.into_iter().map(|review| Review {
             extension: review.extension,
@@ -156,6 +177,8 @@ async fn list(call: Call, Ask(asked): Ask<ListHeld>) -> Result<Json<Held>, Refus
         });
         HeldMessage {
             conversation: view.conversation.to_string(),
+            to,
+            title,
             held: view.held,
             author: shown.author,
             at_ms: view.at_ms,
@@ -171,7 +194,8 @@ async fn list(call: Call, Ask(asked): Ask<ListHeld>) -> Result<Json<Held>, Refus
     }))
 }
 
-fn id(conversation: &str) -> Result<ConversationId, Refused> {
+/// A conversation's id, in a question or a body.
+pub(super) fn conversation_id(conversation: &str) -> Result<ConversationId, Refused> {
     uuid::Uuid::parse_str(conversation)
         .map(ConversationId)
         .map_err(|_| {
@@ -193,7 +217,7 @@ async fn reviews(
     call: Call,
     At((conversation, seq)): At<(String, u64)>,
 ) -> Result<Json<Reviews>, Refused> {
-    let conversation = id(&conversation)?;
+    let conversation = conversation_id(&conversation)?;
     let found = {
         let rows = call.gateway.node.projections.read();
         let message = read::stored_message(&rows, conversation, seq);
@@ -232,7 +256,7 @@ async fn settle(
     Body(Settle { release, reason }): Body<Settle>,
 ) -> Result<Json<Changed>, Refused> {
     let settlement = held::Settlement {
-        conversation: id(&conversation)?,
+        conversation: conversation_id(&conversation)?,
         held: number,
         by: Settler::Backend,
         release,

@@ -24,6 +24,7 @@ use tidings_protocol::{
     frame::{Outcome, Request},
 };
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::{
     BODY_BYTES, Room,
@@ -39,6 +40,9 @@ use crate::{
 
 /// Names a request, so that trying it again is recognised.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// Says which trace a request is part of (<https://www.w3.org/TR/trace-context/>).
+const TRACEPARENT: &str = "traceparent";
 
 /// Longest idempotency key, in bytes.
 pub(super) const KEY_BYTES: usize = 128;
@@ -75,6 +79,8 @@ pub(super) struct Call {
     pub(super) gateway: Arc<Gateway>,
     caller: Caller,
     key: Option<String>,
+    /// The trace that it is part of, as the header `traceparent` says.
+    pub(super) trace: Option<Uuid>,
 }
 
 impl FromRequestParts<Arc<Gateway>> for Call {
@@ -94,8 +100,21 @@ impl FromRequestParts<Arc<Gateway>> for Call {
             // A route without its gate would be open to all.
             caller: caller.expect("every route of the API is behind `authorise`"),
             key,
+            trace: parts.headers.get(TRACEPARENT).and_then(trace_in),
         })
     }
+}
+
+/// The trace id of a W3C trace context. What is no such thing is nothing: so its specification has it.
+fn trace_in(value: &HeaderValue) -> Option<Uuid> {
+    let mut parts = value.to_str().ok()?.split('-');
+    let (version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, len| {
+        text.len() == len && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let well = hex(version, 2) && version != "ff" && hex(trace, 32) && hex(span, 16);
+    let trace = Uuid::parse_str(trace).ok().filter(|_| well)?;
+    (!trace.is_nil()).then_some(trace)
 }
 
 /// The idempotency key in a header. What is beyond ASCII is read there in one way by this and in another by
@@ -211,6 +230,7 @@ impl Call {
             happened_ms,
             known: self.gateway.accepted.load(Ordering::Relaxed),
             chain: chain.cloned(),
+            trace: self.trace,
             reply: Box::new(move |answer| {
                 if let Some(chain) = of {
                     chain.answered(&answer);

@@ -25,6 +25,10 @@ pub enum Scope {
     Notifications,
     /// Records the product's own facts.
     Events,
+    /// Reads what extensions have for the backend.
+    Feed,
+    /// Calls commands of extensions.
+    Commands,
     /// Brings conversations in from elsewhere.
     Import,
     /// Erases users, and builds indexes anew.
@@ -33,7 +37,7 @@ pub enum Scope {
 
 impl Scope {
     /// All there are.
-    pub const ALL: [Scope; 9] = [
+    pub const ALL: [Scope; 11] = [
         Scope::Tokens,
         Scope::Users,
         Scope::Conversations,
@@ -41,6 +45,8 @@ impl Scope {
         Scope::Moderation,
         Scope::Notifications,
         Scope::Events,
+        Scope::Feed,
+        Scope::Commands,
         Scope::Import,
         Scope::Operate,
     ];
@@ -55,6 +61,8 @@ impl Scope {
             Scope::Moderation => "moderation",
             Scope::Notifications => "notifications",
             Scope::Events => "events",
+            Scope::Feed => "feed",
+            Scope::Commands => "commands",
             Scope::Import => "import",
             Scope::Operate => "operate",
         }

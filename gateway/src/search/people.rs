@@ -12,6 +12,7 @@ use tidings_core::{
         rows::{self, Rows as _},
     },
 };
+use tidings_extensions::Extensions;
 use tidings_protocol::{ErrorCode, query, view};
 use tidings_search::{
     attributes::Attributes,
@@ -21,6 +22,7 @@ use tidings_search::{
 };
 
 pub(super) mod index;
+mod ranking;
 
 use super::{Search, fitting};
 use crate::{
@@ -56,7 +58,9 @@ impl Search {
         node: &Arc<Node>,
         viewer: Option<&UserId>,
         asked: query::SearchPeople,
+        ranker: Option<&Extensions>,
     ) -> Result<query::People, Failure> {
+        let written = asked.query.clone();
         let opened = self.opened()?;
         self.is_public(&opened, viewer)?;
         let question = self.question(node, &opened, viewer, asked).await?;
@@ -84,7 +88,10 @@ impl Search {
         })?;
         self.took[0].observe(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         let answer = answer.map_err(refused)?;
-        people(node, &opened, viewer, &question, answer).await
+        let by_relevance = matches!(question.query.sort, Sort::Relevance);
+        let ranker = ranker.filter(|ranker| by_relevance && ranker.ranks());
+        let ranker = ranker.map(|ranker| (ranker, written.as_str()));
+        people(node, &opened, viewer, &question, answer, ranker).await
     }
 
     /// Profiles as a user sees them, or the backend.
@@ -438,13 +445,27 @@ async fn people(
     opened: &Opened,
     viewer: Option<&UserId>,
     question: &Question,
-    answer: Answer,
+    mut answer: Answer,
+    ranker: Option<(&Extensions, &str)>,
 ) -> Result<query::People, Failure> {
     let users = answer
         .hits
         .iter()
         .filter_map(|hit| UserId::new(&hit.user).ok());
     let loaded = load(node, viewer, users).await?;
+    if let Some((extensions, query)) = ranker {
+        let asked = ranking::Asked {
+            query,
+            viewer,
+            declared: &opened.attributes,
+            online_first: question.query.online == Online::First,
+        };
+        let profiles = |user: &str| {
+            let user = loaded.get(user).filter(|user| is_shown(user, question))?;
+            Some((user.profile.as_deref()?, user.invisible))
+        };
+        ranking::rank(extensions, asked, &mut answer.hits, profiles).await;
+    }
     let highlighter = Highlighter::with(
         &opened.attributes,
         &question.query.filter,
@@ -453,8 +474,7 @@ async fn people(
     let people = answer.hits.into_iter().filter_map(|hit| {
         let user = loaded.get(hit.user.as_str())?;
         let text = user.profile.as_deref()?;
-        let gone = user.invisible && question.query.online == Online::Only;
-        if gone || (user.hidden && !question.all) {
+        if !is_shown(user, question) {
             return None;
         }
         let profile = fitting(&opened.attributes, text);
@@ -481,6 +501,12 @@ async fn people(
         facets: facets.collect(),
         cut: answer.cut,
     })
+}
+
+/// Whether somebody is on the page as they are now.
+fn is_shown(user: &Loaded, question: &Question) -> bool {
+    let gone = user.invisible && question.query.online == Online::Only;
+    !gone && (question.all || !user.hidden)
 }
 
 fn person(

@@ -482,6 +482,15 @@ pub(crate) fn client() -> Vec<Sample<ClientFrame>> {
             }),
         ),
         (
+            "request/invoke",
+            Request::Invoke(command::Invoke {
+                extension: "welcome-bot".to_owned(),
+                command: "rules".to_owned(),
+                args: r#"{"topic":"höflich"}"#.to_owned(),
+                conversation: c(),
+            }),
+        ),
+        (
             "request/list_notifications",
             Request::ListNotifications(query::ListNotifications {
                 after: 3,
@@ -746,6 +755,7 @@ fn outcomes() -> Vec<(&'static str, Outcome)> {
                 seq: 13,
                 duplicate: true,
                 held: 3,
+                answer: r#"{"ok":true}"#.to_owned(),
             }),
         ),
         (

@@ -158,6 +158,21 @@ export class Tidings {
     return foundMessagesFromWire(expect(await this.#session.ask(request), 'found_messages'));
   }
 
+  /**
+   * @param {string} extension
+   * @param {string} command
+   * @param {Record<string, unknown>} [args]
+   * @param {{ conversation?: string }} [options]
+   */
+  async invoke(extension, command, args, options) {
+    const fault = faultOfOptions(args) ?? faultOfOptions(options);
+    if (fault) throw fault;
+    const { conversation } = options ?? {};
+    const body = { extension, command, args: JSON.stringify(args ?? {}), ...(conversation ? { conversation } : {}) };
+    const { answer } = await this.#session.command({ invoke: body });
+    return answer ? JSON.parse(answer) : null;
+  }
+
   /** They are kept as they are from then on. */
   notifications() {
     return this.#session.notifications.load();

@@ -216,7 +216,7 @@ export class Outbox {
     const most = this.#careful ? 1 : IN_FLIGHT;
     for (const entry of this.entries) {
       if (entry.error || entry.user !== this.#user) continue;
-      const lane = laneOf(entry.request);
+      const lane = laneOf(entry);
       if (busy.has(lane)) continue;
       // Kept by an earlier version, or since before the server's limits were known.
       const fault = this.#inFlight.has(entry.id) ? null : this.#by.faultOf(entry.request);
@@ -278,7 +278,7 @@ export class Outbox {
     if (!refusal.retry || (refusal.code === 'internal' && tries >= INTERNAL_TRIES)) return false;
     this.#tries.set(entry.id, tries);
     const wait = Math.max(refusal.retry_after_ms, refusal.code === 'rate_limited' ? 0 : backoff(tries - 1, this.#by.random));
-    this.#paused.set(refusal.code === 'rate_limited' ? '' : laneOf(entry.request), this.#by.clock.now() + wait);
+    this.#paused.set(refusal.code === 'rate_limited' ? '' : laneOf(entry), this.#by.clock.now() + wait);
     return true;
   }
 
@@ -344,8 +344,13 @@ export class Outbox {
   }
 }
 
-/** @param {Request} request */
-function laneOf(request) {
+/**
+ * What goes one after the other.
+ * @param {{ id: string, request: Request }} entry
+ */
+function laneOf({ id, request }) {
+  // One that an extension cannot answer yet holds up no message.
+  if ('invoke' in request) return `invoke ${id}`;
   const [body] = Object.values(request);
   return 'conversation' in body ? body.conversation : 'user';
 }

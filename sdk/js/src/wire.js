@@ -65,6 +65,7 @@ export function acceptedFromWire(accepted) {
   return {
     position: accepted.position,
     atMs: accepted.at_ms,
+    answer: accepted.answer ?? '',
     conversation: accepted.conversation ?? '',
     seq: accepted.seq ?? 0,
     held: accepted.held ?? 0,

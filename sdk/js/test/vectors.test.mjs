@@ -98,7 +98,7 @@ test('a conversation keeps all it says', () => {
 test('an acceptance keeps all it says', () => {
   const { accepted } = named('outcome/accepted').reply.outcome;
   assert.deepEqual(acceptedFromWire(accepted), {
-    position: 4712, atMs: accepted.at_ms, conversation: accepted.conversation, seq: 13, held: 3, duplicate: true,
+    position: 4712, atMs: accepted.at_ms, conversation: accepted.conversation, seq: 13, held: 3, duplicate: true, answer: '{"ok":true}',
   });
 });
 

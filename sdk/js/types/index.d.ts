@@ -257,6 +257,8 @@ export interface Accepted {
   readonly held: number;
   /** It had been recorded before (a retry). */
   readonly duplicate: boolean;
+  /** For a command of an extension: its answer, as JSON text; empty otherwise. */
+  readonly answer: string;
 }
 
 /** A message, or a new text of one, that moderation holds. */
@@ -501,6 +503,11 @@ export class Tidings {
    * resets: `toasts` and `badges` are current, and `notifications` tells of each change.
    */
   notifications(): Promise<Notifications>;
+  /**
+   * Calls a command of an extension by name, carried out once whatever happens to the connection.
+   * @returns its answer; rejected with `invalid` where the arguments are wrong, `rejected` where it cannot be done.
+   */
+  invoke(extension: string, command: string, args?: Record<string, unknown>, options?: { conversation?: string }): Promise<unknown>;
   /** Toasts that wait, oldest first; complete once `notifications()` has been called. */
   readonly toasts: readonly Toast[];
   readonly badges: readonly Badge[];

@@ -38,6 +38,7 @@ export interface Requests {
   typing: { conversation: Uuid; active: boolean };
   settle_held: { conversation: Uuid; held: number; release: boolean; reason: string };
   see_toasts: { toasts: number[] };
+  invoke: { extension: string; command: string; args: string; conversation?: Uuid };
   block_user: { user: string };
   unblock_user: { user: string };
   list_blocked: Record<string, never>;
@@ -336,6 +337,7 @@ export interface Accepted {
   seq: number;
   duplicate: boolean;
   held?: number;
+  answer?: string;
 }
 
 /** What can come of a request, by name. */

@@ -44,7 +44,7 @@ pub enum Status {
 }
 
 /// The command is durable in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
     /// Position of its commit.
     pub position: u64,
@@ -59,6 +59,8 @@ pub struct Accepted {
     pub held: u64,
     /// The command had been executed before, and this is what came of it then.
     pub duplicate: bool,
+    /// For a command of an extension: its answer, JSON; empty otherwise.
+    pub answer: String,
 }
 
 impl Accepted {
@@ -70,6 +72,7 @@ impl Accepted {
             seq: accepted.seq,
             held: accepted.held,
             duplicate: accepted.duplicate,
+            answer: accepted.answer.clone(),
         }
     }
 }

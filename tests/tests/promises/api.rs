@@ -39,7 +39,7 @@ fn with_keys(mut world: World) -> World {
     // The last table of the configuration: others may follow it.
     world.messages(&format!(
         "[[auth.api_keys]]\nname = \"backend\"\nfile = {all:?}\n\
-         scopes = [\"tokens\", \"users\", \"conversations\", \"messages\", \"moderation\", \"notifications\", \"events\", \"import\", \"operate\"]\n\
+         scopes = [\"tokens\", \"users\", \"conversations\", \"messages\", \"moderation\", \"notifications\", \"events\", \"feed\", \"commands\", \"import\", \"operate\"]\n\
          [[auth.api_keys]]\nname = \"facts\"\nfile = {events:?}\nscopes = [\"events\"]\n"
     ));
     world
@@ -804,7 +804,7 @@ async fn what_one_server_wrote_another_reads_and_recognises() {
 }
 
 /// An endpoint of each sort that there is: method, path, scope.
-const ENDPOINTS: [(&str, &str, &str); 49] = [
+const ENDPOINTS: [(&str, &str, &str); 52] = [
     ("POST", "/v1/users/ann/tokens", "tokens"),
     ("GET", "/v1/users/ann/conversations", "users"),
     ("GET", "/v1/users/ann/unread", "users"),
@@ -832,6 +832,9 @@ const ENDPOINTS: [(&str, &str, &str); 49] = [
     ("PUT", "/v1/extensions/x/active", "operate"),
     ("DELETE", "/v1/extensions/x/active", "operate"),
     ("POST", "/v1/extensions/x/rollback", "operate"),
+    ("POST", "/v1/extensions/x/backfill", "operate"),
+    ("POST", "/v1/extensions/x/commands/y", "commands"),
+    ("GET", "/v1/feed", "feed"),
     ("GET", "/v1/extensions/x/logs", "operate"),
     (
         "GET",

@@ -351,6 +351,7 @@ const OWN: &[Own] = &[
         |_| ask::notifications(),
         "notifications",
     ),
+    ("invoke", |_| ask::invoke("nobody", "x", "{}"), "not_found"),
     ("search_people", |_| ask::people(""), "people"),
     ("watch_people", |_| ask::watch_people(""), "people"),
     ("unwatch_people", |_| ask::unwatch_people(), "pong"),
@@ -588,7 +589,7 @@ fn kind(request: Request) -> String {
 }
 
 /// One of each. A request that is added to the protocol fails the match below.
-fn every_request() -> [Request; 45] {
+fn every_request() -> [Request; 46] {
     let id = Uuid::nil();
     let all = [
         Request::Hello(ask::hello("")),
@@ -634,6 +635,7 @@ fn every_request() -> [Request; 45] {
         ask::held(id),
         ask::see(&[]),
         ask::notifications(),
+        ask::invoke("", "", ""),
         ask::message(id, 0),
         ask::unread(),
     ];
@@ -674,6 +676,7 @@ fn every_request() -> [Request; 45] {
         | Request::SettleHeld(_)
         | Request::ListHeld(_)
         | Request::SeeToasts(_)
+        | Request::Invoke(_)
         | Request::ListNotifications(_)
         | Request::GetMessage(_)
         | Request::GetUnread(_)

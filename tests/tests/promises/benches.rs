@@ -1,5 +1,5 @@
-//! The load that measures who is told of whom finds nothing missing, on a small scale, and that of search measures what
-//! it says. Times are not looked at here.
+//! The load that measures who is told of whom finds nothing missing, on a small scale, that of search and that of extensions
+//! measure what they say. Times are not looked at here.
 
 use std::process::Command;
 
@@ -123,4 +123,70 @@ fn presence_is_measured_on_the_embedded_log() {
 #[test]
 fn presence_is_measured_on_jetstream() {
     nothing_is_missing("jetstream");
+}
+
+/// Both figures of how long calls took are there, and say something.
+fn took(figures: &Value) {
+    for figure in ["p50", "p99"] {
+        assert!(figures[figure].as_f64().unwrap() > 0.0, "{figures}");
+    }
+}
+
+fn extensions_are_measured(log: &str, parts: &str) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Command::new(program());
+    bench
+        .args(["bench", "extensions", "--quick", "--json", "--log", log])
+        .args(["--only", parts, "--scratch"])
+        .arg(folder.path());
+    last_line(&mut bench)
+}
+
+#[test]
+fn a_verdict_is_measured_in_the_sandbox_and_over_http() {
+    let figures = extensions_are_measured("embedded", "verdicts");
+    took(&figures["moderation_fresh_us"]);
+    took(&figures["http_hook_us"]);
+    took(&figures["verdicts"]["default_pool_us"]);
+    assert!(figures["load"].is_null(), "{figures}");
+}
+
+#[test]
+fn messages_are_measured_with_extensions_and_without() {
+    let figures = extensions_are_measured("embedded", "load,idle,start");
+    for ratio in ["throughput_ratio", "delivery_p99_ratio"] {
+        assert!(figures[ratio].as_f64().unwrap() > 0.0, "{figures}");
+    }
+    let acts = figures["load"]["extensions"].as_array().unwrap();
+    assert_eq!(acts.len(), 5, "{figures}");
+    assert!(figures["idle_extensions_us_a_message"].is_number());
+    assert_eq!(figures["idle_extensions"]["extensions"], 5, "{figures}");
+    let start = &figures["start"];
+    assert_eq!(start["extensions"], 2, "{start}");
+    assert!(start["with_s"].as_f64().unwrap() > 0.0, "{start}");
+}
+
+fn swaps_lose_nothing(log: &str) {
+    let figures = extensions_are_measured(log, "swap");
+    let swap = &figures["swap"];
+    assert_eq!(swap["swaps"], 2, "{swap}");
+    assert!(swap["messages"].as_u64().unwrap() > 50, "{swap}");
+    assert_eq!(
+        (&swap["missing"], &swap["doubled"]),
+        (&0.into(), &0.into()),
+        "{swap}"
+    );
+    let effects = &swap["effects"];
+    assert!(effects["events"].as_u64().unwrap() > 0, "{swap}");
+    assert_eq!(effects["events"], effects["found"], "{swap}");
+}
+
+#[test]
+fn swapped_versions_lose_nothing_on_the_embedded_log() {
+    swaps_lose_nothing("embedded");
+}
+
+#[test]
+fn swapped_versions_lose_nothing_on_jetstream() {
+    swaps_lose_nothing("jetstream");
 }

@@ -1,10 +1,15 @@
 //! Extensions on a running server: what they say before something is recorded, and what they do afterwards, once.
 
+use std::time::Duration;
+
+use fastrand::Rng;
 use serde_json::{Value, json};
 use tidings_extension_manifest::{Manifest, embed};
 use tidings_protocol::frame::Outcome;
-use tidings_tests::{Server, Session, Way, World, ask, eventually, http};
+use tidings_tests::{Server, Session, Way, World, ask, eventually, http, wait};
 use uuid::Uuid;
+
+use crate::kill_rounds::rounds;
 
 on_both_logs! {
     a_moderator_rejects_holds_and_replaces,
@@ -15,7 +20,7 @@ on_both_logs! {
     what_one_hook_keeps_another_one_sees,
 }
 
-const KEY: &str = "a key of the tests that is for operating";
+pub(crate) const KEY: &str = "a key of the tests that is for operating";
 
 const PROBE: &[u8] = include_bytes!("../../../extensions/guests/built/probe.wasm");
 const BADGES: &[u8] = include_bytes!("../../../extensions/standard/built/badges.wasm");
@@ -23,12 +28,12 @@ const TOASTS: &[u8] = include_bytes!("../../../extensions/standard/built/toasts.
 const SPAM_SCORE: &[u8] = include_bytes!("../../../examples/extensions/built/spam-score.wasm");
 const MODERATION: &[u8] = include_bytes!("../../../extensions/standard/built/moderation.wasm");
 
-fn with_key(mut world: World) -> World {
+pub(crate) fn with_key(mut world: World) -> World {
     let file = world.folder.path().join("operate.key");
     std::fs::write(&file, KEY).unwrap();
     world.messages(&format!(
         "[[auth.api_keys]]\nname = \"operator\"\nfile = {file:?}\n\
-         scopes = [\"operate\", \"events\", \"notifications\", \"moderation\"]\n"
+         scopes = [\"operate\", \"events\", \"notifications\", \"moderation\", \"commands\", \"feed\", \"users\", \"messages\"]\n"
     ));
     world
 }
@@ -48,7 +53,12 @@ fn probe(version: &str, on_failure: &str) -> Vec<u8> {
     embed(PROBE, &manifest).unwrap()
 }
 
-async fn ask_api(server: &Server, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+pub(crate) async fn ask_api(
+    server: &Server,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> (u16, Value) {
     let bearer = format!("Bearer {KEY}");
     let headers = [("Authorization", bearer.as_str())];
     let answer = http::request(server, method, path, &headers, body).await;
@@ -59,13 +69,13 @@ async fn ask_api(server: &Server, method: &str, path: &str, body: &[u8]) -> (u16
     )
 }
 
-async fn install(server: &Server, component: &[u8]) -> Value {
+pub(crate) async fn install(server: &Server, component: &[u8]) -> Value {
     let (status, said) = ask_api(server, "POST", "/v1/extensions", component).await;
     assert_eq!(status, 200, "{said}");
     said
 }
 
-async fn activate(server: &Server, id: &str, version: &str, settings: Value) -> Value {
+pub(crate) async fn activate(server: &Server, id: &str, version: &str, settings: Value) -> Value {
     let path = format!("/v1/extensions/{id}/active");
     let body = json!({ "version": version, "settings": settings });
     let (status, said) = ask_api(server, "PUT", &path, body.to_string().as_bytes()).await;
@@ -73,13 +83,13 @@ async fn activate(server: &Server, id: &str, version: &str, settings: Value) -> 
     said
 }
 
-async fn status(server: &Server, id: &str) -> Value {
+pub(crate) async fn status(server: &Server, id: &str) -> Value {
     let (_, said) = ask_api(server, "GET", "/v1/extensions", b"").await;
     let all = said["extensions"].as_array().unwrap();
     all.iter().find(|one| one["id"] == id).unwrap().clone()
 }
 
-async fn fact(server: &Server, kind: &str, actor: &str, subject: &str, key: &str) {
+pub(crate) async fn fact(server: &Server, kind: &str, actor: &str, subject: &str, key: &str) {
     let body =
         json!({ "events": [{ "kind": kind, "actor": actor, "subject": subject, "key": key }] });
     // Asked again until it is known to be recorded: the key makes it one.
@@ -93,12 +103,12 @@ async fn fact(server: &Server, kind: &str, actor: &str, subject: &str, key: &str
     .await;
 }
 
-async fn notifications(server: &Server, user: &str) -> Value {
+pub(crate) async fn notifications(server: &Server, user: &str) -> Value {
     let path = format!("/v1/users/{user}/notifications");
     ask_api(server, "GET", &path, b"").await.1
 }
 
-fn badge(said: &Value, name: &str) -> u64 {
+pub(crate) fn badge(said: &Value, name: &str) -> u64 {
     let badges = said["badges"].as_array();
     let mut badges = badges.into_iter().flatten();
     let found = badges.find(|badge| badge["name"] == name);
@@ -184,6 +194,25 @@ async fn a_moderator_rejects_holds_and_replaces(world: World) {
     let (code, settled) = ask_api(&server, "PUT", &path, br#"{"release": true}"#).await;
     assert_eq!((code, &settled["seq"]), (200, &json!(4)), "{settled}");
 
+    // What the backend asks as a part of a trace is looked at as a part of it.
+    let bearer = format!("Bearer {KEY}");
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let parent = format!("00-{trace}-b7ad6b7169203331-01");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("traceparent", parent.as_str()),
+    ];
+    let path = format!("/v1/conversations/{room}/messages?as=ann");
+    let traced = http::request(
+        &server,
+        "POST",
+        &path,
+        &headers,
+        br#"{"text": "context: "}"#,
+    )
+    .await;
+    assert!(traced.body.contains(&format!(" 00-{trace}-")), "{traced:?}");
+
     // An edit, and a name, which has nowhere to wait.
     let edited = ann
         .command_as(Uuid::now_v7(), ask::edit(room, 1, "reject: no edit"))
@@ -252,55 +281,76 @@ async fn a_moderator_that_breaks_is_given_up_and_what_it_looked_at_is_held(world
 }
 
 async fn what_is_counted_is_counted_once_whatever_is_killed(world: World) {
+    let mut random = Rng::with_seed(wait::seed());
     let world = with_key(world);
     let mut server = world.start().await;
-    let badges = install(&server, BADGES).await;
-    activate(
-        &server,
-        "badges",
-        badges["version"].as_str().unwrap(),
-        json!({}),
-    )
-    .await;
-    let toasts = install(&server, TOASTS).await;
-    activate(
-        &server,
-        "toasts",
-        toasts["version"].as_str().unwrap(),
-        json!({}),
-    )
-    .await;
-    const ROUNDS: usize = 6;
-    const EACH: usize = 15;
-    for round in 0..ROUNDS {
-        for nth in 0..EACH {
-            let (viewer, key) = (
-                format!("viewer {round} {nth}"),
-                format!("view {round} {nth}"),
-            );
-            fact(&server, "profile.viewed", &viewer, "ann", &key).await;
-        }
-        server.kill();
-        server = world.start().await;
+    for component in [BADGES, TOASTS] {
+        let installed = install(&server, component).await;
+        let (id, version) = (&installed["id"], &installed["version"]);
+        let (id, version) = (id.as_str().unwrap(), version.as_str().unwrap());
+        activate(&server, id, version, json!({})).await;
     }
-    fact(&server, "match.made", "ben", "ann", "match").await;
-    eventually("everything is counted", async || {
-        let said = notifications(&server, "ann").await;
-        (badge(&said, "matches") == 1).then_some(())
-    })
-    .await;
-    let said = notifications(&server, "ann").await;
-    assert_eq!(
-        badge(&said, "profile_views"),
-        (ROUNDS * EACH) as u64,
-        "{said}"
-    );
-    eventually("toasts are shown", async || {
-        let said = notifications(&server, "ann").await;
-        let toasts = said["toasts"].as_array().unwrap();
-        (toasts.len() == 2).then_some(())
-    })
-    .await;
+    const EACH: usize = 15;
+    // Of whom the facts of so many rounds are: the badge shows 999 at most.
+    const LOT: usize = 20;
+    let rounds = rounds(6);
+    for round in 0..rounds {
+        let viewed = format!("ann-{}", round / LOT);
+        // In the middle of them, or behind the last.
+        let last = match random.bool() {
+            true => random.usize(1..EACH),
+            false => EACH,
+        };
+        let told = async |server: &Server, which: std::ops::Range<usize>| {
+            for nth in which {
+                let (viewer, key) = (
+                    format!("viewer {round} {nth}"),
+                    format!("view {round} {nth}"),
+                );
+                fact(server, "profile.viewed", &viewer, &viewed, &key).await;
+            }
+        };
+        told(&server, 0..last).await;
+        // Anywhere in a reaction: it is told, has staged, is recorded, its effects are on their way, are done. What is asked for
+        // at that moment is asked for again.
+        let later = random.u64(..50_000);
+        let until = tokio::time::sleep(Duration::from_micros(later));
+        tokio::join!(until, async {
+            let rest = told(&server, last..EACH);
+            let _ = tokio::time::timeout(Duration::from_micros(later), rest).await;
+        });
+        server.kill();
+        println!("round {round}: killed {later} us after {last} facts");
+        server = world.start().await;
+        told(&server, last..EACH).await;
+    }
+    for lot in 0..rounds.div_ceil(LOT) {
+        let viewed = format!("ann-{lot}");
+        let views = EACH * LOT.min(rounds - lot * LOT);
+        fact(
+            &server,
+            "match.made",
+            "ben",
+            &viewed,
+            &format!("match {lot}"),
+        )
+        .await;
+        eventually("everything is counted", async || {
+            let said = notifications(&server, &viewed).await;
+            (badge(&said, "matches") == 1).then_some(())
+        })
+        .await;
+        let said = notifications(&server, &viewed).await;
+        assert_eq!(badge(&said, "profile_views"), views as u64, "{said}");
+        eventually("toasts are shown", async || {
+            let said = notifications(&server, &viewed).await;
+            let toasts = said["toasts"].as_array().unwrap();
+            (toasts.len() == 2).then_some(())
+        })
+        .await;
+    }
+    server.kill();
+    crate::kill_rounds::sound(&world);
 }
 
 async fn a_version_takes_the_place_of_another_and_goes_back(world: World) {

@@ -23,7 +23,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tidings-sdk", &["tidings-protocol"]),
     (
         "tidings-bench",
-        &["tidings-protocol", "tidings-sdk", "tidings-search"],
+        &[
+            "tidings-extension-host",
+            "tidings-protocol",
+            "tidings-sdk",
+            "tidings-search",
+        ],
     ),
     (
         "tidings-cli",

@@ -4,6 +4,7 @@
 
 mod domain;
 mod edges;
+mod frozen;
 mod licences;
 mod links;
 mod names;

@@ -1,4 +1,5 @@
-//! No file names a package registry's host or a path of one machine: neither means anything to the next reader.
+//! No file names a package registry's host or a path of one machine: neither means anything to the next reader. Built components
+//! least of all, whose panics say where they happened.
 
 use crate::assert_clean;
 use crate::repository::Repository;
@@ -11,6 +12,53 @@ fn nothing_names_a_registry_or_a_machine() {
         offenders.extend(check(path, text));
     }
     assert_clean("hosts of registries and paths of a machine", &offenders);
+}
+
+#[test]
+fn no_component_names_a_registry_or_a_machine() {
+    let repository = Repository::load();
+    let mut offenders = Vec::new();
+    let mut looked = 0;
+    for file in repository
+        .files
+        .iter()
+        .filter(|file| file.path.ends_with(".wasm"))
+    {
+        let bytes = std::fs::read(repository.root.join(&file.path)).expect("a file");
+        looked += 1;
+        offenders.extend(check_bytes(&file.path, &bytes));
+    }
+    assert!(looked > 5, "{looked} components");
+    assert_clean(
+        "components with paths of the machine they were built on",
+        &offenders,
+    );
+}
+
+fn check_bytes(path: &str, bytes: &[u8]) -> Vec<String> {
+    let registry = [".cargo", "/registry"].concat();
+    let wrong = hosts().into_iter().chain(folders()).chain([registry]);
+    let has = |text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    wrong
+        .filter(|text| has(text))
+        .map(|text| format!("{path}: {text}"))
+        .collect()
+}
+
+#[test]
+fn paths_in_components_are_found() {
+    for path in [
+        ["\0/ro", "ot/a.rs\x01"].concat(),
+        ["x.car", "go/registry/src"].concat(),
+        ["crates/index.cra", "tes.io-1/a"].concat(),
+    ] {
+        assert!(!check_bytes("a.wasm", path.as_bytes()).is_empty(), "{path}");
+    }
+    assert!(check_bytes("a.wasm", b"\0crates/serde_json/src/de.rs\xff").is_empty());
 }
 
 // Put together from pieces, so that this file holds none of them.

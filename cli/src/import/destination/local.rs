@@ -110,6 +110,7 @@ impl Local {
             happened_ms: deed.happened_ms,
             known: 0,
             chain: Some(chain.clone()),
+            trace: None,
             reply: Box::new(move |answer| {
                 of.answered(&answer);
                 drop(tell.send(answer));

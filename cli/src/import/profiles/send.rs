@@ -269,6 +269,7 @@ async fn set_here(
                     happened_ms: wanted.at_ms,
                     known: 0,
                     chain: None,
+                    trace: None,
                     reply: Box::new(move |answer| drop(tell.send(answer))),
                 });
                 Ok(told)

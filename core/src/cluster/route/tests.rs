@@ -90,6 +90,7 @@ impl Bench {
                 happened_ms: None,
                 known: 0,
                 chain: None,
+                trace: None,
                 reply: Box::new(move |answer| {
                     let accepted = matches!(answer, Answer::Accepted(_));
                     told.lock().push((number, accepted));

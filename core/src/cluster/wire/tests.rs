@@ -21,6 +21,7 @@ fn forwarded(number: u64, command: Command) -> Arrived {
         id: Some(CommandId(Uuid::from_u128(u128::from(number)))),
         happened_ms: None,
         known: 77,
+        trace: number.is_multiple_of(2).then(|| Uuid::from_u128(9)),
     }
 }
 

@@ -193,7 +193,7 @@ fn samples(kind: u16) -> Vec<Event> {
                 payload: sealed(""),
             },
         ],
-        50..=55 => extension(kind),
+        50..=56 => extension(kind),
         _ => panic!("kind {kind} has no example here: add one"),
     }
 }
@@ -238,7 +238,7 @@ fn extension(kind: u16) -> Vec<Event> {
         54 => vec![ExtensionEvent::Removed {
             version: "1.2.3".to_owned(),
         }],
-        _ => vec![
+        55 => vec![
             ExtensionEvent::Reacted(Box::default()),
             ExtensionEvent::Reacted(Box::new(Reaction {
                 revision: 300,
@@ -278,6 +278,17 @@ fn extension(kind: u16) -> Vec<Event> {
                 failed: vec![command(6)],
             })),
         ],
+        _ => vec![ExtensionEvent::Answered(Box::new(extension::Answered {
+            asked: 0x0102_0304,
+            name: "score".to_owned(),
+            answer: sealed(&["ann"]),
+            reaction: Reaction {
+                revision: 300,
+                version: "1.2.3".to_owned(),
+                upto: (70_000, u32::MAX),
+                ..Reaction::default()
+            },
+        }))],
     };
     events.into_iter().map(Event::Extension).collect()
 }
@@ -308,7 +319,7 @@ fn settlers() -> [Settler; 3] {
 fn example(kind: u16) -> Bytes {
     let events = samples(kind);
     let stream = match kind {
-        50..=55 => Stream::Extension(word_filter()),
+        50..=56 => Stream::Extension(word_filter()),
         7..=9 | 30.. => Stream::User(user("ann")),
         _ => Stream::Conversation(conversation()),
     };

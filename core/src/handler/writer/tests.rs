@@ -100,6 +100,7 @@ impl Desk {
             happened_ms: None,
             known: 0,
             chain: None,
+            trace: None,
             reply: Box::new(move |answer| assert!(told.lock().replace(answer).is_none())),
         });
         Reply(answer)
@@ -118,6 +119,7 @@ impl Desk {
                 happened_ms: None,
                 known: 0,
                 chain: Some(chain.clone()),
+                trace: None,
                 reply: Box::new(move |answer| {
                     of.answered(&answer);
                     assert!(told.lock().replace(answer).is_none());

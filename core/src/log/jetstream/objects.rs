@@ -1,5 +1,7 @@
 //! Objects beside the log, for all nodes: what is too large for a record and named by its contents.
 
+use std::time::Duration;
+
 use async_nats::jetstream::{
     context::CreateKeyValueErrorKind,
     object_store::{self, GetErrorKind, ObjectStore},
@@ -8,6 +10,11 @@ use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
 
 use super::JetStream;
+
+/// How often a bucket that is not there and cannot be made is tried again, and after which pause: servers that have just begun agree on
+/// a leader first.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A bucket of JetStream's object store, named after the log.
 pub struct Objects {
@@ -36,16 +43,22 @@ impl Objects {
             num_replicas: log.config().replicas,
             ..object_store::Config::default()
         };
-        let store = match context.get_object_store(&bucket).await {
-            Ok(store) => store,
-            Err(_) => match context.create_object_store(config).await {
-                Ok(store) => store,
-                // Another node has made it meanwhile.
-                Err(error) if error.kind() == CreateKeyValueErrorKind::BucketCreate => {
-                    context.get_object_store(&bucket).await.map_err(failed)?
+        let mut tries = 0;
+        let store = loop {
+            if let Ok(store) = context.get_object_store(&bucket).await {
+                break store;
+            }
+            match context.create_object_store(config.clone()).await {
+                Ok(store) => break store,
+                // Another node has made it meanwhile, or the servers have no leader for it yet.
+                Err(error)
+                    if error.kind() == CreateKeyValueErrorKind::BucketCreate && tries < TRIES =>
+                {
+                    tries += 1;
+                    tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => return Err(failed(error)),
-            },
+            }
         };
         Ok(Objects { store })
     }

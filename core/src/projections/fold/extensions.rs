@@ -28,12 +28,14 @@ pub(super) fn event(
             "another stream's event in an extension's stream".to_owned(),
         ));
     };
-    if let ExtensionEvent::Reacted(reaction) = event {
-        return reacted(tx, id, at, reaction);
+    match event {
+        ExtensionEvent::Reacted(reaction) => return reacted(tx, id, at, reaction),
+        ExtensionEvent::Answered(answered) => return reacted(tx, id, at, &answered.reaction),
+        _ => {}
     }
     let mut is = row::of(tx, id)?.unwrap_or_default();
     match event {
-        ExtensionEvent::Reacted(_) => {}
+        ExtensionEvent::Reacted(_) | ExtensionEvent::Answered(_) => {}
         ExtensionEvent::Installed(version) => {
             let key = row::manifest(id, &version.version);
             put(tx, Table::Extensions, key, &version.manifest);

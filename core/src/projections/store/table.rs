@@ -28,6 +28,7 @@ pub enum Table {
     ToastsAbout = 16,
     Badges = 17,
     Extensions = 18,
+    Feed = 19,
 }
 
 impl Table {
@@ -51,6 +52,7 @@ impl Table {
         Table::ToastsAbout,
         Table::Badges,
         Table::Extensions,
+        Table::Feed,
     ];
 
     /// The name for people: in logs, in metrics and in the audit's output.
@@ -74,6 +76,7 @@ impl Table {
             Table::ToastsAbout => "toasts_about",
             Table::Badges => "badges",
             Table::Extensions => "extensions",
+            Table::Feed => "feed",
         }
     }
 

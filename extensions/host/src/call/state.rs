@@ -12,8 +12,10 @@ use crate::hook::Hook;
 use crate::host::{Ask, Conversation, Host, Message, Refusal, Request, Response};
 use crate::input::{About, Absence, Draft, Event, Firing, Invocation, Page, Transition};
 use crate::limits::{
-    CORE_INSTANCES, GIVEN_BYTES, HOST_CALLS, LOG_LINE_BYTES, LOG_LINES, TABLE_ELEMENTS,
+    CORE_INSTANCES, GIVEN_BYTES, HOST_CALLS, KEPT_HANDLES, LOG_LINE_BYTES, LOG_LINES, MEMORIES,
+    TABLE_ELEMENTS, TABLES,
 };
+use crate::silent::Silent;
 use crate::staged::{Effect, KvChange, Recall, Staged, TimerChange, Verdict};
 use crate::usage::{Level, LogLine, Metric, Usage};
 
@@ -28,6 +30,8 @@ pub(crate) enum Subject {
     Firing(Firing),
     Invocation(Invocation),
     Page(Page),
+    /// There is no call.
+    Nothing,
 }
 
 /// The settings, each as JSON by its name.
@@ -40,7 +44,7 @@ pub(crate) struct State {
     pub(super) host: Arc<dyn Host>,
     pub(super) config: Config,
     pub(super) deadline: Option<Instant>,
-    pub(super) memory: Memory,
+    pub(crate) memory: Memory,
     pub(super) used: Used,
     pub(super) said: Said,
     pub(super) staging: Staging,
@@ -82,12 +86,22 @@ pub(super) struct Said {
 /// What is to be recorded.
 #[derive(Default)]
 pub(super) struct Staging {
+    /// The number that the first effect of this call has as a handle: lower ones are those of earlier calls of the instance.
+    pub(super) first: u32,
     pub(super) effects: Vec<Effect>,
     pub(super) effect_bytes: usize,
     pub(super) keys: HashSet<String>,
     pub(super) kv: BTreeMap<String, Kept>,
     pub(super) kv_bytes: usize,
     pub(super) timers: BTreeMap<String, TimerChange>,
+}
+
+impl Staging {
+    /// The effect of a handle, and where it stands.
+    pub(super) fn effect(&self, rep: u32) -> Option<(usize, &Effect)> {
+        let at = rep.checked_sub(self.first)? as usize;
+        self.effects.get(at).map(|effect| (at, effect))
+    }
 }
 
 /// A change of the store with the revision that the key has for this call: 0 where it was removed.
@@ -149,6 +163,55 @@ impl State {
             log_dropped: 0,
             metrics: Vec::new(),
         }
+    }
+
+    /// Takes over from the call before in the same instance what is the instance's: the memory it has, and which handles it may
+    /// still hold, so that they lead nowhere.
+    pub(crate) fn go_on_from(&mut self, before: &Self) {
+        self.memory.bytes = before.memory.bytes;
+        self.memory.elements = before.memory.elements;
+        self.staging.first = before.staging.first + before.staging.effects.len() as u32;
+        self.messages.first = before.messages.next();
+        self.conversations.first = before.conversations.next();
+        self.missed.first = before.missed.next();
+        self.requests.first = before.requests.next();
+        self.responses.first = before.responses.next();
+    }
+
+    /// As it was before an instance was begun that there was no place for.
+    pub(crate) fn begun_anew(self) -> Self {
+        Self {
+            memory: Memory::new(self.memory.limit),
+            ..self
+        }
+    }
+
+    /// The state of an instance that no call is in: of what the last one was about nothing is left.
+    pub(crate) fn resting(&self) -> Self {
+        let mut resting = Self::new(
+            self.hook,
+            About::default(),
+            Subject::Nothing,
+            Arc::new(Silent),
+            self.config.clone(),
+            None,
+            self.memory.limit,
+        );
+        resting.go_on_from(self);
+        resting
+    }
+
+    /// Whether a call finds enough handles, whatever earlier ones in this instance have not given back.
+    pub(crate) fn has_handles_left(&self) -> bool {
+        let given = [
+            self.staging.first,
+            self.messages.first,
+            self.conversations.first,
+            self.missed.first,
+            self.requests.first,
+            self.responses.first,
+        ];
+        given.iter().map(|given| *given as usize).sum::<usize>() < KEPT_HANDLES
     }
 
     /// Every function of the host begins with this.
@@ -317,19 +380,37 @@ pub(super) fn told<T>(answer: Result<T, Ask>) -> wasmtime::Result<Result<T, type
 }
 
 /// What the extension has handles of. A handle that it drops leaves a gap: how many there are is bounded by the calls.
-pub(super) struct Handles<T>(Vec<Option<T>>);
+pub(super) struct Handles<T> {
+    /// The number of this call's first: lower ones were given by earlier calls of the instance.
+    first: u32,
+    all: Vec<Option<T>>,
+}
 
 impl<T> Default for Handles<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self {
+            first: 0,
+            all: Vec::new(),
+        }
     }
 }
 
 impl<T> Handles<T> {
     pub(super) fn add<R: 'static>(&mut self, what: T) -> Resource<R> {
-        let index = u32::try_from(self.0.len()).expect("fewer than the calls of one call");
-        self.0.push(Some(what));
-        Resource::new_own(index)
+        let number = self.next();
+        self.all.push(Some(what));
+        Resource::new_own(number)
+    }
+
+    /// The number of the next one.
+    fn next(&self) -> u32 {
+        let count = u32::try_from(self.all.len()).expect("fewer than the calls of one call");
+        self.first + count
+    }
+
+    fn at<R: 'static>(&mut self, handle: &Resource<R>) -> Option<&mut Option<T>> {
+        let at = handle.rep().checked_sub(self.first)?;
+        self.all.get_mut(at as usize)
     }
 
     pub(super) fn get<R: 'static>(
@@ -337,13 +418,13 @@ impl<T> Handles<T> {
         handle: &Resource<R>,
         what: &'static str,
     ) -> wasmtime::Result<&mut T> {
-        let at = self.0.get_mut(handle.rep() as usize);
-        at.and_then(Option::as_mut)
+        self.at(handle)
+            .and_then(Option::as_mut)
             .ok_or_else(|| Stop::Handle(what).into())
     }
 
     pub(super) fn remove<R: 'static>(&mut self, handle: &Resource<R>) {
-        if let Some(at) = self.0.get_mut(handle.rep() as usize) {
+        if let Some(at) = self.at(handle) {
             *at = None;
         }
     }
@@ -359,6 +440,14 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -417,10 +506,10 @@ impl ResourceLimiter for Memory {
     }
 
     fn tables(&self) -> usize {
-        CORE_INSTANCES
+        TABLES as usize
     }
 
     fn memories(&self) -> usize {
-        CORE_INSTANCES
+        MEMORIES as usize
     }
 }

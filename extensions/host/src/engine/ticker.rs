@@ -6,10 +6,14 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use crate::warm::{REST, Resting};
 
 /// How many ticks without a call the thread waits before it rests: waking it costs a call more than ticking costs the machine.
 const IDLE_TICKS: u32 = 256;
+/// How often it is looked whether instances have rested for long.
+const SWEEP: Duration = Duration::from_secs(10);
 
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
@@ -24,21 +28,29 @@ struct Shared {
 }
 
 impl Ticker {
-    pub(crate) fn start(engine: &wasmtime::Engine, tick: Duration) -> io::Result<Self> {
+    pub(crate) fn start(
+        engine: &wasmtime::Engine,
+        tick: Duration,
+        resting: Arc<Resting>,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (theirs, engine) = (shared.clone(), engine.weak());
         let thread = thread::Builder::new()
             .name("extension-tick".to_owned())
             .spawn(move || {
-                let mut idle = 0;
+                let (mut idle, mut swept) = (0, Instant::now());
                 while !theirs.stopping.load(SeqCst) {
                     if theirs.running.load(SeqCst) > 0 {
                         idle = 0;
                     } else if idle < IDLE_TICKS {
                         idle += 1;
                     } else {
-                        theirs.rest();
+                        theirs.rest(&resting);
                         idle = 0;
+                    }
+                    if swept.elapsed() >= SWEEP {
+                        swept = Instant::now();
+                        resting.sweep(REST);
                     }
                     thread::sleep(tick);
                     let Some(engine) = engine.upgrade() else {
@@ -71,10 +83,13 @@ impl Ticker {
 
 impl Shared {
     /// Until there is a call. Who comes between the two lines sees that somebody rests, and wakes in advance.
-    fn rest(&self) {
+    fn rest(&self, instances: &Resting) {
         self.resting.store(true, SeqCst);
         while self.running.load(SeqCst) == 0 && !self.stopping.load(SeqCst) {
-            thread::park();
+            match instances.sweep(REST) {
+                true => thread::park_timeout(SWEEP),
+                false => thread::park(),
+            }
         }
         self.resting.store(false, SeqCst);
     }

@@ -39,6 +39,10 @@ pub(crate) struct Source {
     pub(crate) at_ms: u64,
     /// How many extensions' doings it follows from.
     pub(crate) depth: u8,
+    /// The trace that it is part of.
+    pub(crate) trace: Option<uuid::Uuid>,
+    /// The piece of history that it is told with; nothing where it is told as it happens.
+    pub(crate) history: Option<CommandId>,
 }
 
 /// What comes of some calls.
@@ -159,7 +163,7 @@ impl Batched {
         let mut intents = Vec::new();
         for (nth, effect) in staged.effects.into_iter().enumerate() {
             for wanted in outbox::wanted(&self.shared, &self.one, source, nth, effect) {
-                let plain = wanted.what.encode();
+                let plain = wanted.what.traced(source.trace).encode();
                 let purpose = outbox::purpose(wanted.id);
                 if let Some(what) = self.seal_for(&purpose, wanted.subjects, plain).await? {
                     intents.push(Intent {
@@ -250,6 +254,11 @@ impl Batched {
             Err(SealError::Erased(_)) => Ok(None),
             Err(SealError::Keys(error)) => Err(error),
         }
+    }
+
+    /// All of it, to be recorded with something else.
+    pub(crate) fn into_reaction(self) -> Reaction {
+        self.reaction
     }
 
     /// Records all of it, and waits until it can be read here.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use tidings_core::{
     commit::Commit,
@@ -24,14 +24,63 @@ const QUEUE: usize = 4_096;
 
 /// Where lanes hear of commits.
 pub(crate) struct Hub {
-    listeners: Mutex<Vec<Listener>>,
+    listeners: Mutex<Listeners>,
     head: AtomicU64,
 }
 
+/// Whoever hears, found by the kinds of events: those that a commit does not concern are not looked at, however many they are.
+#[derive(Default)]
+struct Listeners {
+    next: u64,
+    all: HashMap<u64, Listener>,
+    by_kind: HashMap<String, Vec<u64>>,
+}
+
 struct Listener {
-    kinds: HashSet<String>,
     queue: mpsc::Sender<Arc<Commit>>,
     lost: Arc<AtomicBool>,
+}
+
+impl Listeners {
+    fn add(&mut self, kinds: HashSet<String>, listener: Listener) {
+        let number = self.next;
+        self.next += 1;
+        for kind in kinds {
+            self.by_kind.entry(kind).or_default().push(number);
+        }
+        self.all.insert(number, listener);
+    }
+
+    /// Forgets those who do not hear any more.
+    fn tidy(&mut self) {
+        let Listeners { all, by_kind, .. } = self;
+        all.retain(|_, listener| !listener.queue.is_closed());
+        by_kind.retain(|_, numbers| {
+            numbers.retain(|number| all.contains_key(number));
+            !numbers.is_empty()
+        });
+    }
+
+    /// Those that events of these kinds concern, each once.
+    fn of(&self, kinds: &[Cow<'static, str>]) -> Vec<u64> {
+        let of = kinds.iter().filter_map(|kind| self.by_kind.get(&**kind));
+        let mut numbers: Vec<u64> = of.flatten().copied().collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
+    fn tell(&mut self, kinds: &[Cow<'static, str>], commit: &Arc<Commit>) {
+        for number in self.of(kinds) {
+            let Some(listener) = self.all.get(&number) else {
+                continue;
+            };
+            if listener.queue.try_send(commit.clone()).is_err() {
+                listener.lost.store(true, Ordering::Release);
+                self.all.remove(&number);
+            }
+        }
+    }
 }
 
 /// A lane's end of it.
@@ -57,12 +106,12 @@ impl Hub {
         let (sender, queue) = mpsc::channel(QUEUE);
         let lost = Arc::new(AtomicBool::new(false));
         let mut listeners = self.listeners.lock();
-        listeners.retain(|listener| !listener.queue.is_closed());
-        listeners.push(Listener {
-            kinds,
+        listeners.tidy();
+        let listener = Listener {
             queue: sender,
             lost: lost.clone(),
-        });
+        };
+        listeners.add(kinds, listener);
         Hearing {
             queue,
             lost,
@@ -87,21 +136,7 @@ impl Hub {
         let position = commit.position.0;
         let commit = Arc::new(commit);
         let mut listeners = self.listeners.lock();
-        if !kinds.is_empty() {
-            listeners.retain(|listener| {
-                let has = kinds.iter().any(|kind| listener.kinds.contains(&**kind));
-                if !has {
-                    return true;
-                }
-                match listener.queue.try_send(commit.clone()) {
-                    Ok(()) => true,
-                    Err(_) => {
-                        listener.lost.store(true, Ordering::Release);
-                        false
-                    }
-                }
-            });
-        }
+        listeners.tell(&kinds, &commit);
         // Under the lock: who begins to hear now has heard of nothing up to here.
         self.head.store(position, Ordering::Release);
     }
@@ -137,5 +172,39 @@ pub(crate) async fn follow(shared: Arc<Shared>, hub: Arc<Hub>) {
             }
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listener() -> (Listener, mpsc::Receiver<Arc<Commit>>) {
+        let (queue, hears) = mpsc::channel(1);
+        let lost = Arc::default();
+        (Listener { queue, lost }, hears)
+    }
+
+    #[test]
+    fn each_is_found_once_by_any_of_its_kinds_until_it_hears_no_more() {
+        let mut listeners = Listeners::default();
+        let (one, hears_one) = listener();
+        let (other, _hears_other) = listener();
+        let (silent, _hears_silent) = listener();
+        let kinds = |kinds: &[&str]| kinds.iter().map(ToString::to_string).collect();
+        listeners.add(kinds(&["a", "b"]), one);
+        listeners.add(kinds(&["b"]), other);
+        listeners.add(kinds(&[]), silent);
+        let told = |kinds: &[&'static str]| -> Vec<Cow<'static, str>> {
+            kinds.iter().map(|kind| Cow::Borrowed(*kind)).collect()
+        };
+        assert_eq!(listeners.of(&told(&["a", "b"])), [0, 1]);
+        assert_eq!(listeners.of(&told(&["a"])), [0]);
+        assert!(listeners.of(&told(&["c"])).is_empty());
+        drop(hears_one);
+        listeners.tidy();
+        assert_eq!(listeners.of(&told(&["a", "b"])), [1]);
+        assert_eq!(listeners.all.len(), 2);
+        assert_eq!(listeners.by_kind.len(), 1);
     }
 }

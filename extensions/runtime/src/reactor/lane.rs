@@ -10,7 +10,6 @@ use std::{
 };
 
 use hashbrown::{HashMap, HashSet};
-use parking_lot::Mutex;
 use tidings_core::{
     commit::{Batch, Commit},
     domain::{
@@ -22,8 +21,7 @@ use tidings_core::{
     presence::record::State,
     projections::{ReadError, rows::extensions as rows},
 };
-use tidings_extension_host::{CallError, Called, Hook, HookError, input, staged::Staged};
-use tokio::time::Instant;
+use tidings_extension_host::{CallError, Extension, Hook, HookError, input, staged::Staged};
 
 use super::{
     Batched, CommitError, Progress, Source, Transitions,
@@ -32,9 +30,8 @@ use super::{
 };
 use crate::{
     acting::One,
-    breaker::Then,
+    calling::{self, Seen},
     events::{self, TellError},
-    manage,
     moderation::about,
     outbox, sealing,
     server::Shared,
@@ -78,6 +75,24 @@ enum LaneError {
     /// It was too slow for what it heard.
     #[error("it fell behind")]
     Behind,
+}
+
+/// Why a commit cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommitAtError {
+    #[error(transparent)]
+    Log(#[from] tidings_core::log::ReadError),
+    #[error("{0}")]
+    Decode(#[from] tidings_core::commit::DecodeError),
+}
+
+impl From<CommitAtError> for LaneError {
+    fn from(error: CommitAtError) -> LaneError {
+        match error {
+            CommitAtError::Log(error) => LaneError::Log(error),
+            CommitAtError::Decode(error) => LaneError::Decode(error),
+        }
+    }
 }
 
 impl From<TellError> for LaneError {
@@ -136,9 +151,16 @@ pub(super) async fn run(shared: Arc<Shared>, hub: Arc<Hub>, id: ExtensionId) {
             Ok(()) => pause = Duration::from_millis(50),
             Err(error) => {
                 match error {
-                    LaneError::Commit(CommitError::Moved) | LaneError::Behind | LaneError::Over => {
-                        pause = Duration::from_millis(50);
+                    // Another node records its commands: what is recorded at once has to fit in between.
+                    LaneError::Commit(CommitError::Moved) => {
+                        let halved = &progress.halved;
+                        halved.store(
+                            (halved.load(Ordering::Relaxed) + 1).min(6),
+                            Ordering::Relaxed,
+                        );
+                        pause = Duration::from_millis(1);
                     }
+                    LaneError::Behind | LaneError::Over => pause = Duration::from_millis(50),
                     error => {
                         tracing::warn!(extension = %id, %error, "cannot be told at present, trying again")
                     }
@@ -193,6 +215,8 @@ struct Lane {
     changes: tokio::sync::watch::Receiver<u64>,
     hub: Arc<Hub>,
     sends: bool,
+    /// Reactions recorded, as far as this lane knows what came of them.
+    revision: u64,
 }
 
 impl Lane {
@@ -245,6 +269,7 @@ impl Lane {
             changes,
             hub: hub.clone(),
             sends,
+            revision: lane.revision,
             hearing,
             shared,
             one,
@@ -264,7 +289,7 @@ impl Lane {
                 parked += 1;
                 continue;
             };
-            let Some(commit) = self.read(waiting.at.0).await? else {
+            let Some(commit) = commit_at(&self.shared, waiting.at.0).await? else {
                 continue;
             };
             let due = Due {
@@ -281,16 +306,6 @@ impl Lane {
         }
         self.progress.parked.store(parked, Ordering::Relaxed);
         Ok(())
-    }
-
-    async fn read(&self, position: u64) -> Result<Option<Arc<Commit>>, LaneError> {
-        let after = Position(position.saturating_sub(1));
-        let mut tail = self.shared.node.log.tail(LogLane::Journal, after).await?;
-        let records = tail.next().await?;
-        let record = records
-            .first()
-            .filter(|record| record.position.0 == position);
-        Ok(record.map(Commit::decode).transpose()?.map(Arc::new))
     }
 
     /// Reads what was recorded before it began to hear.
@@ -346,6 +361,7 @@ impl Lane {
     async fn go(&mut self) -> Result<(), LaneError> {
         loop {
             self.tell_missed().await?;
+            self.look_around()?;
             if self.sends {
                 let left =
                     outbox::send(&self.shared, &self.one.id, &self.shared.node.projections).await?;
@@ -369,6 +385,7 @@ impl Lane {
                     }
                     self.tell(heard).await?;
                 }
+                () = self.progress.touched.notified() => {}
                 () = self.transitions.news.notified(), if self.one.has(Hook::PresenceWatcher) => {
                     self.transitions().await?;
                 }
@@ -389,6 +406,28 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// Takes in what was recorded of the extension beside this lane: commands that it answered, on whichever node.
+    fn look_around(&mut self) -> Result<(), LaneError> {
+        let rows = self.shared.node.projections.read();
+        let revision = rows::lane_of(&rows, &self.one.id)?.revision;
+        if revision == self.revision {
+            return Ok(());
+        }
+        self.revision = revision;
+        self.sends = true;
+        let before = std::mem::take(&mut self.timers);
+        let tried: HashMap<(String, u64), (u64, u32)> = before
+            .into_iter()
+            .map(|((at_ms, key), (due_ms, attempts))| ((key, due_ms), (at_ms, attempts)))
+            .collect();
+        for (key, timer) in rows::timers(&rows, &self.one.id)? {
+            let known = tried.get(&(key.clone(), timer.due_ms));
+            let (at_ms, attempts) = known.copied().unwrap_or((timer.due_ms, 0));
+            self.timers.insert((at_ms, key), (timer.due_ms, attempts));
+        }
+        Ok(())
     }
 
     /// Says how far it is; records that, too, where much has passed that had nothing for it.
@@ -443,6 +482,11 @@ impl Lane {
         })
     }
 
+    /// Calls whose outcome is recorded together: fewer where others were quicker.
+    fn together(&self) -> usize {
+        TOGETHER >> self.progress.halved.load(Ordering::Relaxed)
+    }
+
     /// Tells what was missed and then what was heard, and records what comes of it.
     async fn tell(&mut self, heard: Vec<Arc<Commit>>) -> Result<(), LaneError> {
         let turn = self.shared.lanes.turn(&self.one.id);
@@ -458,7 +502,7 @@ impl Lane {
             let mut calls = 0;
             let mut failed = None;
             while let Some(commit) = commits.front() {
-                if calls >= TOGETHER || batched.is_full() {
+                if calls >= self.together() || batched.is_full() {
                     break;
                 }
                 let commit = commit.clone();
@@ -473,7 +517,7 @@ impl Lane {
                     if at <= self.upto {
                         continue;
                     }
-                    if calls >= TOGETHER || batched.is_full() {
+                    if calls >= self.together() || batched.is_full() {
                         whole = false;
                         break;
                     }
@@ -517,7 +561,16 @@ impl Lane {
         let upto = batched.reaction.upto.0;
         let timers = batched.reaction.timers.clone();
         let sends = !batched.reaction.intents.is_empty();
+        let revision = batched.reaction.revision;
         batched.commit().await?;
+        if revision == self.revision {
+            self.revision += 1;
+        }
+        let halved = &self.progress.halved;
+        halved.store(
+            halved.load(Ordering::Relaxed).saturating_sub(1),
+            Ordering::Relaxed,
+        );
         self.recorded = upto;
         self.sends |= sends;
         for change in timers {
@@ -606,6 +659,8 @@ impl Lane {
             id: format!("{}.{}", due.commit.position, due.index).into_bytes(),
             at_ms: told.at,
             depth: events::depth(batch),
+            trace: batch.correlation,
+            history: None,
         };
         let involved = events::involved(batch, event);
         let attempt = due.attempts + 1;
@@ -683,7 +738,7 @@ impl Lane {
             let mut waits = self.waiting.remove(&stream).unwrap_or_default();
             let mut calls = 0;
             let mut failed = None;
-            while !waits.is_empty() && calls < TOGETHER && !batched.is_full() {
+            while !waits.is_empty() && calls < self.together() && !batched.is_full() {
                 let (due, again_ms) = waits.remove(0);
                 calls += 1;
                 let at = due.at();
@@ -727,7 +782,10 @@ impl Lane {
         }
         let now_ms = self.shared.node.clock.now_ms();
         let due = self.timers.range(..(now_ms + 1, String::new()));
-        let due: Vec<(u64, String)> = due.take(TOGETHER).map(|(key, _)| key.clone()).collect();
+        let due: Vec<(u64, String)> = due
+            .take(self.together())
+            .map(|(key, _)| key.clone())
+            .collect();
         if due.is_empty() {
             return Ok(());
         }
@@ -796,6 +854,8 @@ impl Lane {
             id: format!("{key} {}", timer.due_ms).into_bytes(),
             at_ms: timer.due_ms,
             depth: 0,
+            trace: None,
+            history: None,
         };
         let involved = Involved {
             users: subject.iter().cloned().collect(),
@@ -857,6 +917,8 @@ impl Lane {
                 id: format!("{user} {now:?} {since_ms}").into_bytes(),
                 at_ms: since_ms,
                 depth: 0,
+                trace: None,
+                history: None,
             };
             let involved = Involved {
                 users: [user.clone()].into_iter().collect(),
@@ -874,7 +936,9 @@ impl Lane {
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(extension = %self.one.id, %user, %error, "a transition could not be dealt with");
-                    self.transitions.put_back(user, (now, since_ms));
+                    if !matches!(error, CallError::Refused(HookError::Park { .. })) {
+                        self.transitions.put_back(user, (now, since_ms));
+                    }
                 }
                 Err(error) => {
                     self.transitions.put_back(user, (now, since_ms));
@@ -892,19 +956,34 @@ impl Lane {
     }
 }
 
+/// The commit at a position, if there is one.
+pub(crate) async fn commit_at(
+    shared: &Shared,
+    position: u64,
+) -> Result<Option<Arc<Commit>>, CommitAtError> {
+    let after = Position(position.saturating_sub(1));
+    let mut tail = shared.node.log.tail(LogLane::Journal, after).await?;
+    let records = tail.next().await?;
+    let record = records
+        .first()
+        .filter(|record| record.position.0 == position);
+    Ok(record.map(Commit::decode).transpose()?.map(Arc::new))
+}
+
 fn backoff(attempts: u32) -> u64 {
     (AGAIN_MS << attempts.saturating_sub(1).min(20)).min(AGAIN_MAX_MS)
 }
 
 /// What a hook that acts is told.
-pub(crate) enum Told {
+#[derive(Clone)]
+enum Told {
     Event(Box<input::Event>),
     Timer(input::Firing),
     Transition(input::Transition),
 }
 
 /// Calls a hook that acts and counts it.
-pub(crate) async fn called(
+async fn called(
     shared: &Arc<Shared>,
     one: &Arc<One>,
     batched: &Batched,
@@ -913,57 +992,30 @@ pub(crate) async fn called(
     attempt: u32,
     told: &Told,
 ) -> Result<Staged, CallError> {
-    let Ok(ready) = &one.ready else {
-        return Err(CallError::Busy);
-    };
-    let name = (&*one.id, &*one.version, source.hook);
-    let breaker = one.breaker(source.hook);
-    if !breaker.lets(Instant::now()) {
-        shared.stats.left_alone(name);
-        return Err(CallError::Busy);
-    }
-    let views = Arc::new(Views {
-        shared: shared.clone(),
-        one: one.clone(),
+    let about = about(
+        one,
+        source.hook,
+        &source.id,
+        source.at_ms,
+        attempt,
+        source.trace,
+    );
+    let seen = Seen {
         involved,
         overlay: Some(batched.overlay.clone()),
-        rates: None,
         now_ms: source.at_ms,
         depth: source.depth,
-        missing: Mutex::default(),
-    });
-    let about = about(one, source.hook, &source.id, source.at_ms, attempt);
-    let call = async || -> Called<Staged> {
-        let (about, host) = (about.clone(), views.clone());
-        match told {
-            Told::Event(event) => ready.on_event(about, (**event).clone(), host).await,
-            Told::Timer(firing) => ready.on_timer(about, firing.clone(), host).await,
-            Told::Transition(transition) => {
-                ready.on_transition(about, transition.clone(), host).await
+        trace: source.trace,
+    };
+    let make = |ready: Extension, host: Arc<Views>| {
+        let (about, told) = (about.clone(), told.clone());
+        async move {
+            match told {
+                Told::Event(event) => ready.on_event(about, *event, host).await,
+                Told::Timer(firing) => ready.on_timer(about, firing, host).await,
+                Told::Transition(transition) => ready.on_transition(about, transition, host).await,
             }
         }
     };
-    let mut called = call().await;
-    if matches!(called.result, Err(CallError::Host(_))) && views.fetch().await {
-        called = call().await;
-    }
-    let outcome = called
-        .result
-        .as_ref()
-        .map_or_else(CallError::kind, |_| "ok");
-    let error = called.result.as_ref().err();
-    let now_ms = shared.node.clock.now_ms();
-    shared
-        .stats
-        .called(name, outcome, error, &called.usage, now_ms);
-    match &called.result {
-        Ok(_) => breaker.well(),
-        // It said so itself: no fault of the code.
-        Err(CallError::Refused(_)) => {}
-        Err(error) if error.is_its_fault() && breaker.failed(Instant::now()) == Then::GiveUp => {
-            manage::quarantine(shared, one, source.hook, &error.to_string());
-        }
-        Err(_) => {}
-    }
-    called.result
+    calling::call(shared, one, source.hook, seen, make, |_| "ok").await
 }

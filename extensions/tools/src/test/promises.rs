@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tidings_extension_host::{CallError, Extension};
 
+use super::kept::Kept;
 use super::occasion::Occasion;
 use super::report::Promise;
 use super::run::{Came, Runner};
@@ -20,6 +21,8 @@ const ONCE: &str = "delivered twice, it takes effect once";
 const CLEAN: &str =
     "broken off at any call to the host, nothing is left of it, and it can be run again";
 const FUEL: &str = "within its fuel";
+const KEPT: &str =
+    "kept warm, in any order and one after the other, calls come to what they come to alone";
 
 /// What was looked at, and what did not hold.
 #[derive(Debug, Default)]
@@ -106,9 +109,17 @@ impl Promises {
         }
     }
 
-    /// What is told of it.
-    pub(super) fn told(self, fuel_limit: u64) -> Vec<Promise> {
-        let promises = [SAME, ONCE, CLEAN, FUEL].map(|name| {
+    /// Tries calls in instances that are kept.
+    pub(super) fn look_at_kept(&mut self, runner: &Runner, kept: &Kept) {
+        kept.run(runner, |holds, told| self.look_at(KEPT, holds, || told));
+    }
+
+    /// What is told of it; of instances that are kept, where they are to be.
+    pub(super) fn told(self, fuel_limit: u64, warm: bool) -> Vec<Promise> {
+        let names = [SAME, ONCE, CLEAN, FUEL]
+            .into_iter()
+            .chain(warm.then_some(KEPT));
+        let promises = names.map(|name| {
             let of_it = self.broken.iter().filter(|(promise, _)| *promise == name);
             let broken: Vec<String> = of_it.map(|(_, what)| what.clone()).collect();
             let beside = match name {
@@ -123,7 +134,7 @@ impl Promises {
                 told: broken.into_iter().take(TOLD).collect(),
             }
         });
-        promises.into()
+        promises.collect()
     }
 }
 

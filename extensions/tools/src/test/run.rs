@@ -14,9 +14,10 @@ use tidings_extension_host::{
     Artifact, CallError, CompileError, Definition, Digest, Engine, EngineError, Extension, Limits,
     Settings,
 };
-use tidings_extension_manifest::Manifest;
+use tidings_extension_manifest::{Instances, Manifest};
 
 use super::fixture::{Case, Fixture, FixtureError, Step, load};
+use super::kept::Kept;
 use super::occasion::{Occasion, Occasions, Subject};
 use super::outcome::{self, Decided};
 use super::promises::Promises;
@@ -72,8 +73,8 @@ impl Test {
         }
         step("compiling the component");
         let engine = Engine::new(Settings {
-            // One call at a time, but QuickJS has several memories, and Python many instances.
-            calls: 64,
+            // One call at a time, and a few instances that are kept.
+            calls: 8,
             compile_time: COMPILE_TIME,
             cache: self.compiled.as_deref().and_then(compiled::kept),
             ..Settings::default()
@@ -88,17 +89,24 @@ impl Test {
                 ..limits
             },
             promises: Promises::default(),
+            kept: Kept::default(),
+            settings: String::new(),
         };
         let mut suites = Vec::new();
         for fixture in fixtures {
             step(&fixture.file);
             suites.push(runner.suite(&fixture, self.only.as_deref()));
         }
+        let mut promises = std::mem::take(&mut runner.promises);
+        let warm = runner.manifest.instances == Instances::Warm;
+        if warm {
+            promises.look_at_kept(&runner, &runner.kept);
+        }
         Ok(TestReport {
             name: runner.manifest.name(),
             fuel_limit: limits.fuel,
             suites,
-            promises: runner.promises.told(limits.fuel),
+            promises: promises.told(limits.fuel, warm),
         })
     }
 
@@ -118,6 +126,9 @@ pub(super) struct Runner {
     pub(super) manifest: Arc<Manifest>,
     limits: Limits,
     promises: Promises,
+    kept: Kept,
+    /// Of the case that is run.
+    settings: String,
 }
 
 /// What one call came to.
@@ -204,7 +215,7 @@ impl Runner {
         report
     }
 
-    fn extension(&self, case: &Case) -> Result<Extension, String> {
+    fn extension(&mut self, case: &Case) -> Result<Extension, String> {
         let settings = Value::Object(case.given.settings.clone());
         let settings = self
             .manifest
@@ -216,6 +227,7 @@ impl Runner {
             config: settings.to_string(),
             limits: self.limits,
         };
+        self.settings.clone_from(&definition.config);
         Extension::new(self.artifact.clone(), definition).map_err(|why| why.to_string())
     }
 
@@ -322,6 +334,10 @@ impl Runner {
             &report.name,
         );
         self.promises = promises;
+        if self.manifest.instances == Instances::Warm {
+            let named = (&*report.name, &*self.settings);
+            self.kept.see(named, extension, &before, occasion, came);
+        }
         *world = after;
     }
 

@@ -26,9 +26,13 @@ export class Server {
   #more = [];
   port = 0;
 
-  /** @param {{ apiKey?: { key: string, scopes: string[] } }} [options] */
-  static async start({ apiKey } = {}) {
+  /**
+   * Without the standard extensions unless they are what a test is about: they allow nobody to write as fast as tests do.
+   * @param {{ apiKey?: { key: string, scopes: string[] }, extensions?: boolean }} [options]
+   */
+  static async start({ apiKey, extensions = false } = {}) {
     const server = new Server();
+    if (!extensions) server.#more.push('--no-extensions');
     server.#folder = await mkdtemp(join(tmpdir(), 'tidings-test-'));
     if (apiKey) await server.#allow(apiKey);
     await server.start();
@@ -41,7 +45,7 @@ export class Server {
     await writeFile(file, key, { mode: 0o600 });
     const config = join(this.#folder, 'tidings.toml');
     await writeFile(config, `[[auth.api_keys]]\nname = "backend"\nfile = ${JSON.stringify(file)}\nscopes = ${JSON.stringify(scopes)}\n`);
-    this.#more = ['--config', config];
+    this.#more.push('--config', config);
   }
 
   get url() {

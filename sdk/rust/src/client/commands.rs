@@ -326,14 +326,7 @@ impl Commands {
                 Err(refusal)
             }
             // Answered, but in words of a newer server: it was carried out.
-            Some(_) | None => Ok(Accepted {
-                position: 0,
-                at_ms: 0,
-                conversation: Uuid::nil(),
-                seq: 0,
-                held: 0,
-                duplicate: false,
-            }),
+            Some(_) | None => Ok(Accepted::default()),
         };
         self.settle(order, result)
     }
@@ -399,7 +392,7 @@ fn storage(error: impl ToString) -> Error {
     Error::new(ErrorKind::Storage, error.to_string())
 }
 
-/// The conversation a command is about; nil for all others, which form one lane too.
+/// The conversation a command is about; nil for all others, which form one lane too. Calls of extensions have a lane each.
 fn lane_of(request: &Request) -> Uuid {
     let conversation = match request {
         Request::AddMembers(r) => &r.conversation,
@@ -413,6 +406,8 @@ fn lane_of(request: &Request) -> Uuid {
         Request::RetractMessage(r) => &r.conversation,
         Request::AddReaction(r) => &r.conversation,
         Request::RemoveReaction(r) => &r.conversation,
+        // One that an extension cannot answer yet holds up no other, and no message.
+        Request::Invoke(_) => return Uuid::now_v7(),
         _ => return Uuid::nil(),
     };
     id::from_wire(conversation).unwrap_or_default()

@@ -143,6 +143,25 @@ impl Client {
             .await
     }
 
+    /// Calls a command of an extension and waits for its answer, JSON: `args` is a JSON object (empty for none),
+    /// `conversation` one of one's own, where the command is about that. It is carried out once, whatever happens to
+    /// the connection.
+    pub async fn invoke(
+        &self,
+        extension: &str,
+        command: &str,
+        args: &str,
+        conversation: Option<Uuid>,
+    ) -> Result<String, Error> {
+        let request = command::Invoke {
+            extension: extension.into(),
+            command: command.into(),
+            args: args.into(),
+            conversation: conversation.map(id::to_wire).unwrap_or_default(),
+        };
+        Ok(self.execute(Request::Invoke(request)).await?.answer)
+    }
+
     /// All of one's toasts that wait to be seen, oldest first, and one's badges: to be asked for when a client
     /// begins and after a reset, and kept current by `toast_queued`, `toasts_seen` and `badge_set` from there on.
     /// Of these only those behind the answer's `position` are news.

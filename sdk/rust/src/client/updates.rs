@@ -15,10 +15,6 @@ use crate::Error;
 
 /// Something the application may want to know. The client's state includes it already.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the largest is by far the most frequent"
-)]
 pub enum Update {
     /// A session is open; what was missed follows, then `CaughtUp`.
     Connected {

@@ -285,6 +285,7 @@ pub(crate) fn accepted(position: u64, seq: u64, duplicate: bool) -> Outcome {
         conversation,
         seq,
         held: 0,
+        answer: String::new(),
         duplicate,
     })
 }

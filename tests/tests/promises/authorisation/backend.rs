@@ -19,7 +19,7 @@ on_both_logs! {
 }
 
 /// Every scope there is; each has a key of its own.
-const SCOPES: [&str; 9] = [
+const SCOPES: [&str; 11] = [
     "tokens",
     "users",
     "conversations",
@@ -27,6 +27,8 @@ const SCOPES: [&str; 9] = [
     "moderation",
     "notifications",
     "events",
+    "feed",
+    "commands",
     "import",
     "operate",
 ];
@@ -417,10 +419,31 @@ const ROWS: &[Row] = &[
         ["not_found"; 6],
     ),
     Row(
+        "POST /v1/extensions/{extension}/backfill",
+        "operate",
+        |_, _| ("/v1/extensions/x/backfill".to_owned(), json!({})),
+        ["not_found"; 6],
+    ),
+    Row(
+        "POST /v1/extensions/{extension}/commands/{command}",
+        "commands",
+        |who, _| {
+            let body = json!({ "as": who });
+            ("/v1/extensions/x/commands/y".to_owned(), body)
+        },
+        ["not_found"; 6],
+    ),
+    Row(
+        "GET /v1/feed",
+        "feed",
+        |_, _| ("/v1/feed".to_owned(), Value::Null),
+        ANYONE,
+    ),
+    Row(
         "GET /v1/extensions/{extension}/logs",
         "operate",
         |_, _| ("/v1/extensions/x/logs".to_owned(), Value::Null),
-        ANYONE,
+        ["not_found"; 6],
     ),
     Row(
         "GET /v1/conversations/{conversation}/messages/{seq}/reviews",

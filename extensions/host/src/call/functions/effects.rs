@@ -46,12 +46,12 @@ impl State {
         self.staging.effect_bytes += weight(&effect);
         self.staging.keys.extend(key);
         self.staging.effects.push(effect);
-        Ok(count as u32)
+        Ok(self.staging.first + count as u32)
     }
 
     /// Adds to an effect that is staged. It is as it was where that is refused.
     fn amend(&mut self, rep: u32, amend: impl FnOnce(&mut Effect)) -> Result<(), Ask> {
-        let Some(staged) = self.staging.effects.get(rep as usize) else {
+        let Some((at, staged)) = self.staging.effect(rep) else {
             return Err(Refusal::invalid("there is no such effect").into());
         };
         let before = weight(staged);
@@ -61,7 +61,7 @@ impl State {
         self.room(after.saturating_sub(before))?;
         self.host.admit(Staging::Effect(&amended))?;
         self.staging.effect_bytes = self.staging.effect_bytes - before + after;
-        self.staging.effects[rep as usize] = amended;
+        self.staging.effects[at] = amended;
         Ok(())
     }
 
@@ -299,7 +299,7 @@ impl HostStagedPost for State {
     fn mention(&mut self, post: Resource<StagedPost>, user: String) -> Told<()> {
         self.asked(|state| {
             id("the user", &user)?;
-            if let Some(Effect::Post(post)) = state.staging.effects.get(post.rep() as usize)
+            if let Some((_, Effect::Post(post))) = state.staging.effect(post.rep())
                 && post.mentions.len() >= MENTIONS
             {
                 return Err(Refusal::exhausted(format!("{MENTIONS} mentions")).into());

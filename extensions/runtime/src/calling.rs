@@ -1,0 +1,104 @@
+//! One call of an extension: whether it may be made, what it sees, and what comes of it for its figures and its breaker.
+
+use std::{future::Future, sync::Arc};
+
+use parking_lot::Mutex;
+use tidings_extension_host::{CallError, Called, Extension, Hook};
+use tokio::time::Instant;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::{
+    acting::One,
+    breaker::Then,
+    manage,
+    server::Shared,
+    views::{Involved, Overlay, Views},
+};
+
+/// What a call is about, as far as the host looks at it.
+pub(crate) struct Seen {
+    pub(crate) involved: Involved,
+    /// What calls before it changed of the extension's store, where that is not recorded yet.
+    pub(crate) overlay: Option<Arc<Mutex<Overlay>>>,
+    pub(crate) now_ms: u64,
+    /// How many extensions' doings it follows from.
+    pub(crate) depth: u8,
+    /// The trace that it is part of.
+    pub(crate) trace: Option<Uuid>,
+}
+
+/// The span of a call: below the trace of what caused it, if that has one.
+pub(crate) fn span(one: &One, hook: Hook, trace: Option<Uuid>) -> tracing::Span {
+    tracing::debug_span!(
+        "extension",
+        id = %one.id,
+        version = one.version,
+        hook = hook.name(),
+        trace_id = trace.map(|trace| tracing::field::display(trace.simple()))
+    )
+}
+
+/// Calls a hook and counts it: `make` makes the call, `outcome` names what came of one that went well. Keys that were not at hand are
+/// fetched, and the call is made again.
+pub(crate) async fn call<T, F>(
+    shared: &Arc<Shared>,
+    one: &Arc<One>,
+    hook: Hook,
+    seen: Seen,
+    make: impl Fn(Extension, Arc<Views>) -> F,
+    outcome: impl Fn(&T) -> &'static str,
+) -> Result<T, CallError>
+where
+    F: Future<Output = Called<T>>,
+{
+    let Ok(ready) = &one.ready else {
+        return Err(CallError::Busy);
+    };
+    let name = (&*one.id, &*one.version, hook);
+    let breaker = one.breaker(hook);
+    if !breaker.lets(Instant::now()) {
+        shared.stats.left_alone(name);
+        return Err(CallError::Busy);
+    }
+    let views = Arc::new(Views {
+        shared: shared.clone(),
+        one: one.clone(),
+        involved: seen.involved,
+        overlay: seen.overlay,
+        rates: None,
+        now_ms: seen.now_ms,
+        depth: seen.depth,
+        missing: Mutex::default(),
+        adds: Mutex::default(),
+    });
+    let span = span(one, hook, seen.trace);
+    let call = make(ready.clone(), views.clone());
+    let mut called = call.instrument(span.clone()).await;
+    if matches!(called.result, Err(CallError::Host(_))) && views.fetch().await {
+        called = make(ready.clone(), views.clone()).instrument(span).await;
+    }
+    let ended = match &called.result {
+        Ok(said) => outcome(said),
+        Err(error) => error.kind(),
+    };
+    // What anybody can ask for, as often as they like, takes no extension from all others.
+    let recorded = !matches!(hook, Hook::Command | Hook::Ranker);
+    let error = called.result.as_ref().err();
+    let now_ms = shared.node.clock.now_ms();
+    shared
+        .stats
+        .called(name, ended, error, &called.usage, now_ms);
+    match &called.result {
+        Ok(_) => breaker.well(),
+        // It said so itself: no fault of the code.
+        Err(CallError::Refused(_)) => {}
+        Err(error)
+            if error.is_its_fault() && breaker.failed(Instant::now(), recorded) == Then::GiveUp =>
+        {
+            manage::quarantine(shared, one, hook, &error.to_string());
+        }
+        Err(_) => {}
+    }
+    called.result
+}
