@@ -40,6 +40,7 @@ pub(crate) enum Seen<'a> {
     },
     Closing {
         code: &'a str,
+        message: &'a str,
     },
     Other,
 }
@@ -108,6 +109,7 @@ fn see(frame: &ServerFrame) -> Seen<'_> {
         }
         Some(Body::Closing(closing)) => Seen::Closing {
             code: &closing.code,
+            message: &closing.message,
         },
         Some(
             Body::Reset(_)
@@ -135,6 +137,7 @@ fn scan(frame: &[u8]) -> Result<Seen<'_>, Malformed> {
             (3, Some(event)) => scan_event(event)?,
             (6, Some(closing)) => Seen::Closing {
                 code: text(closing, 1)?,
+                message: text(closing, 2)?,
             },
             _ => seen,
         };
@@ -395,9 +398,10 @@ mod tests {
                 };
                 Some(Body::Event(event))
             }),
-            ".{0,20}".prop_map(|code| {
+            (".{0,20}", ".{0,40}").prop_map(|(code, message)| {
                 Some(Body::Closing(frame::Closing {
                     code,
+                    message,
                     reconnect: true,
                     ..Default::default()
                 }))

@@ -257,8 +257,9 @@ test('who is invisible is seen to leave, at every device of theirs', { skip }, a
     const hide = right.pane.getByRole('switch', { name: 'Invisible' });
     assert.equal(await hide.getAttribute('aria-checked'), 'false');
     await hide.click();
+    // Others may be told before the answer is here.
     await dot(card(left, 'bob'), 'offline').waitFor({ state: 'attached', ...SHORT });
-    assert.equal(await hide.getAttribute('aria-checked'), 'true');
+    await until(async () => (await hide.getAttribute('aria-checked')) === 'true', 'the switch follows');
     await right.pane.locator('.status').getByText('Invisible').waitFor(SHORT);
     await until(() => bob.invisible, 'the other device knows');
     await left.pane.getByRole('radio', { name: 'Only online' }).check();

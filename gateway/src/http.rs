@@ -106,6 +106,8 @@ pub async fn serve(
             router.clone(),
             stopped.clone(),
         ));
+        // When everybody comes at once, those who are here go on between two of them.
+        tokio::task::yield_now().await;
     }
     drop((listener, stopped));
     stopping.send_replace(());

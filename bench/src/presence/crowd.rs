@@ -45,7 +45,8 @@ pub(crate) struct Crowd {
     next: u32,
     opening: u32,
     here: u32,
-    spoke: Vec<Instant>,
+    /// When each said something last; nothing before their hello.
+    spoke: Vec<Option<Instant>>,
     kept_alive: Instant,
     ping: Bytes,
     progress: bool,
@@ -70,7 +71,7 @@ impl Crowd {
             next: 0,
             opening: 0,
             here: 0,
-            spoke: vec![now; users as usize],
+            spoke: vec![None; users as usize],
             kept_alive: now,
             ping: request(0, Request::Ping(command::Ping {})),
             progress: server.progress,
@@ -101,7 +102,7 @@ impl Crowd {
     pub(crate) fn say(&mut self, user: u32, frame: &[u8]) {
         self.transport.write(user, frame);
         self.transport.flush(user);
-        self.spoke[user as usize] = Instant::now();
+        self.spoke[user as usize] = Some(Instant::now());
     }
 
     /// Sleeps, whatever arrives.
@@ -126,7 +127,8 @@ impl Crowd {
         self.transport
             .poll(wait, &mut |user, arrival| match arrival {
                 Arrival::Open => opened.push(user),
-                Arrival::Closed(reason) => failed = Some((user, reason)),
+                // Why is said before it is closed.
+                Arrival::Closed(reason) => drop(failed.get_or_insert((user, reason))),
                 Arrival::Frame(frame) => match scan::presence(frame) {
                     Ok(Some(told)) => hear(user, Heard::Presence(told)),
                     Ok(None) => {
@@ -134,8 +136,10 @@ impl Crowd {
                             Seen::Welcome { .. } => welcome.push(user),
                             Seen::Refused {
                                 code, retry: false, ..
+                            } => drop(failed.get_or_insert((user, code.to_owned()))),
+                            Seen::Closing { code, message } => {
+                                failed.get_or_insert((user, format!("{code}: {message}")));
                             }
-                            | Seen::Closing { code } => failed = Some((user, code.to_owned())),
                             seen => hear(user, Heard::Other(seen)),
                         });
                         if let Err(error) = seen {
@@ -245,7 +249,7 @@ impl Crowd {
         }
         self.kept_alive = Instant::now();
         for user in 0..self.next {
-            if self.spoke[user as usize].elapsed() > QUIET {
+            if self.spoke[user as usize].is_some_and(|spoke| spoke.elapsed() > QUIET) {
                 let ping = self.ping.clone();
                 self.say(user, &ping);
             }

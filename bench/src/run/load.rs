@@ -233,7 +233,7 @@ impl Ear<'_> {
             | Seen::Event { position, index } => {
                 self.receipts.event(user, position, index);
             }
-            Seen::Closing { code } => self.error(code),
+            Seen::Closing { code, .. } => self.error(code),
             Seen::Welcome { .. } | Seen::Other => {}
         }
     }

@@ -62,7 +62,7 @@ impl<T: Transport> Run<'_, T> {
                             Seen::Welcome { heartbeat_ms } => {
                                 Some(Came::Welcome(user, Duration::from_millis(heartbeat_ms)))
                             }
-                            Seen::Refused { code, .. } | Seen::Closing { code } => {
+                            Seen::Refused { code, .. } | Seen::Closing { code, .. } => {
                                 Some(Came::Refused(code.to_owned()))
                             }
                             _ => None,
@@ -182,7 +182,7 @@ impl<T: Transport> Run<'_, T> {
                             | Seen::Event { position, index } => {
                                 receipts.event(user, position, index);
                             }
-                            Seen::Closing { code } => closed = Some(code.to_owned()),
+                            Seen::Closing { code, .. } => closed = Some(code.to_owned()),
                             Seen::Welcome { .. } | Seen::Other => {}
                         });
                         if let Err(error) = read {

@@ -356,6 +356,10 @@ impl<'t, 's> Fold<'t, 's> {
                 row.activity_position = at.0;
                 if *countable_seq != 0 {
                     row.last_countable_seq = *countable_seq;
+                    if let Kind::Direct { pair, .. } = &row.kind {
+                        row.wrote.0 |= pair.0 == batch.actor;
+                        row.wrote.1 |= pair.1 == batch.actor;
+                    }
                     let ordinal = match ordinals.entry((id, batch.actor.clone())) {
                         Entry::Occupied(entry) => entry.into_mut(),
                         Entry::Vacant(entry) => {
@@ -596,6 +600,7 @@ impl<'t, 's> Fold<'t, 's> {
             activity_position: at.0,
             changed_position: at.0,
             left_at: (0, 0),
+            wrote: (false, false),
         };
         if let Kind::Direct { pair, .. } = kind {
             row.member_count = 2;

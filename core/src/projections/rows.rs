@@ -128,6 +128,8 @@ pub struct Conversation {
     pub changed_position: u64,
     /// (Position, index) at which a member last left.
     pub left_at: (u64, u32),
+    /// Which of a direct conversation's pair, in its order, have written a countable message.
+    pub wrote: (bool, bool),
 }
 
 /// A stretch of the log in which somebody was a member: positions `from..=until`.

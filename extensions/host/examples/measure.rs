@@ -1,8 +1,9 @@
-//! Prints what a verdict of a component costs: of a word filter, or of the component that is named.
+//! Prints what a verdict of a component costs, in fresh instances on either engine and in kept ones: of a word filter, or of the
+//! component that is named, `measure [COMPONENT [CALLS [TEXT]]]`.
 
 use std::time::Duration;
 
-use tidings_extension_host::measure::{Spread, verdicts};
+use tidings_extension_host::measure::{Spread, in_turns, reviewing, verdicts};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -11,9 +12,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => include_bytes!("../../guests/built/words.wasm").to_vec(),
     };
     let calls = arguments.next().map_or(Ok(20_000), |calls| calls.parse())?;
-    let found = verdicts(&component, "shall we meet at eight?", calls)?;
+    let text = arguments.next();
+    let text = text.as_deref().unwrap_or("shall we meet at eight?");
+    let found = verdicts(&component, text, calls)?;
+    let kept = reviewing(&component, text, true)?.kept_warm();
+    let kept = in_turns(&mut [&mut || kept.once()], 1_000, calls)?[0];
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
-    for (name, Spread { p50, p99 }) in [("tuned", found.tuned), ("plain", found.plain)] {
+    for (name, Spread { p50, p99 }) in [
+        ("tuned", found.tuned),
+        ("plain", found.plain),
+        ("kept", kept),
+    ] {
         println!(
             "{name}: p50 {:.1} us, p99 {:.1} us",
             micros(p50),

@@ -169,7 +169,7 @@ macro_rules! acting {
                 hook.$call(&mut open.store, call, input).await
             };
             let finish = |(), state: &mut State| state.staged();
-            self.run(Hook::$hook, about, Subject::$input(input), host, call, finish)
+            self.run(Hook::$hook, about, Subject::$input(input.into()), host, call, finish)
                 .await
         }
     };
@@ -177,7 +177,13 @@ macro_rules! acting {
 
 impl Extension {
     /// The hook `moderation`: a verdict on the draft.
-    pub async fn review(&self, about: About, draft: Draft, host: Arc<dyn Host>) -> Called<Verdict> {
+    pub async fn review(
+        &self,
+        about: About,
+        draft: impl Into<Arc<Draft>>,
+        host: Arc<dyn Host>,
+    ) -> Called<Verdict> {
+        let subject = Subject::Draft(draft.into());
         let Some(indices) = &self.artifact.hooks.moderation else {
             return missing(Hook::Moderation);
         };
@@ -187,15 +193,8 @@ impl Extension {
             hook.call_review(&mut open.store, call, draft).await
         };
         let finish = |(), state: &mut State| state.verdict();
-        self.run(
-            Hook::Moderation,
-            about,
-            Subject::Draft(draft),
-            host,
-            call,
-            finish,
-        )
-        .await
+        self.run(Hook::Moderation, about, subject, host, call, finish)
+            .await
     }
 
     acting!(

@@ -13,7 +13,7 @@ use ring::digest::{Context as Digesting, SHA256};
 use tidings_core::{
     domain::{
         Command, ConversationCommand, ConversationId, Review, Reviewed, UserCommand, UserId,
-        Verdict,
+        Verdict, event::Kind,
     },
     handler::digest::digest,
     projections::{ReadError, read, rows as core_rows},
@@ -87,7 +87,7 @@ impl Reviewer for Moderators {
         let moderators = acting.moderators(kind);
         let draft = self.draft(kind, &asked);
         let draft = match draft {
-            Ok(draft) => draft,
+            Ok(draft) => Arc::new(draft),
             Err(error) => {
                 tracing::error!(%error, "a draft cannot be shown to moderators");
                 let failed = moderators
@@ -121,9 +121,9 @@ impl Reviewer for Moderators {
                 Some(text) => {
                     let draft = Draft {
                         text: text.clone(),
-                        ..draft.clone()
+                        ..Draft::clone(&draft)
                     };
-                    self.look(look, draft, asked.actor).await
+                    self.look(look, Arc::new(draft), asked.actor).await
                 }
                 None => first,
             };
@@ -159,7 +159,7 @@ impl Moderators {
     async fn look(
         &self,
         look: &Looking,
-        draft: Draft,
+        draft: Arc<Draft>,
         author: &UserId,
     ) -> Result<staged::Verdict, ()> {
         let (shared, one) = (&self.shared, &look.one);
@@ -260,17 +260,16 @@ impl Moderators {
     }
 
     /// One that only looks on: the author does not wait for it.
-    fn in_the_shadow(&self, one: Arc<One>, draft: Draft, author: UserId) {
+    fn in_the_shadow(&self, one: Arc<One>, draft: Arc<Draft>, author: UserId) {
         let moderators = Moderators {
             shared: self.shared.clone(),
         };
         tokio::spawn(async move {
             let look = moderators.looking(&one, None);
-            let id = draft.id.clone();
-            if let Ok(said) = moderators.look(&look, draft, &author).await
+            if let Ok(said) = moderators.look(&look, draft.clone(), &author).await
                 && said != staged::Verdict::default()
             {
-                tracing::info!(extension = %one.id, version = one.version, draft = id, ?said, "would have said");
+                tracing::info!(extension = %one.id, version = one.version, draft = draft.id, ?said, "would have said");
             }
         });
     }
@@ -335,7 +334,7 @@ impl Moderators {
                 if let (DraftKind::Message | DraftKind::Edit, Some(row)) = (kind, &row)
                     && let Some(peer) = read::peer(&row.kind, asked.actor)
                 {
-                    draft.first_contact = is_first_contact(&rows, *id, asked.actor, peer)?;
+                    draft.first_contact = is_first_contact(&rows, row, asked.actor, peer)?;
                 }
             }
             Command::User(UserCommand::SetProfile {
@@ -356,11 +355,16 @@ impl Moderators {
 /// Whether somebody writes to one who has never answered and is no contact.
 fn is_first_contact(
     rows: &dyn core_rows::Rows,
-    id: ConversationId,
+    row: &core_rows::Conversation,
     author: &UserId,
     peer: &UserId,
 ) -> Result<bool, ReadError> {
-    if views::has_written(rows, id, peer)? {
+    let answered = match &row.kind {
+        Kind::Direct { pair, .. } if pair.0 == *author => row.wrote.1,
+        Kind::Direct { .. } => row.wrote.0,
+        Kind::Group { .. } => true,
+    };
+    if answered {
         return Ok(false);
     }
     let key = core_rows::contact(author, peer);
@@ -417,10 +421,9 @@ pub(crate) fn about(
         .as_ref()
         .try_into()
         .expect("SHA-256 has 32 bytes");
-    let key: String = seed[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut key = [0; 16];
+    key.copy_from_slice(&seed[..16]);
+    let key = Uuid::from_bytes(key).simple().to_string();
     About {
         now: now_ms,
         seed,

@@ -14,7 +14,6 @@ use tidings_core::{
         ReadError,
         read::{self, MessageView, Text},
         rows::extensions as rows,
-        unread,
     },
 };
 use tidings_extension_host::{
@@ -359,8 +358,21 @@ impl Host for Views {
         self.needs(View::Members)?;
         let id = self.conversation_id(id)?;
         let rows = self.shared.node.projections.read();
+        let after = after.unwrap_or_default();
         let mut found = Vec::new();
-        read::each_member(&rows, id, after.unwrap_or_default(), &mut |user, member| {
+        // Of a direct conversation they are known: no need to look through the rows.
+        let row = read::row(&rows, id).map_err(failed)?;
+        if let Some(Kind::Direct { pair, .. }) = row.map(|row| row.kind) {
+            for user in [pair.0, pair.1] {
+                let member = read::member(&rows, id, &user).map_err(failed)?;
+                let is_there = member.is_some_and(|member| member.role.is_some());
+                if is_there && *user > *after && found.len() < limit as usize {
+                    found.push(user.to_string());
+                }
+            }
+            return Ok(found);
+        }
+        read::each_member(&rows, id, after, &mut |user, member| {
             if member.role.is_some() {
                 found.push(user.to_owned());
             }
@@ -617,13 +629,4 @@ impl Host for Views {
             shared.http.send(&one.manifest.http, secrets, request).await
         })
     }
-}
-
-/// Whether somebody has ever written in a conversation.
-pub(crate) fn has_written(
-    rows: &dyn tidings_core::projections::rows::Rows,
-    id: ConversationId,
-    user: &UserId,
-) -> Result<bool, ReadError> {
-    Ok(unread::last_by(rows, id, user, u64::MAX)?.is_some())
 }

@@ -72,6 +72,8 @@ pub fn listen(
     tokio::spawn(async move {
         while let Some(incoming) = accepting.accept().await {
             tokio::spawn(accept(gateway.clone(), incoming));
+            // When everybody comes at once, those who are here go on between two of them.
+            tokio::task::yield_now().await;
         }
     });
     Ok(endpoint)

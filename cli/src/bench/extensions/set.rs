@@ -3,7 +3,7 @@
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use tidings_extension_manifest::{Manifest, embed, read};
+use tidings_extension_manifest::{Instances, Manifest, embed, read};
 
 use super::{
     WORDS,
@@ -77,14 +77,15 @@ pub(super) fn version(number: u32) -> anyhow::Result<[One; 2]> {
     Ok([moderation(&version)?, badges(&version)?])
 }
 
-/// Three moderators and two reactors.
+/// Three moderators and two reactors. Those that are called about every message are kept warm, as the standard set asks for itself.
 pub(super) fn working() -> anyhow::Result<Vec<One>> {
-    let words = "id = \"words\"\nversion = \"1.0.0\"\nsummary = \"Refuses some words\"\n[moderation]\nkinds = [\"message\"]";
+    let words = "id = \"words\"\nversion = \"1.0.0\"\nsummary = \"Refuses some words\"\ninstances = \"warm\"\n[moderation]\nkinds = [\"message\"]";
     let words = Manifest::parse_toml(words)?;
+    let kept = |manifest: &mut Manifest| manifest.instances = Instances::Warm;
     let unchanged = |_: &mut Manifest| {};
     Ok(vec![
         moderation("1.0.0")?,
-        One::of(WORD_FILTER, json!({}), unchanged)?,
+        One::of(WORD_FILTER, json!({}), kept)?,
         One::with(WORDS, json!({}), words)?,
         One::of(TOASTS, json!({}), unchanged)?,
         badges("1.0.0")?,

@@ -23,8 +23,8 @@ use super::text;
 
 /// What the hook is called about.
 pub(crate) enum Subject {
-    Draft(Draft),
-    Event(Event),
+    Draft(Arc<Draft>),
+    Event(Box<Event>),
     Transition(Transition),
     Absence(Absence),
     Firing(Firing),

@@ -29,7 +29,7 @@ const ARTICLES: [&str; 16] = [
 pub(crate) fn find(
     text: &Folded,
     pieces: &[Piece],
-    settings: &settings::Links<'_>,
+    settings: &settings::Links,
 ) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;

@@ -1,8 +1,7 @@
 //! What an operator may set. `settings.schema.json` says the same for people and holds the defaults; a test compares the two.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// How bad something is. What is done about it stands in [`Actions`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -95,27 +94,26 @@ impl Actions {
 /// Words and phrases.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Words<'a> {
+pub struct Words {
     /// Built-in lists, by language.
-    #[serde(borrow)]
-    pub languages: Vec<Cow<'a, str>>,
+    pub languages: Vec<String>,
     /// Terms of the operator's own, by how bad they are.
-    pub low: Vec<Cow<'a, str>>,
+    pub low: Vec<String>,
     /// As `low`.
-    pub medium: Vec<Cow<'a, str>>,
+    pub medium: Vec<String>,
     /// As `low`.
-    pub high: Vec<Cow<'a, str>>,
+    pub high: Vec<String>,
     /// As `low`.
-    pub critical: Vec<Cow<'a, str>>,
+    pub critical: Vec<String>,
     /// Terms that are never meant.
-    pub except: Vec<Cow<'a, str>>,
+    pub except: Vec<String>,
 }
 
-impl Default for Words<'_> {
+impl Default for Words {
     fn default() -> Self {
         let languages = crate::words::LISTS
             .iter()
-            .map(|list| Cow::Borrowed(list.language));
+            .map(|list| list.language.to_owned());
         Self {
             languages: languages.collect(),
             low: Vec::new(),
@@ -130,17 +128,16 @@ impl Default for Words<'_> {
 /// Addresses on the web.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Links<'a> {
+pub struct Links {
     /// Of a link.
     pub severity: Severity,
     /// Domains that may be linked to, with all below them.
-    #[serde(borrow)]
-    pub allow: Vec<Cow<'a, str>>,
+    pub allow: Vec<String>,
     /// Whether addresses are found that are spelled out, as in `example dot com`.
     pub spelled: bool,
 }
 
-impl Default for Links<'_> {
+impl Default for Links {
     fn default() -> Self {
         Self {
             severity: Severity::Medium,
@@ -228,21 +225,20 @@ impl Default for Rates {
 /// What authors are told, by rule.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Reasons<'a> {
+pub struct Reasons {
     /// Of words.
-    #[serde(borrow)]
-    pub words: Cow<'a, str>,
+    pub words: String,
     /// Of links.
-    pub links: Cow<'a, str>,
+    pub links: String,
     /// Of contact details.
-    pub contacts: Cow<'a, str>,
+    pub contacts: String,
     /// Of repeated texts.
-    pub repeats: Cow<'a, str>,
+    pub repeats: String,
     /// Of rates.
-    pub rates: Cow<'a, str>,
+    pub rates: String,
 }
 
-impl Default for Reasons<'_> {
+impl Default for Reasons {
     fn default() -> Self {
         Self {
             words: "Please put it in other words.".into(),
@@ -251,6 +247,62 @@ impl Default for Reasons<'_> {
             repeats: "You have sent this text too often.".into(),
             rates: "You are writing too much at a time. Please wait a little.".into(),
         }
+    }
+}
+
+/// All of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What is done by how bad it is.
+    pub actions: Actions,
+    /// Words and phrases.
+    pub words: Words,
+    /// Addresses on the web.
+    pub links: Links,
+    /// Ways to reach somebody elsewhere.
+    pub contacts: Contacts,
+    /// The same text again and again.
+    pub repeats: Repeats,
+    /// How much one author may write.
+    pub rates: Rates,
+    /// What authors are told.
+    pub reasons: Reasons,
+    /// Steps that everything found in a first contact is worse by.
+    pub first_contact_raise: u8,
+    /// Whether what the product itself writes is not looked at.
+    pub trust_system_accounts: bool,
+}
+
+/// The setting of that name is not what the schema says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable(pub &'static str);
+
+impl Settings {
+    /// From the JSON of each, by name; what is not set is as the schema has it.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be read.
+    pub fn read(json: impl Fn(&'static str) -> Option<String>) -> Result<Self, Unreadable> {
+        fn one<T: DeserializeOwned>(
+            json: &impl Fn(&'static str) -> Option<String>,
+            name: &'static str,
+        ) -> Result<Option<T>, Unreadable> {
+            let json = json(name);
+            json.map(|json| serde_json::from_str(&json).map_err(|_| Unreadable(name)))
+                .transpose()
+        }
+        Ok(Self {
+            actions: one(&json, "actions")?.unwrap_or_default(),
+            words: one(&json, "words")?.unwrap_or_default(),
+            links: one(&json, "links")?.unwrap_or_default(),
+            contacts: one(&json, "contacts")?.unwrap_or_default(),
+            repeats: one(&json, "repeats")?.unwrap_or_default(),
+            rates: one(&json, "rates")?.unwrap_or_default(),
+            reasons: one(&json, "reasons")?.unwrap_or_default(),
+            first_contact_raise: one(&json, "first_contact_raise")?.unwrap_or(FIRST_CONTACT_RAISE),
+            trust_system_accounts: one(&json, "trust_system_accounts")?.unwrap_or(true),
+        })
     }
 }
 
@@ -279,9 +331,9 @@ mod tests {
 
     #[test]
     fn the_schema_says_the_same() {
-        fn same<'a, T: Deserialize<'a> + Default + PartialEq + std::fmt::Debug>(
+        fn same<T: DeserializeOwned + Default + PartialEq + std::fmt::Debug>(
             name: &str,
-            json: &'a str,
+            json: &str,
         ) {
             let told: T = serde_json::from_str(json).expect("it fits");
             assert_eq!(told, T::default(), "{name}");

@@ -35,7 +35,7 @@ impl Rule {
 
     /// What the author is told.
     #[must_use]
-    pub fn reason<'a>(self, reasons: &'a Reasons<'_>) -> &'a str {
+    pub fn reason(self, reasons: &Reasons) -> &str {
         match self {
             Self::Words => &reasons.words,
             Self::Links => &reasons.links,

@@ -5,18 +5,28 @@ wit_bindgen::generate!({
     world: "reactor-extension",
 });
 
+use std::sync::OnceLock;
+
 use exports::tidings::extension::reactor::{Call, Event, Guest, HookError};
 use tidings::extension::types::{PresenceState, Refusal};
 use tidings::extension::{config, effects, kv_read, kv_write, log, metrics, views};
 
-use crate::react::{self, Server, Toast, Unreadable};
-
-#[global_allocator]
-static ARENA: arena::Arena = arena::Arena::new();
+use crate::react::{self, Server, Toast};
+use crate::settings::{Settings, Unreadable};
 
 struct Toasts;
 
 export!(Toasts);
+
+/// Read by the first call: an instance has the same settings as long as it is there.
+static SETTINGS: OnceLock<Result<Settings, Unreadable>> = OnceLock::new();
+
+fn settings() -> Result<&'static Settings, HookError> {
+    let settings = SETTINGS.get_or_init(|| Settings::read(config::get));
+    settings.as_ref().map_err(|Unreadable(name)| {
+        HookError::Park(format!("the setting `{name}` is not what the schema says"))
+    })
+}
 
 /// What the server refused is told the operator; the rest is done all the same.
 #[derive(Default)]
@@ -30,10 +40,6 @@ fn refused(what: &str, refusal: &Refusal) {
 }
 
 impl Server for Sandbox {
-    fn setting(&self, name: &str) -> Option<String> {
-        config::get(name)
-    }
-
     fn attribute(&self, user: &str, attribute: &str) -> Option<String> {
         views::profile_attribute(user, attribute).unwrap_or_else(|refusal| {
             refused("a profile", &refusal);
@@ -41,18 +47,8 @@ impl Server for Sandbox {
         })
     }
 
-    fn member_count(&self, conversation: &str) -> u32 {
-        match views::get_conversation(conversation) {
-            Ok(conversation) => conversation.map_or(0, |conversation| conversation.member_count()),
-            Err(refusal) => {
-                refused("a conversation", &refusal);
-                u32::MAX
-            }
-        }
-    }
-
     fn members(&self, conversation: &str, limit: u32) -> Vec<String> {
-        views::members(conversation, None, limit.max(1)).unwrap_or_else(|refusal| {
+        views::members(conversation, None, limit).unwrap_or_else(|refusal| {
             refused("members", &refusal);
             Vec::new()
         })
@@ -109,9 +105,7 @@ impl Guest for Toasts {
             at: event.at(),
             payload: &payload,
         };
-        react::react(&event, &mut sandbox).map_err(|Unreadable(name)| {
-            HookError::Park(format!("the setting `{name}` is not what the schema says"))
-        })?;
+        react::react(&event, settings()?, &mut sandbox);
         sandbox.unwritten.map_or(Ok(()), Err)
     }
 }

@@ -1,11 +1,10 @@
 //! What is done about an event.
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::occasion::Occasion;
 use crate::quiet::Quiet;
-use crate::settings::{Kind, Messages, NAME_ATTRIBUTE, PER_HOUR};
+use crate::settings::{Kind, Settings};
 use crate::tally::{Tally, hash};
 use crate::texts::{Places, name, shortened};
 
@@ -49,12 +48,8 @@ pub struct Toast {
 
 /// What reacting takes of the server.
 pub trait Server {
-    /// The setting of that name, as JSON.
-    fn setting(&self, name: &str) -> Option<String>;
     /// What a profile says under an attribute, as JSON.
     fn attribute(&self, user: &str, attribute: &str) -> Option<String>;
-    /// How many members a conversation has.
-    fn member_count(&self, conversation: &str) -> u32;
     /// The first members, so many at most.
     fn members(&self, conversation: &str, limit: u32) -> Vec<String>;
     /// Whether somebody is here, if only away.
@@ -67,10 +62,6 @@ pub trait Server {
     fn show(&mut self, toast: Toast);
 }
 
-/// Why nothing was done: the setting of that name is not what the schema says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable(pub &'static str);
-
 /// Expiries are at most 30 days.
 const MOST_MINUTES: u32 = 30 * 24 * 60;
 /// Bytes of a key in the store.
@@ -79,48 +70,34 @@ const KEY_BYTES: usize = 256;
 const MOST_MEMBERS: u32 = 60;
 
 /// Shows what is to be shown.
-///
-/// # Errors
-///
-/// When a setting cannot be read.
-pub fn react(event: &Event<'_>, server: &mut impl Server) -> Result<(), Unreadable> {
+pub fn react(event: &Event<'_>, settings: &Settings, server: &mut impl Server) {
     if event.kind == "contact_removed" {
-        forget_requests(event, server);
-        return Ok(());
+        return forget_requests(event, server);
     }
     let (Some(occasion), Some(actor)) = (Occasion::of(event.kind), event.actor) else {
-        return Ok(());
+        return;
     };
-    let kind = read(server, occasion.setting())?.unwrap_or_else(|| Kind::named(occasion.setting()));
-    if occasion == Occasion::ContactAccepted {
-        // Kept also while it is not shown, so that it is right when it is switched on.
-        if let Some(asked_by) = accepted(event, actor, server).filter(|_| kind.enabled) {
-            tell(
-                &Telling {
-                    occasion,
-                    kind: &kind,
-                    event,
-                    of: actor,
-                },
-                &asked_by,
-                server,
-            )?;
-        }
-        return Ok(());
-    }
-    if !kind.enabled {
-        return Ok(());
-    }
     let telling = Telling {
         occasion,
-        kind: &kind,
+        settings,
+        kind: settings.kind(occasion),
         event,
         of: actor,
     };
+    if occasion == Occasion::ContactAccepted {
+        // Kept also while it is not shown, so that it is right when it is switched on.
+        if let Some(asked_by) = accepted(event, actor, server).filter(|_| telling.kind.enabled) {
+            tell(&telling, &asked_by, server);
+        }
+        return;
+    }
+    if !telling.kind.enabled {
+        return;
+    }
     match (occasion, event.subject) {
         (Occasion::Message, _) => tell_members(&telling, server),
         (Occasion::Matched, Some(subject)) => {
-            tell(&telling, subject, server)?;
+            tell(&telling, subject, server);
             tell(
                 &Telling {
                     of: subject,
@@ -128,41 +105,34 @@ pub fn react(event: &Event<'_>, server: &mut impl Server) -> Result<(), Unreadab
                 },
                 actor,
                 server,
-            )
+            );
         }
         (_, Some(subject)) => tell(&telling, subject, server),
-        (_, None) => Ok(()),
+        (_, None) => {}
     }
-}
-
-fn read<T: DeserializeOwned>(
-    server: &impl Server,
-    name: &'static str,
-) -> Result<Option<T>, Unreadable> {
-    let json = server.setting(name);
-    json.map(|json| serde_json::from_str(&json).map_err(|_| Unreadable(name)))
-        .transpose()
 }
 
 /// An occasion with all that it is told by.
 #[derive(Clone, Copy)]
 struct Telling<'a> {
     occasion: Occasion,
+    settings: &'a Settings,
     kind: &'a Kind,
     event: &'a Event<'a>,
     /// Of whom it tells.
     of: &'a str,
 }
 
-fn tell(telling: &Telling<'_>, user: &str, server: &mut impl Server) -> Result<(), Unreadable> {
+fn tell(telling: &Telling<'_>, user: &str, server: &mut impl Server) {
     let Telling {
         occasion,
         kind,
         event,
         of,
+        ..
     } = *telling;
     if user == of || is_system(user) {
-        return Ok(());
+        return;
     }
     let setting = occasion.setting();
     let together_ms = u64::from(kind.together_minutes) * 60_000;
@@ -171,7 +141,7 @@ fn tell(telling: &Telling<'_>, user: &str, server: &mut impl Server) -> Result<(
         let key = format!("tally/{setting}/{user}");
         let mut tally = Tally::read(server.load(&key), event.at, together_ms);
         if !tally.add(of) {
-            return Ok(());
+            return;
         }
         count = tally.count;
         server.store(&key, Some(&tally.write()), user);
@@ -181,7 +151,7 @@ fn tell(telling: &Telling<'_>, user: &str, server: &mut impl Server) -> Result<(
     } else {
         format!("{setting}/{of}")
     };
-    show(telling, user, (count, "", collapse), server)
+    show(telling, user, (count, "", collapse), server);
 }
 
 /// A toast, if there may be one more in this hour.
@@ -190,21 +160,24 @@ fn show(
     user: &str,
     (count, text, collapse): (u32, &str, String),
     server: &mut impl Server,
-) -> Result<(), Unreadable> {
+) {
     let Telling {
-        kind, event, of, ..
+        settings,
+        kind,
+        event,
+        of,
+        ..
     } = *telling;
     if !kind.urgent {
         let key = format!("quiet/{user}");
         let mut quiet = Quiet::read(server.load(&key), event.at);
-        if !quiet.admit(event.at, read(server, "per_hour")?.unwrap_or(PER_HOUR)) {
-            return Ok(());
+        if !quiet.admit(event.at, settings.per_hour) {
+            return;
         }
         server.store(&key, Some(&quiet.write()), user);
     }
-    let attribute: Option<String> = read(server, "name_attribute")?;
-    let attribute = attribute.as_deref().unwrap_or(NAME_ATTRIBUTE);
-    let named = server.attribute(of, attribute).as_deref().and_then(name);
+    let named = server.attribute(of, &settings.name_attribute);
+    let named = named.as_deref().and_then(name);
     let conversation = event.conversation.unwrap_or_default();
     let places = Places {
         name: named.as_deref().unwrap_or(of),
@@ -231,17 +204,26 @@ fn show(
         about_conversation: event.conversation.map(str::to_owned),
         expire_after_ms: kind.expire_minutes.clamp(1, MOST_MINUTES) * 60_000,
     });
-    Ok(())
 }
 
-fn tell_members(telling: &Telling<'_>, server: &mut impl Server) -> Result<(), Unreadable> {
+fn tell_members(telling: &Telling<'_>, server: &mut impl Server) {
     let Some(conversation) = telling.event.conversation else {
-        return Ok(());
+        return;
     };
-    let messages: Messages = read(server, "messages")?.unwrap_or_default();
+    let messages = telling.settings.messages;
     let most = messages.max_members.min(MOST_MEMBERS);
-    if server.member_count(conversation) > most {
-        return Ok(());
+    let members = server.members(conversation, most + 1);
+    if members.len() > most as usize {
+        return;
+    }
+    let told = |member: &String| {
+        member != telling.of
+            && !is_system(member)
+            && (!messages.only_here || server.is_here(member))
+    };
+    let told: Vec<String> = members.into_iter().filter(told).collect();
+    if told.is_empty() {
+        return;
     }
     #[derive(Deserialize)]
     struct Posted {
@@ -250,18 +232,10 @@ fn tell_members(telling: &Telling<'_>, server: &mut impl Server) -> Result<(), U
     let posted: Option<Posted> = serde_json::from_str(telling.event.payload).ok();
     let text = posted.and_then(|posted| posted.text).unwrap_or_default();
     let text = shortened(&text, messages.letters);
-    for member in server.members(conversation, most) {
-        let told = member != telling.of && !is_system(&member);
-        if told && (!messages.only_here || server.is_here(&member)) {
-            show(
-                telling,
-                &member,
-                (1, &text, format!("message/{conversation}")),
-                server,
-            )?;
-        }
+    for member in told {
+        let collapse = format!("message/{conversation}");
+        show(telling, &member, (1, &text, collapse), server);
     }
-    Ok(())
 }
 
 /// Accounts of the product's own have no screen.

@@ -1,6 +1,9 @@
 //! What an operator may set. `settings.schema.json` says the same for people and holds the defaults; a test compares the two.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::occasion::Occasion;
 
 /// One kind of toast: its texts, in which `{name}` and the like are filled in, and how it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -98,6 +101,59 @@ impl Default for Messages {
             only_here: true,
             letters: 120,
         }
+    }
+}
+
+/// All of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// In the order of [`Occasion::ALL`].
+    kinds: [Kind; Occasion::ALL.len()],
+    /// Which messages are told.
+    pub messages: Messages,
+    /// The attribute of a profile that is somebody's name.
+    pub name_attribute: String,
+    /// Toasts that a user is shown in an hour.
+    pub per_hour: u32,
+}
+
+/// The setting of that name is not what the schema says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable(pub &'static str);
+
+impl Settings {
+    /// From the JSON of each, by name; what is not set is as the schema has it.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be read.
+    pub fn read(json: impl Fn(&'static str) -> Option<String>) -> Result<Self, Unreadable> {
+        fn one<T: DeserializeOwned>(
+            json: &impl Fn(&'static str) -> Option<String>,
+            name: &'static str,
+        ) -> Result<Option<T>, Unreadable> {
+            let json = json(name);
+            json.map(|json| serde_json::from_str(&json).map_err(|_| Unreadable(name)))
+                .transpose()
+        }
+        let mut kinds = Occasion::ALL.map(|occasion| Kind::named(occasion.setting()));
+        for (occasion, kind) in Occasion::ALL.into_iter().zip(&mut kinds) {
+            if let Some(set) = one(&json, occasion.setting())? {
+                *kind = set;
+            }
+        }
+        Ok(Self {
+            kinds,
+            messages: one(&json, "messages")?.unwrap_or_default(),
+            name_attribute: one(&json, "name_attribute")?.unwrap_or_else(|| NAME_ATTRIBUTE.into()),
+            per_hour: one(&json, "per_hour")?.unwrap_or(PER_HOUR),
+        })
+    }
+
+    /// How an occasion is told.
+    #[must_use]
+    pub fn kind(&self, occasion: Occasion) -> &Kind {
+        &self.kinds[occasion as usize]
     }
 }
 

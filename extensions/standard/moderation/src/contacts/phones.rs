@@ -45,6 +45,9 @@ pub(super) fn find(text: &Folded, pieces: &[Piece], least: usize) -> Vec<Range<u
 
 /// Digits as they are written in numbers, not in quantities.
 fn chinese(letter: char) -> Option<u8> {
+    if letter.is_ascii() {
+        return None;
+    }
     "〇一二三四五六七八九"
         .chars()
         .chain("零幺两".chars())
@@ -102,6 +105,9 @@ impl Number {
     }
 
     fn end(&mut self, text: &Folded, least: usize) -> Option<Range<usize>> {
+        if self.digits.is_empty() {
+            return None;
+        }
         let number = std::mem::take(self);
         let enough = (least..=MOST).contains(&number.digits.len());
         (enough && number.is_called(text)).then_some(number.from..number.to)
@@ -222,6 +228,8 @@ mod tests {
         for (text, expected) in [
             ("call 0170 1234567 tonight", "0170 1234567"),
             ("+49 (0)170 / 123-45-67.", "49 (0)170 / 123-45-67"),
+            // Without the plus it would be a sum.
+            ("+1 212 555 000", "1 212 555 000"),
             ("(555) 123-4567 x", "555) 123-4567"),
             ("612 345 678", "612 345 678"),
             ("06.12.34.56.78", "06.12.34.56.78"),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::settings::Unreadable;
 
 /// Settings as JSON by name, and windows that never end.
 #[derive(Default)]
@@ -14,11 +15,18 @@ struct Fake {
     counts: RefCell<BTreeMap<String, u32>>,
 }
 
-impl Server for Fake {
-    fn setting(&self, name: &str) -> Option<String> {
-        self.settings.get(name).map(|json| (*json).to_owned())
+impl Fake {
+    fn read(&self) -> Result<Rules, Unreadable> {
+        let json = |name: &str| self.settings.get(name).map(|json| (*json).to_owned());
+        Ok(Rules::new(Settings::read(json)?))
     }
 
+    fn rules(&self) -> Rules {
+        self.read().expect("the settings can be read")
+    }
+}
+
+impl Windows for Fake {
     fn count(&self, name: &str, key: &str, window_ms: u32) -> Option<u32> {
         let mut counts = self.counts.borrow_mut();
         let count = counts
@@ -40,7 +48,7 @@ fn draft(text: &str) -> Draft<'_> {
 }
 
 fn verdict(draft: &Draft<'_>, server: &Fake) -> Verdict {
-    review(draft, server).expect("the settings can be read")
+    server.rules().review(draft, server)
 }
 
 #[test]
@@ -216,7 +224,7 @@ fn what_the_schema_would_refuse_is_named() {
         settings: [("links", "7")].into(),
         ..Fake::default()
     };
-    assert_eq!(review(&draft("hi"), &server), Err(Unreadable("links")));
+    assert_eq!(server.read().err(), Some(Unreadable("links")));
 }
 
 #[test]
@@ -229,17 +237,12 @@ fn reasons_and_trust_are_settings() {
         .into(),
         ..Fake::default()
     };
-    assert_eq!(
-        reason(Rule::Links, &server).as_deref(),
-        Ok("Bitte keine Links.")
-    );
-    assert_eq!(
-        reason(Rule::Words, &server).as_deref(),
-        Ok("Please put it in other words.")
-    );
-    assert_eq!(is_trusted("system:shop", &server), Ok(false));
-    assert_eq!(is_trusted("system:shop", &Fake::default()), Ok(true));
-    assert_eq!(is_trusted("ann", &Fake::default()), Ok(false));
+    let rules = server.rules();
+    assert_eq!(rules.reason(Rule::Links), "Bitte keine Links.");
+    assert_eq!(rules.reason(Rule::Words), "Please put it in other words.");
+    assert!(!rules.is_trusted("system:shop"));
+    let rules = Fake::default().rules();
+    assert!(rules.is_trusted("system:shop") && !rules.is_trusted("ann"));
 }
 
 proptest! {

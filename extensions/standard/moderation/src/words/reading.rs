@@ -3,17 +3,17 @@
 
 mod hidden;
 
-use super::At;
+use std::ops::Range;
+
 use super::term::{HIDDEN, Place, Term};
 use crate::fold::{Folded, Kind, Letter};
-use crate::settings::Severity;
 
 /// The ways to read a text.
 pub(super) struct Reading {
     /// The letters of all words, one word behind the other.
     places: Vec<Place>,
-    /// Each word by where it begins and ends in `places`.
-    words: Vec<(u32, u32)>,
+    /// In the order in which they were read.
+    words: Vec<Word>,
     /// Which of them stand in the text as they are, in its order: what phrases are made of.
     plain: Vec<u32>,
     /// Which of them have letters that were hidden behind stars.
@@ -24,6 +24,15 @@ pub(super) struct Reading {
     starts: Pairs,
     /// What stands anywhere in them.
     inside: Pairs,
+}
+
+/// A word, as it stands there or as it may be meant.
+struct Word {
+    /// Where it begins and ends among all places.
+    from: u32,
+    to: u32,
+    /// Terms that it may be have one of these, which may be the same.
+    beginnings: [u16; 2],
 }
 
 impl Reading {
@@ -49,7 +58,7 @@ impl Reading {
         let from = self.places.len();
         let mut last = None;
         let mut first = None;
-        let mut second = false;
+        let mut second = None;
         let mut starred = false;
         for place in letters {
             let letter = place.0;
@@ -61,9 +70,9 @@ impl Reading {
                 }
                 (Some(last), Some(first)) if last != letter => {
                     self.inside.add(last, Some(letter));
-                    if !second {
+                    if second.is_none() {
                         self.starts.add(first, Some(letter));
-                        second = true;
+                        second = Some(letter);
                     }
                 }
                 _ => {}
@@ -72,7 +81,12 @@ impl Reading {
             self.places.push(place);
         }
         let number = self.words.len() as u32;
-        self.words.push((from as u32, self.places.len() as u32));
+        let first = first.unwrap_or_default();
+        self.words.push(Word {
+            from: from as u32,
+            to: self.places.len() as u32,
+            beginnings: [None, second].map(|second| Pairs::bit(first, second) as u16),
+        });
         if starred {
             self.starred.push(number);
         }
@@ -91,48 +105,69 @@ impl Reading {
     }
 
     fn word(&self, number: u32) -> &[Place] {
-        let (from, to) = self.words[number as usize];
+        let Word { from, to, .. } = self.words[number as usize];
         &self.places[from as usize..to as usize]
     }
 
-    /// Adds everywhere that the term stands.
-    pub(super) fn find(&self, term: &Term<'_>, severity: Severity, found: &mut Vec<At>) {
-        let mut letters = term.text.chars();
-        let Some(first) = letters.next() else {
+    /// Whether letters were hidden: then what a word begins with says little.
+    pub(super) fn has_hidden(&self) -> bool {
+        !self.starred.is_empty()
+    }
+
+    /// All words, by number.
+    pub(super) fn words(&self) -> Range<u32> {
+        0..self.words.len() as u32
+    }
+
+    /// Those that stand there as they are, in their order.
+    pub(super) fn plain(&self) -> &[u32] {
+        &self.plain
+    }
+
+    /// What a term begins with that a word may be.
+    pub(super) fn beginnings(&self, number: u32) -> impl Iterator<Item = usize> {
+        let [first, both] = self.words[number as usize].beginnings;
+        std::iter::once(first)
+            .chain((both != first).then_some(both))
+            .map(usize::from)
+    }
+
+    /// Tells whether the term is this word, or what it begins with.
+    pub(super) fn find_word(
+        &self,
+        term: &Term<'_>,
+        number: u32,
+        tell: &mut impl FnMut(Range<usize>),
+    ) {
+        let word = self.word(number);
+        if let Some(count) = term.fits(word) {
+            tell(span(word[0], word[count - 1]));
+        }
+    }
+
+    /// Tells everywhere that the term stands, in letters of the text.
+    pub(super) fn find(&self, term: &Term<'_>, tell: &mut impl FnMut(Range<usize>)) {
+        match term.text.chars().next() {
+            Some(first) if is_dense(first) => self.find_dense(term, tell),
+            Some(_) => self.find_spaced(term, tell),
+            None => {}
+        }
+    }
+
+    /// The same of a term whose script has spaces between words.
+    pub(super) fn find_spaced(&self, term: &Term<'_>, tell: &mut impl FnMut(Range<usize>)) {
+        let Some((first, second)) = opening(term.text) else {
             return;
         };
-        if is_dense(first) {
-            return self.find_dense(term, severity, found);
-        }
-        let second = letters.find(|letter| *letter != first);
-        // So nearly all terms are done with.
-        let beginning = second.filter(|letter| *letter != ' ');
-        if !term.open_start && self.starred.is_empty() && !self.starts.has(first, beginning) {
-            return;
-        }
-        let mut add = |from: Place, to: Place| {
-            found.push(At {
-                from: from.1 as usize,
-                to: to.1 as usize + 1,
-                severity,
-            });
-        };
-        if let Some((first_word, rest)) = term.text.split_once(' ') {
+        if term.is_phrase() {
             // The second letter may be the space.
             if self
                 .starts
                 .has(first, second.filter(|letter| *letter != ' '))
             {
-                self.find_phrase(
-                    &Term {
-                        text: first_word,
-                        open_end: false,
-                        ..*term
-                    },
-                    rest,
-                    term.open_end,
-                    &mut add,
-                );
+                for at in 0..self.plain.len() {
+                    self.find_phrase(term, at, tell);
+                }
             }
             return;
         }
@@ -150,7 +185,7 @@ impl Reading {
                         && (start == 0 || word[start - 1].0 != first)
                         && let Some(count) = term.fits(&word[start..])
                     {
-                        add(word[start], word[start + count - 1]);
+                        tell(span(word[start], word[start + count - 1]));
                         break;
                     }
                 }
@@ -159,48 +194,46 @@ impl Reading {
         for number in &self.starred {
             let word = self.word(*number);
             if let Some(count) = term.fits_hidden(word) {
-                add(word[0], word[count - 1]);
+                tell(span(word[0], word[count - 1]));
             }
         }
     }
 
-    fn find_phrase(
+    /// Tells whether the phrase begins with this one of the words that stand there as they are.
+    pub(super) fn find_phrase(
         &self,
-        first: &Term<'_>,
-        rest: &str,
-        open_end: bool,
-        add: &mut impl FnMut(Place, Place),
+        term: &Term<'_>,
+        at: usize,
+        tell: &mut impl FnMut(Range<usize>),
     ) {
-        for (at, number) in self.plain.iter().enumerate() {
-            let word = self.word(*number);
-            if first.fits(word).is_none() {
-                continue;
-            }
-            let mut behind = self.plain[at + 1..].iter();
-            let mut wanted = rest.split(' ').filter(|word| !word.is_empty()).peekable();
-            let mut end = Some(word[word.len() - 1]);
-            while let Some(text) = wanted.next() {
-                let open_end = open_end && wanted.peek().is_none();
-                let term = Term {
-                    text,
-                    open_start: false,
-                    open_end,
-                };
-                end = behind.next().and_then(|number| {
-                    let word = self.word(*number);
-                    term.fits(word).map(|count| word[count - 1])
-                });
-                if end.is_none() {
-                    break;
-                }
-            }
-            if let Some(end) = end {
-                add(word[0], end);
-            }
+        let mut there = self.plain[at..].iter().map(|number| self.word(*number));
+        let mut wanted = term
+            .text
+            .split(' ')
+            .filter(|word| !word.is_empty())
+            .peekable();
+        let mut from = None;
+        let mut to = None;
+        while let Some(text) = wanted.next() {
+            let one = Term {
+                text,
+                open_start: term.open_start && from.is_none(),
+                open_end: term.open_end && wanted.peek().is_none(),
+            };
+            let Some((word, count)) = there.next().and_then(|word| Some((word, one.fits(word)?)))
+            else {
+                return;
+            };
+            from = from.or(Some(word[0]));
+            to = Some(word[count - 1]);
+        }
+        if let (Some(from), Some(to)) = (from, to) {
+            tell(span(from, to));
         }
     }
 
-    fn find_dense(&self, term: &Term<'_>, severity: Severity, found: &mut Vec<At>) {
+    /// The same of a term whose script has none.
+    pub(super) fn find_dense(&self, term: &Term<'_>, tell: &mut impl FnMut(Range<usize>)) {
         let wanted = term.text.chars().count();
         let whole_run = term.text.chars().all(is_katakana);
         for start in 0..self.dense.len() {
@@ -220,18 +253,36 @@ impl Reading {
                 && ((!term.open_start && goes_on(before))
                     || (!term.open_end && goes_on(self.dense.get(start + wanted))));
             if !within {
-                let (from, to) = (letters[0].1 as usize, letters[wanted - 1].1 as usize + 1);
-                found.push(At { from, to, severity });
+                tell(letters[0].1 as usize..letters[wanted - 1].1 as usize + 1);
             }
         }
     }
+}
+
+/// From the one to the other, in letters of the text.
+fn span(from: Place, to: Place) -> Range<usize> {
+    from.1 as usize..to.1 as usize + 1
 }
 
 fn is_katakana(letter: char) -> bool {
     matches!(letter, '\u{30A1}'..='\u{30FA}' | '\u{30FC}'..='\u{30FF}')
 }
 
-fn is_dense(letter: char) -> bool {
+/// The first letter, and the first other one, which may be a space.
+fn opening(text: &str) -> Option<(char, Option<char>)> {
+    let mut letters = text.chars();
+    let first = letters.next()?;
+    Some((first, letters.find(|letter| *letter != first)))
+}
+
+/// A number, below [`BEGINNINGS`], for how a word begins that the term may stand for.
+pub(super) fn beginning(text: &str) -> usize {
+    opening(text).map_or(0, |(first, second)| {
+        Pairs::bit(first, second.filter(|letter| *letter != ' '))
+    })
+}
+
+pub(super) fn is_dense(letter: char) -> bool {
     !letter.is_ascii()
         && Folded::of(letter.encode_utf8(&mut [0; 4]))
             .letters
@@ -239,9 +290,12 @@ fn is_dense(letter: char) -> bool {
             .is_some_and(|letter| letter.kind == Kind::Dense)
 }
 
+/// How many beginnings are told apart.
+pub(super) const BEGINNINGS: usize = 32 * 64;
+
 /// Pairs of letters, of which some that were not added may seem to be there.
 #[derive(Default)]
-struct Pairs([u64; 32]);
+struct Pairs([u64; BEGINNINGS / 64]);
 
 impl Pairs {
     fn bit(first: char, second: Option<char>) -> usize {

@@ -36,6 +36,11 @@ impl<'a> Term<'a> {
         }
     }
 
+    /// Whether it is several words.
+    pub(super) fn is_phrase(&self) -> bool {
+        self.text.contains(' ')
+    }
+
     /// How many letters at the beginning of `word` are this term. A letter of the word may be repeated: three times or more in
     /// any term, twice in one that is long enough to be told from other words.
     pub(super) fn fits(&self, word: &[Place]) -> Option<usize> {

@@ -9,8 +9,9 @@ mod disguises;
 mod languages;
 
 /// The parts of the text that the settings find.
-fn found_with<'a>(text: &'a str, settings: &Words<'_>) -> Vec<&'a str> {
-    let mut spans: Vec<_> = find(&Folded::of(text), settings)
+fn found_with<'a>(text: &'a str, settings: &Words) -> Vec<&'a str> {
+    let mut spans: Vec<_> = Terms::of(settings)
+        .find(&Folded::of(text))
         .into_iter()
         .map(|found| (found.span.start, found.span.end))
         .collect();
@@ -26,7 +27,7 @@ fn found(text: &str) -> Vec<&str> {
     found_with(text, &Words::default())
 }
 
-fn own(terms: &[&'static str]) -> Words<'static> {
+fn own(terms: &[&'static str]) -> Words {
     Words {
         languages: Vec::new(),
         medium: terms.iter().map(|term| (*term).into()).collect(),
@@ -63,7 +64,8 @@ fn built_in_terms_are_folded_and_found() {
 #[test]
 fn terms_are_of_the_severity_that_they_stand_under() {
     let text = Folded::of("what a damn whore, shit");
-    let mut severities: Vec<Severity> = find(&text, &Words::default())
+    let mut severities: Vec<Severity> = Terms::of(&Words::default())
+        .find(&text)
         .iter()
         .map(|found| found.severity)
         .collect();
@@ -158,9 +160,35 @@ proptest! {
     #[test]
     fn any_text_can_be_looked_at(text in "\\PC{0,120}", term in "\\PC{0,12}") {
         let settings = Words { low: vec![term.as_str().into()], ..Words::default() };
-        for found in find(&Folded::of(&text), &settings) {
+        for found in Terms::of(&settings).find(&Folded::of(&text)) {
             prop_assert!(text.get(found.span).is_some_and(|part| !part.is_empty()));
         }
+    }
+
+    /// Putting terms in order leaves none out: what is found is what is found when each is looked for.
+    #[test]
+    fn no_term_is_passed_over(
+        words in prop::collection::vec(prop_oneof!["[a-z*@1.]{1,6}", "[a-z]{1,3}", Just("傻逼".to_owned()), any::<prop::sample::Index>().prop_map(|at| {
+            let terms: Vec<&str> = LISTS.iter().flat_map(|list| [list.low, list.medium, list.high, list.except].concat()).collect();
+            at.get(&terms).replace('*', "")
+        })], 0..8),
+    ) {
+        let text = Folded::of(&words.join(" "));
+        let terms = Terms::of(&Words::default());
+        let reading = Reading::of(&text);
+        let mut all = Vec::new();
+        for entry in terms.words.entries.iter().chain(&terms.phrases.entries).chain(&terms.within).chain(&terms.dense) {
+            if can_occur(entry.list, &text) {
+                reading.find(&entry.term(), &mut at(entry, &mut all));
+            }
+        }
+        terms.drop_excepted(&mut all, &reading);
+        let mut all: Vec<_> = all.into_iter().map(|at| (text.span(at.letters.start, at.letters.end), at.severity)).collect();
+        let mut found: Vec<_> = terms.find(&text).into_iter().map(|found| (found.span, found.severity)).collect();
+        let key = |(span, severity): &(Range<usize>, Severity)| (span.start, span.end, *severity);
+        all.sort_by_key(key);
+        found.sort_by_key(key);
+        prop_assert_eq!(found, all);
     }
 
     /// A term is found wherever it stands as a word, and not within a word.
