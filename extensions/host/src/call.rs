@@ -144,7 +144,8 @@ impl Extension {
         let running = engine.ticker.run();
         let limits = self.limits;
         // A limit beyond what the clock can hold is no limit.
-        let deadline = started.checked_add(limits.time);
+        let own = started.checked_add(limits.time);
+        let deadline = own.into_iter().chain(about.until).min();
         let mut state = State::new(
             hook,
             about,

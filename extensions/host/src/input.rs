@@ -1,5 +1,7 @@
 //! What a hook is called about, as plain data. Extensions ask for it piece by piece.
 
+use std::time::Instant;
+
 use crate::host::{Message, Presence};
 
 /// What is true of the call itself, whichever hook it is of.
@@ -15,6 +17,8 @@ pub struct About {
     pub attempt: u32,
     /// The W3C trace context, or nothing.
     pub traceparent: String,
+    /// When the call has to be over, if that is before its own time is up.
+    pub until: Option<Instant>,
 }
 
 /// What a draft is to become.

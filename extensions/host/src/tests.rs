@@ -112,6 +112,7 @@ fn about() -> About {
         idempotency_key: "key-1".to_owned(),
         attempt: 2,
         traceparent: "00-trace".to_owned(),
+        until: None,
     }
 }
 

@@ -3,7 +3,10 @@
 //! All moderators of a draft are asked at the same time, in the operator's order where one puts another text in its place: those
 //! behind it that saw the text before are asked once more. What they say is recorded with what comes of the draft.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -97,9 +100,10 @@ impl Reviewer for Moderators {
                 return Some(reviewed(asked.command, None, failed.flatten().collect()));
             }
         };
+        let until = Instant::now().checked_add(self.shared.cap.moderation);
         let mut looks: Vec<Looking> = moderators
             .iter()
-            .map(|one| self.looking(one, asked.trace))
+            .map(|one| self.looking(one, asked.trace, until))
             .collect();
         looks.retain_mut(|look| {
             if look.one.shadow {
@@ -144,14 +148,17 @@ struct Looking {
     one: Arc<One>,
     added: Arc<Added>,
     trace: Option<Uuid>,
+    /// When all have to be done; never where that is beyond what the clock can hold.
+    until: Option<Instant>,
 }
 
 impl Moderators {
-    fn looking(&self, one: &Arc<One>, trace: Option<Uuid>) -> Looking {
+    fn looking(&self, one: &Arc<One>, trace: Option<Uuid>, until: Option<Instant>) -> Looking {
         Looking {
             one: one.clone(),
             added: Arc::default(),
             trace,
+            until,
         }
     }
 
@@ -199,14 +206,17 @@ impl Moderators {
             missing: Mutex::default(),
             adds: Mutex::default(),
         });
-        let about = about(
-            one,
-            Hook::Moderation,
-            draft.id.as_bytes(),
-            now_ms,
-            1,
-            look.trace,
-        );
+        let about = About {
+            until: look.until,
+            ..about(
+                one,
+                Hook::Moderation,
+                draft.id.as_bytes(),
+                now_ms,
+                1,
+                look.trace,
+            )
+        };
         let span = calling::span(one, Hook::Moderation, look.trace);
         let mut called = ready
             .review(about.clone(), draft.clone(), views.clone())
@@ -249,7 +259,12 @@ impl Moderators {
             }
             Err(error) => {
                 tracing::warn!(extension = %one.id, version = one.version, %error, "a review failed");
+                // Of what others have used up it is not to blame for.
+                let deprived = error == CallError::Deadline
+                    && look.until.is_some_and(|until| Instant::now() >= until)
+                    && called.usage.duration < shared.cap.moderation / 2;
                 if error.is_its_fault()
+                    && !deprived
                     && breaker.failed(tokio::time::Instant::now(), true) == Then::GiveUp
                 {
                     manage::quarantine(shared, one, Hook::Moderation, &error.to_string());
@@ -265,7 +280,8 @@ impl Moderators {
             shared: self.shared.clone(),
         };
         tokio::spawn(async move {
-            let look = moderators.looking(&one, None);
+            let until = Instant::now().checked_add(moderators.shared.cap.moderation);
+            let look = moderators.looking(&one, None, until);
             if let Ok(said) = moderators.look(&look, draft.clone(), &author).await
                 && said != staged::Verdict::default()
             {
@@ -425,6 +441,7 @@ pub(crate) fn about(
     key.copy_from_slice(&seed[..16]);
     let key = Uuid::from_bytes(key).simple().to_string();
     About {
+        until: None,
         now: now_ms,
         seed,
         attempt,

@@ -32,6 +32,8 @@ pub struct Config {
     pub fuel: u64,
     /// How long a call may take at most, whatever its manifest asks for, in milliseconds.
     pub time_ms: u64,
+    /// How long all moderators together may take about one thing, in milliseconds: whoever is not done by then has failed.
+    pub moderation_ms: u64,
     /// Memory that a call may have at most, whatever its manifest asks for, in MiB.
     pub memory_mib: u32,
     /// What an extension may keep in its store, in MiB.
@@ -55,6 +57,7 @@ impl Default for Config {
             calls: 256,
             fuel: 10_000_000_000,
             time_ms: 10_000,
+            moderation_ms: 2_000,
             memory_mib: 256,
             store_mib: 64,
             timers: 10_000,
@@ -85,6 +88,8 @@ const BROKEN: Duration = Duration::from_secs(5);
 pub(crate) struct Cap {
     pub(crate) fuel: u64,
     pub(crate) time: Duration,
+    /// Of all moderators together.
+    pub(crate) moderation: Duration,
     pub(crate) memory: usize,
     pub(crate) store: u64,
     pub(crate) timers: u64,
@@ -99,6 +104,9 @@ pub enum StartError {
     /// The sandbox.
     #[error("extensions: {0}: lower extensions.calls")]
     Engine(#[from] EngineError),
+    /// No moderator could be asked.
+    #[error("extensions.moderation_ms is 0: no moderator could be asked; give them 1 or more")]
+    NoTime,
     /// A secret.
     #[error("extensions.secrets ({extension}, {name}): {} cannot be read: {error}", path.display())]
     Secret {
@@ -152,6 +160,9 @@ impl Extensions {
         shelf: Option<Box<dyn Shelf>>,
         is_public: IsPublic,
     ) -> Result<Arc<Extensions>, StartError> {
+        if config.moderation_ms == 0 {
+            return Err(StartError::NoTime);
+        }
         let folder = data.join("extensions").join("components");
         let components = Components::new(folder, shelf);
         let secrets = read_secrets(config.secrets)?;
@@ -174,6 +185,7 @@ impl Extensions {
             cap: Cap {
                 fuel: config.fuel,
                 time: Duration::from_millis(config.time_ms),
+                moderation: Duration::from_millis(config.moderation_ms),
                 memory: (config.memory_mib as usize) << 20,
                 store: u64::from(config.store_mib) << 20,
                 timers: u64::from(config.timers),

@@ -14,6 +14,7 @@ use crate::kill_rounds::rounds;
 on_both_logs! {
     a_moderator_rejects_holds_and_replaces,
     a_moderator_that_breaks_is_given_up_and_what_it_looked_at_is_held,
+    moderators_have_their_time_together,
     what_is_counted_is_counted_once_whatever_is_killed,
     a_version_takes_the_place_of_another_and_goes_back,
     a_bad_component_changes_nothing,
@@ -278,6 +279,39 @@ async fn a_moderator_that_breaks_is_given_up_and_what_it_looked_at_is_held(world
         0,
         "somebody has tried again"
     );
+}
+
+async fn moderators_have_their_time_together(mut world: World) {
+    world.messages(
+        "[extensions]\nmoderation_ms = 300\ntime_ms = 3600000\nfuel = 1000000000000000\n",
+    );
+    let world = with_key(world);
+    let server = world.start().await;
+    let mut ann = Session::open(&server, Way::WebSocketJson, "ann").await;
+    let room = ann.start(ask::group("room", &["ben"])).await;
+    for (id, on_failure) in [("patient", "allow"), ("strict", "hold")] {
+        let manifest = json!({
+            "id": id,
+            "version": "1.0.0",
+            "summary": "Does what texts say.",
+            "moderation": { "kinds": ["message"], "on_failure": on_failure },
+            "limits": { "time_ms": 3_600_000, "fuel": 1_000_000_000_000_000_u64 },
+            "rates": { "texts": 60_000 },
+            "metrics": ["logged", "size", "odd"],
+        });
+        let manifest = Manifest::from_json(&manifest.to_string()).unwrap();
+        install(&server, &embed(PROBE, &manifest).unwrap()).await;
+        activate(&server, id, "1.0.0", json!({})).await;
+    }
+    // Each would have an hour, and the text has them use it.
+    assert_ne!(held(&said(&mut ann, room, "loop").await), 0);
+    assert_eq!(held(&said(&mut ann, room, "hello").await), 0);
+    let (_, said) = ask_api(&server, "GET", "/v1/extensions", b"").await;
+    for id in ["patient", "strict"] {
+        let mut rows = said["calls"].as_array().unwrap().iter();
+        let row = rows.find(|row| row["extension"] == id).unwrap();
+        assert_eq!(row["outcomes"], json!({ "allow": 1, "deadline": 1 }));
+    }
 }
 
 async fn what_is_counted_is_counted_once_whatever_is_killed(world: World) {

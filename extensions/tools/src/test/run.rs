@@ -403,6 +403,7 @@ impl Runner {
             idempotency_key: digest.to_string(),
             attempt: 1,
             traceparent: String::new(),
+            until: None,
         }
     }
 }
