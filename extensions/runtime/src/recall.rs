@@ -187,7 +187,7 @@ async fn look_after(
                     return;
                 }
             }
-            heard = hearing.queue.recv() => match heard {
+            heard = hearing.next() => match heard {
                 Some(commit) => {
                     shared.node.projections.reached(commit.position.0).await;
                     if let Err(error) = heard_of(shared, config, looked, &commit) {

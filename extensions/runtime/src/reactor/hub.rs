@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -19,8 +19,9 @@ use tokio::sync::mpsc;
 
 use crate::{events, server::Shared};
 
-/// Commits that wait for one lane. One that is further behind reads the log itself.
+/// Commits that wait for one lane, and bytes of theirs as the log has them. One that is further behind reads the log itself.
 const QUEUE: usize = 4_096;
+const QUEUE_BYTES: usize = 16 << 20;
 
 /// Where lanes hear of commits.
 pub(crate) struct Hub {
@@ -37,8 +38,22 @@ struct Listeners {
 }
 
 struct Listener {
-    queue: mpsc::Sender<Arc<Commit>>,
+    queue: mpsc::Sender<Queued>,
+    /// Bytes that wait.
+    bytes: Arc<AtomicUsize>,
     lost: Arc<AtomicBool>,
+}
+
+/// A commit that waits, and its size.
+struct Queued(Arc<Commit>, usize);
+
+impl Listener {
+    /// Whether there was room. One commit may wait however large it is.
+    fn take(&self, commit: &Arc<Commit>, size: usize) -> bool {
+        let before = self.bytes.fetch_add(size, Ordering::Relaxed);
+        let has_room = before == 0 || before + size <= QUEUE_BYTES;
+        has_room && self.queue.try_send(Queued(commit.clone(), size)).is_ok()
+    }
 }
 
 impl Listeners {
@@ -70,12 +85,12 @@ impl Listeners {
         numbers
     }
 
-    fn tell(&mut self, kinds: &[Cow<'static, str>], commit: &Arc<Commit>) {
+    fn tell(&mut self, kinds: &[Cow<'static, str>], commit: &Arc<Commit>, size: usize) {
         for number in self.of(kinds) {
             let Some(listener) = self.all.get(&number) else {
                 continue;
             };
-            if listener.queue.try_send(commit.clone()).is_err() {
+            if !listener.take(commit, size) {
                 listener.lost.store(true, Ordering::Release);
                 self.all.remove(&number);
             }
@@ -85,12 +100,40 @@ impl Listeners {
 
 /// A lane's end of it.
 pub(crate) struct Hearing {
-    /// Commits with something for it.
-    pub(crate) queue: mpsc::Receiver<Arc<Commit>>,
+    queue: mpsc::Receiver<Queued>,
+    bytes: Arc<AtomicUsize>,
     /// Set once it was too slow, and has missed something.
-    pub(crate) lost: Arc<AtomicBool>,
+    lost: Arc<AtomicBool>,
     /// Position after which nothing is missed.
     pub(crate) from: u64,
+}
+
+impl Hearing {
+    /// The next commit with something for it; none once it was too slow. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Option<Arc<Commit>> {
+        let queued = self.queue.recv().await?;
+        Some(self.taken(queued))
+    }
+
+    /// The next one that is there.
+    pub(crate) fn next_now(&mut self) -> Option<Arc<Commit>> {
+        let queued = self.queue.try_recv().ok()?;
+        Some(self.taken(queued))
+    }
+
+    fn taken(&self, Queued(commit, size): Queued) -> Arc<Commit> {
+        self.bytes.fetch_sub(size, Ordering::Relaxed);
+        commit
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Whether it has missed something and heard all before that.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lost.load(Ordering::Acquire) && self.queue.is_empty()
+    }
 }
 
 impl Hub {
@@ -107,13 +150,16 @@ impl Hub {
         let lost = Arc::new(AtomicBool::new(false));
         let mut listeners = self.listeners.lock();
         listeners.tidy();
+        let bytes = Arc::new(AtomicUsize::new(0));
         let listener = Listener {
             queue: sender,
+            bytes: bytes.clone(),
             lost: lost.clone(),
         };
         listeners.add(kinds, listener);
         Hearing {
             queue,
+            bytes,
             lost,
             from: self.head.load(Ordering::Acquire),
         }
@@ -124,7 +170,7 @@ impl Hub {
         self.head.load(Ordering::Acquire)
     }
 
-    fn tell(&self, commit: Commit) {
+    fn tell(&self, commit: Commit, size: usize) {
         let mut kinds: Vec<Cow<'static, str>> = Vec::new();
         for (_, _, event) in commit.events() {
             if let Some(kind) = events::kind(event)
@@ -136,7 +182,7 @@ impl Hub {
         let position = commit.position.0;
         let commit = Arc::new(commit);
         let mut listeners = self.listeners.lock();
-        listeners.tell(&kinds, &commit);
+        listeners.tell(&kinds, &commit, size);
         // Under the lock: who begins to hear now has heard of nothing up to here.
         self.head.store(position, Ordering::Release);
     }
@@ -152,7 +198,7 @@ pub(crate) async fn follow(shared: Arc<Shared>, hub: Arc<Hub>) {
                     Ok(records) => {
                         for record in &records {
                             match Commit::decode(record) {
-                                Ok(commit) => hub.tell(commit),
+                                Ok(commit) => hub.tell(commit, record.payload.len()),
                                 // Whoever folds it says so, and goes no further either.
                                 Err(error) => {
                                     tracing::error!(%error, "extensions are told no more");
@@ -177,12 +223,44 @@ pub(crate) async fn follow(shared: Arc<Shared>, hub: Arc<Hub>) {
 
 #[cfg(test)]
 mod tests {
+    use tidings_core::log::Shard;
+
     use super::*;
 
-    fn listener() -> (Listener, mpsc::Receiver<Arc<Commit>>) {
+    fn listener() -> (Listener, mpsc::Receiver<Queued>) {
         let (queue, hears) = mpsc::channel(1);
-        let lost = Arc::default();
-        (Listener { queue, lost }, hears)
+        let listener = Listener {
+            queue,
+            bytes: Arc::default(),
+            lost: Arc::default(),
+        };
+        (listener, hears)
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded_in_bytes() {
+        let hub = Hub::new(0);
+        let mut hears = hub.hear(["message_posted".to_owned()].into());
+        let kinds = [Cow::Borrowed("message_posted")];
+        let commit = Arc::new(Commit {
+            position: Position(1),
+            shard: Shard(0),
+            id: uuid::Uuid::nil(),
+            recorded_ms: 0,
+            batches: Vec::new(),
+        });
+        let tell = |size| hub.listeners.lock().tell(&kinds, &commit, size);
+        // However large: somebody has to read it.
+        tell(QUEUE_BYTES + 1);
+        assert!(hears.next().await.is_some() && hears.is_empty());
+        tell(QUEUE_BYTES - 1);
+        tell(1);
+        assert!(hears.next_now().is_some());
+        tell(1);
+        tell(QUEUE_BYTES);
+        assert!(!hears.is_over(), "there is something to be heard");
+        assert!(hears.next().await.is_some() && hears.next().await.is_some());
+        assert!(hears.is_over() && hears.next().await.is_none());
     }
 
     #[test]

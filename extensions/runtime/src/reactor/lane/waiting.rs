@@ -1,0 +1,197 @@
+//! Events that wait: they could not be dealt with, or stand behind one of the same stream that could not.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use tidings_core::{
+    commit::Commit,
+    domain::{Stream, extension::Waiting},
+};
+use tidings_extension_host::{CallError, HookError};
+
+use super::{Due, Lane, LaneError, commit_at};
+use crate::reactor::Batched;
+
+/// Times that an event is told before it is set aside.
+const ATTEMPTS: u32 = 10;
+
+/// First pause before something is told again, and the longest.
+const AGAIN_MS: u64 = 1_000;
+const AGAIN_MAX_MS: u64 = 15 * 60 * 1_000;
+
+/// Where one stands. The log has it: however many wait, they take little memory.
+#[derive(Clone, Copy)]
+pub(super) struct Waits {
+    at: (u64, u32),
+    /// How often it was told.
+    attempts: u32,
+    /// When it is to be told again, if it is the first of its stream.
+    pub(super) again_ms: u64,
+}
+
+impl Lane {
+    /// Finds out what is to be told again.
+    pub(super) async fn load_waiting(&mut self, waiting: Vec<Waiting>) -> Result<(), LaneError> {
+        let mut parked = 0;
+        let mut last: Option<Arc<Commit>> = None;
+        for one in waiting {
+            let Some(again_ms) = one.again_ms else {
+                parked += 1;
+                continue;
+            };
+            if last
+                .as_ref()
+                .is_none_or(|commit| commit.position.0 != one.at.0)
+            {
+                last = commit_at(&self.shared, one.at.0).await?;
+            }
+            let Some(commit) = &last else {
+                continue;
+            };
+            let due = Due {
+                commit: commit.clone(),
+                index: one.at.1,
+                attempts: one.attempts,
+            };
+            if let Some(stream) = due.stream() {
+                self.waiting.entry(stream).or_default().push_back(Waits {
+                    at: one.at,
+                    attempts: one.attempts,
+                    again_ms,
+                });
+            }
+        }
+        self.progress.parked.store(parked, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Tells one event, unless something before it of the same stream waits.
+    pub(super) async fn tell_one(
+        &mut self,
+        batched: &mut Batched,
+        due: Due,
+        again: bool,
+    ) -> Result<bool, LaneError> {
+        let Some(stream) = due.stream() else {
+            return Ok(true);
+        };
+        let now_ms = self.shared.node.clock.now_ms();
+        if !again && let Some(before) = self.waiting.get_mut(&stream) {
+            batched.wait(Waiting {
+                at: due.at(),
+                attempts: 0,
+                again_ms: Some(now_ms),
+                cause: "one before it waits".to_owned(),
+            });
+            before.push_back(Waits {
+                at: due.at(),
+                attempts: 0,
+                again_ms: now_ms,
+            });
+            return Ok(true);
+        }
+        let called = self.call(batched, &due).await?;
+        let Err(error) = called else {
+            return Ok(true);
+        };
+        let attempts = due.attempts + 1;
+        let again_ms = match &error {
+            CallError::Refused(HookError::Park { .. }) => None,
+            _ if attempts >= ATTEMPTS => None,
+            CallError::Refused(HookError::Retry { after_ms }) => {
+                let after_ms = after_ms.map_or(0, u64::from);
+                Some(now_ms + backoff(attempts).max(after_ms))
+            }
+            _ => Some(now_ms + backoff(attempts)),
+        };
+        tracing::warn!(extension = %self.one.id, at = ?due.at(), attempts, %error, parked = again_ms.is_none(), "an event could not be dealt with");
+        batched.wait(Waiting {
+            at: due.at(),
+            attempts,
+            again_ms,
+            // Not what it says: that may be what somebody wrote, and stands here unsealed.
+            cause: error.kind().to_owned(),
+        });
+        match again_ms {
+            Some(again_ms) => {
+                self.waiting.entry(stream).or_default().push_front(Waits {
+                    at: due.at(),
+                    attempts,
+                    again_ms,
+                });
+            }
+            None => drop(self.progress.parked.fetch_add(1, Ordering::Relaxed)),
+        }
+        Ok(again_ms.is_none())
+    }
+
+    /// Tells again what is due to be.
+    pub(super) async fn again(&mut self) -> Result<(), LaneError> {
+        let now_ms = self.shared.node.clock.now_ms();
+        let due = self
+            .waiting
+            .iter()
+            .filter(|(_, waits)| waits.front().is_some_and(|first| first.again_ms <= now_ms));
+        let due: Vec<Stream> = due.map(|(stream, _)| stream.clone()).collect();
+        for stream in due {
+            let turn = self.shared.lanes.turn(&self.one.id);
+            let _turn = turn.lock().await;
+            let mut batched = self.batched()?;
+            let mut waits = self.waiting.remove(&stream).unwrap_or_default();
+            let mut calls = 0;
+            let mut failed = None;
+            while calls < self.together() && !batched.is_full() {
+                let Some(first) = waits.pop_front() else {
+                    break;
+                };
+                calls += 1;
+                let over = match self.once_more(&mut batched, first).await {
+                    Ok(over) => over,
+                    Err(error) => {
+                        waits.push_front(first);
+                        failed = Some(error);
+                        break;
+                    }
+                };
+                let at = first.at;
+                if !batched
+                    .reaction
+                    .waiting
+                    .iter()
+                    .any(|waiting| waiting.at == at)
+                {
+                    batched.reaction.done.push(at);
+                }
+                if !over {
+                    break;
+                }
+            }
+            if let Some(left) = self.waiting.get_mut(&stream) {
+                left.extend(waits);
+            } else if !waits.is_empty() {
+                self.waiting.insert(stream, waits);
+            }
+            self.record(batched).await?;
+            if let Some(failed) = failed {
+                return Err(failed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells one, which is read from the log again. False where it goes on waiting.
+    async fn once_more(&mut self, batched: &mut Batched, waits: Waits) -> Result<bool, LaneError> {
+        let Some(commit) = commit_at(&self.shared, waits.at.0).await? else {
+            return Ok(true);
+        };
+        let due = Due {
+            commit,
+            index: waits.at.1,
+            attempts: waits.attempts,
+        };
+        self.tell_one(batched, due, true).await
+    }
+}
+
+pub(super) fn backoff(attempts: u32) -> u64 {
+    (AGAIN_MS << attempts.saturating_sub(1).min(20)).min(AGAIN_MAX_MS)
+}
