@@ -36,7 +36,7 @@ for example in ${1:-safety-nudge spam-score welcome-bot word-filter}; do
         word-filter) tool=$(clang-22 --version | head -n 1) ;;
     esac
     sum=$(sha256sum "$component" | cut -d' ' -f1)
-    # They come with all of CPython and SpiderMonkey, 18 and 13 MB, of which a quarter is left.
+    # They come with all of CPython and QuickJS, 18 and 2 MB, of which a quarter is left.
     case $example in
         safety-nudge | welcome-bot) zstd --quiet --force --rm -19 "$component" ;;
     esac

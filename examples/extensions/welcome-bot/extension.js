@@ -30,7 +30,7 @@ export const command = {
       return JSON.stringify({ text: args.text });
     }
     const conversation = invocation.conversation();
-    if (conversation === undefined) {
+    if (conversation == null) {
       throw { tag: 'usage', val: 'call it from a conversation' };
     }
     return JSON.stringify({ text: words(conversation) });

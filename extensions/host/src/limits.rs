@@ -88,7 +88,7 @@ pub const HTTP_BODY_BYTES: usize = 256 << 10;
 pub(crate) const TABLE_ELEMENTS: usize = 65_536;
 /// Core instances of one component. Python's have about twenty modules.
 pub(crate) const CORE_INSTANCES: usize = 128;
-/// Memories of one component: those of Rust, C, SpiderMonkey and Python have one.
+/// Memories of one component: those of Rust, C and Python have one.
 pub(crate) const MEMORIES: u32 = 4;
 /// Tables of one component: those of the same have two.
 pub(crate) const TABLES: u32 = 8;

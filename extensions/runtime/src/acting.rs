@@ -174,6 +174,12 @@ pub(crate) async fn load(shared: &Shared, before: &Acting) -> Result<Acting, Rea
         match &ready {
             Ok(_) => {
                 tracing::info!(extension = %wanted.id, version = wanted.version, shadow = wanted.shadow, "acts");
+                let asks = manifest.limits.time_ms.map_or(0, u64::from);
+                if manifest.moderation.is_some()
+                    && u128::from(asks) > shared.cap.moderation.as_millis()
+                {
+                    tracing::warn!(extension = %wanted.id, time_ms = asks, "its time is more than extensions.moderation_ms gives all moderators together");
+                }
             }
             Err(why) => {
                 tracing::error!(extension = %wanted.id, version = wanted.version, why, "does not act");

@@ -152,6 +152,15 @@ struct Looking {
     until: Option<Instant>,
 }
 
+impl Looking {
+    /// How long all may still take.
+    fn left(&self) -> Duration {
+        self.until.map_or(Duration::MAX, |until| {
+            until.saturating_duration_since(Instant::now())
+        })
+    }
+}
+
 impl Moderators {
     fn looking(&self, one: &Arc<One>, trace: Option<Uuid>, until: Option<Instant>) -> Looking {
         Looking {
@@ -175,7 +184,8 @@ impl Moderators {
             return Err(());
         };
         let breaker = one.breaker(Hook::Moderation);
-        if !breaker.lets(tokio::time::Instant::now()) {
+        let left = look.left();
+        if left.is_zero() || !breaker.lets(tokio::time::Instant::now()) {
             shared.stats.left_alone(name);
             return Err(());
         }
@@ -224,7 +234,7 @@ impl Moderators {
             .await;
         for _ in 0..PLACES {
             // As many calls as there may be are under way: most end soon.
-            if !matches!(called.result, Err(CallError::Busy)) {
+            if !matches!(called.result, Err(CallError::Busy)) || look.left().is_zero() {
                 break;
             }
             tokio::time::sleep(PLACE).await;
@@ -233,7 +243,9 @@ impl Moderators {
                 .instrument(span.clone())
                 .await;
         }
-        if matches!(called.result, Err(CallError::Host(_))) && views.fetch().await {
+        if matches!(called.result, Err(CallError::Host(_)))
+            && tokio::time::timeout(look.left(), views.fetch()).await == Ok(true)
+        {
             called = ready
                 .review(about, draft, views.clone())
                 .instrument(span.clone())
@@ -259,12 +271,11 @@ impl Moderators {
             }
             Err(error) => {
                 tracing::warn!(extension = %one.id, version = one.version, %error, "a review failed");
-                // Of what others have used up it is not to blame for.
-                let deprived = error == CallError::Deadline
-                    && look.until.is_some_and(|until| Instant::now() >= until)
-                    && called.usage.duration < shared.cap.moderation / 2;
+                // Who is asked when others have used up most of the time is not to blame for not being done.
+                let hurried = left < shared.cap.moderation / 2
+                    && matches!(error, CallError::Deadline | CallError::Refused(_));
                 if error.is_its_fault()
-                    && !deprived
+                    && !hurried
                     && breaker.failed(tokio::time::Instant::now(), true) == Then::GiveUp
                 {
                     manage::quarantine(shared, one, Hook::Moderation, &error.to_string());

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 pub enum Language {
     /// Rust, with wit-bindgen.
     Rust,
-    /// JavaScript, on SpiderMonkey.
+    /// JavaScript, on QuickJS.
     #[value(name = "js", alias = "javascript")]
     JavaScript,
     /// Python, on CPython.

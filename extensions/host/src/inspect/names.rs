@@ -85,7 +85,7 @@ fn parse_version(version: &str) -> Option<(u64, u64, u64)> {
 pub(super) fn wasi_advice() -> &'static str {
     "Time, randomness and the network are in tidings:extension: `context`, `http`. Build without WASI: \
      Rust: the target wasm32-unknown-unknown, not wasm32-wasip1 or -wasip2; \
-     JavaScript: `jco componentize --backend qjs --backend-qjs-disable-async --backend-qjs-stub-wasi`; \
+     JavaScript: `jco componentize --disable all`; \
      Python: `componentize-py ... componentize ... --stub-wasi`; \
      C: wasi-libc's headers are fine, but nothing of stdio, files, clocks or exit may be left after `--gc-sections`. \
      `tidings ext build` does all of that"

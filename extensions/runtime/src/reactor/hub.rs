@@ -21,7 +21,7 @@ use crate::{events, server::Shared};
 
 /// Commits that wait for one lane, and bytes of theirs as the log has them. One that is further behind reads the log itself.
 const QUEUE: usize = 4_096;
-const QUEUE_BYTES: usize = 16 << 20;
+pub(super) const QUEUE_BYTES: usize = 16 << 20;
 
 /// Where lanes hear of commits.
 pub(crate) struct Hub {

@@ -27,7 +27,7 @@ use tidings_extension_host::{CallError, Hook};
 use super::{
     Batched, CommitError, Progress, Transitions,
     batch::stream,
-    hub::{Hearing, Hub},
+    hub::{Hearing, Hub, QUEUE_BYTES},
 };
 use crate::{
     acting::One,
@@ -36,6 +36,9 @@ use crate::{
     server::Shared,
 };
 use waiting::Waits;
+
+/// Times that something is told before it is set aside.
+const ATTEMPTS: u32 = 10;
 
 /// Calls whose outcome is recorded together.
 const TOGETHER: usize = 64;
@@ -165,7 +168,6 @@ pub(super) async fn run(shared: Arc<Shared>, hub: Arc<Hub>, id: ExtensionId) {
 }
 
 /// An event where it stands.
-#[derive(Clone)]
 struct Due {
     commit: Arc<Commit>,
     index: u32,
@@ -290,6 +292,7 @@ impl Lane {
             .tail(LogLane::Journal, Position(from))
             .await?;
         let mut at = from;
+        let mut bytes = 0;
         while at < until {
             let records = tail.next().await?;
             for record in records {
@@ -300,9 +303,11 @@ impl Lane {
                 let commit = Commit::decode(&record)?;
                 if self.concerns(&commit) {
                     self.missed.push_back(Arc::new(commit));
+                    bytes += record.payload.len();
                 }
-                if self.missed.len() >= 2_000 {
+                if self.missed.len() >= 2_000 || bytes >= QUEUE_BYTES {
                     self.tell_missed().await?;
+                    bytes = 0;
                 }
             }
         }

@@ -255,5 +255,11 @@ fn can_occur(list: Option<u8>, text: &Folded) -> bool {
 
 /// What an operator wrote as it is read.
 fn folded(term: &str) -> Cow<'static, str> {
-    Cow::Owned(Folded::of(term).text())
+    let term = Folded::of(term).text();
+    // A space beside a star, or at an end, stands for nothing.
+    let words: Vec<&str> = term
+        .split(' ')
+        .filter(|word| !word.is_empty() && *word != "*")
+        .collect();
+    Cow::Owned(words.join(" "))
 }

@@ -1,35 +1,62 @@
-//! JavaScript: jco, with SpiderMonkey within the component.
+//! JavaScript: jco, with QuickJS within the component.
+
+mod lent;
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::{BuildError, Site, tool};
 
+/// What QuickJS has not and extensions may want.
+const PRELUDE: &str = include_str!("javascript/prelude.js");
+
 pub(super) fn build(site: &Site, step: &mut dyn FnMut(&str)) -> Result<Vec<u8>, BuildError> {
     let folder = &site.folder;
     let jco = tool::find(folder, &["node_modules/.bin"], &["jco"]).ok_or_else(|| {
-        let install = "  npm install                                  # in the folder: package.json names it\nor\n  \
-             npm install --save-dev @bytecodealliance/jco@1.35.0";
+        let install =
+            "  npm install                                  # in the folder: package.json names it";
         BuildError::Missing {
             what: "jco, which makes components of JavaScript,".to_owned(),
             install: install.to_owned(),
         }
     })?;
     step("making the component of JavaScript");
-    let out = site.dist.join("javascript.part");
-    // QuickJS would be an eighth of SpiderMonkey's size, but componentize-qjs (0.4.5, its synchronous runtime) does not give back
-    // what a hook is lent: every call ends in a trap. Without WASI: nothing of what SpiderMonkey would have is there.
+    let part = |name: &str| site.dist.join(name);
+    let write = |name: &str, text: &str| {
+        let file = part(name);
+        fs::write(&file, text).map_err(|why| BuildError::io(&file, why))?;
+        Ok::<PathBuf, BuildError>(file)
+    };
+    write("prelude.js", PRELUDE)?;
+    let begins = format!(
+        "import './prelude.js';\nexport * from '../{}';\n",
+        site.language.main_file()
+    );
+    // jco looks for it from somewhere else: only a whole path leads there.
+    let begins = write("begins.js", &begins)?;
+    let begins = begins
+        .canonicalize()
+        .map_err(|why| BuildError::io(&begins, why))?;
+    let out = part("javascript.part");
     tool::run(
         Command::new(jco)
             .arg("componentize")
-            .arg(site.main_file())
+            .arg(begins)
             .arg("--wit")
             .arg(folder.join("wit"))
-            .args(["-n", &site.world, "--disable", "all"])
+            .args(["-n", &site.world, "--backend", "qjs"])
+            .args(["--backend-qjs-disable-async", "--backend-qjs-stub-wasi"])
+            // With whatever else it imports, from wherever that is.
+            .arg("--bundle")
             .arg("-o")
             .arg(&out),
     )?;
     let component = fs::read(&out).map_err(|why| BuildError::io(&out, why))?;
     fs::remove_file(&out).map_err(|why| BuildError::io(&out, why))?;
-    Ok(component)
+    lent::mend(&component, &site.resolve, site.id).map_err(|why| {
+        BuildError::Component(format!(
+            "{why}: is componentize-qjs another version than 0.4.5, which package.json is to pin?"
+        ))
+    })
 }

@@ -6,15 +6,12 @@ use tidings_core::{
 };
 use tidings_extension_host::{CallError, Hook, HookError, input};
 
-use super::{Lane, LaneError, telling::Told, waiting::backoff};
+use super::{ATTEMPTS, Lane, LaneError, telling::Told, waiting::backoff};
 use crate::{
     reactor::{Batched, Source, batch::timer_purpose},
     sealing,
     views::Involved,
 };
-
-/// Times that one is fired before it is given up.
-const ATTEMPTS: u32 = 10;
 
 impl Lane {
     /// Fires the timers that are due.

@@ -1,18 +1,19 @@
 //! Events that wait: they could not be dealt with, or stand behind one of the same stream that could not.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+};
 
 use tidings_core::{
     commit::Commit,
     domain::{Stream, extension::Waiting},
+    log::{Lane as LogLane, Position, Record, Tail},
 };
 use tidings_extension_host::{CallError, HookError};
 
-use super::{Due, Lane, LaneError, commit_at};
-use crate::reactor::Batched;
-
-/// Times that an event is told before it is set aside.
-const ATTEMPTS: u32 = 10;
+use super::{ATTEMPTS, Due, Lane, LaneError};
+use crate::{reactor::Batched, server::Shared};
 
 /// First pause before something is told again, and the longest.
 const AGAIN_MS: u64 = 1_000;
@@ -32,23 +33,18 @@ impl Lane {
     /// Finds out what is to be told again.
     pub(super) async fn load_waiting(&mut self, waiting: Vec<Waiting>) -> Result<(), LaneError> {
         let mut parked = 0;
-        let mut last: Option<Arc<Commit>> = None;
+        let mut reading = Reading::default();
         for one in waiting {
             let Some(again_ms) = one.again_ms else {
                 parked += 1;
                 continue;
             };
-            if last
-                .as_ref()
-                .is_none_or(|commit| commit.position.0 != one.at.0)
-            {
-                last = commit_at(&self.shared, one.at.0).await?;
-            }
-            let Some(commit) = &last else {
+            let Some(commit) = reading.commit(&self.shared, one.at.0).await? else {
+                tracing::error!(extension = %self.one.id, at = ?one.at, "what waits is not in the log: it is passed over");
                 continue;
             };
             let due = Due {
-                commit: commit.clone(),
+                commit,
                 index: one.at.1,
                 attempts: one.attempts,
             };
@@ -137,6 +133,7 @@ impl Lane {
             let _turn = turn.lock().await;
             let mut batched = self.batched()?;
             let mut waits = self.waiting.remove(&stream).unwrap_or_default();
+            let mut reading = Reading::default();
             let mut calls = 0;
             let mut failed = None;
             while calls < self.together() && !batched.is_full() {
@@ -144,7 +141,7 @@ impl Lane {
                     break;
                 };
                 calls += 1;
-                let over = match self.once_more(&mut batched, first).await {
+                let over = match self.once_more(&mut batched, first, &mut reading).await {
                     Ok(over) => over,
                     Err(error) => {
                         waits.push_front(first);
@@ -179,8 +176,14 @@ impl Lane {
     }
 
     /// Tells one, which is read from the log again. False where it goes on waiting.
-    async fn once_more(&mut self, batched: &mut Batched, waits: Waits) -> Result<bool, LaneError> {
-        let Some(commit) = commit_at(&self.shared, waits.at.0).await? else {
+    async fn once_more(
+        &mut self,
+        batched: &mut Batched,
+        waits: Waits,
+        reading: &mut Reading,
+    ) -> Result<bool, LaneError> {
+        let Some(commit) = reading.commit(&self.shared, waits.at.0).await? else {
+            tracing::error!(extension = %self.one.id, at = ?waits.at, "what waits is not in the log: it is passed over");
             return Ok(true);
         };
         let due = Due {
@@ -189,6 +192,55 @@ impl Lane {
             attempts: waits.attempts,
         };
         self.tell_one(batched, due, true).await
+    }
+}
+
+/// Positions that are read on rather than looked for.
+const NEAR: u64 = 2_000;
+
+/// Commits of the log one after the other: what stands close together is read at once.
+#[derive(Default)]
+struct Reading {
+    tail: Option<Box<dyn Tail>>,
+    /// What was read and not looked at, in its order.
+    ahead: VecDeque<Record>,
+    /// Up to where it was looked at.
+    at: u64,
+    last: Option<Arc<Commit>>,
+}
+
+impl Reading {
+    /// The commit at a position, if there is one.
+    async fn commit(
+        &mut self,
+        shared: &Shared,
+        position: u64,
+    ) -> Result<Option<Arc<Commit>>, LaneError> {
+        if let Some(last) = &self.last
+            && last.position.0 == position
+        {
+            return Ok(Some(last.clone()));
+        }
+        if self.tail.is_none() || position <= self.at || position > self.at + NEAR {
+            self.at = position.saturating_sub(1);
+            let tail = shared.node.log.tail(LogLane::Journal, Position(self.at));
+            self.tail = Some(tail.await?);
+            self.ahead.clear();
+        }
+        while self.at < position {
+            let Some(record) = self.ahead.pop_front() else {
+                if let Some(tail) = &mut self.tail {
+                    self.ahead.extend(tail.next().await?);
+                }
+                continue;
+            };
+            self.at = record.position.0;
+            if self.at == position {
+                self.last = Some(Arc::new(Commit::decode(&record)?));
+                return Ok(self.last.clone());
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -139,7 +139,8 @@ impl Number {
         let isbn = self.digits.len() == 13 && matches!(self.digits[..], [9, 7, 8 | 9, ..]);
         let dated = self.begins_with_a_date();
         before != Some('#')
-            && !(!calling && (years() || round || price || decimal || isbn))
+            && !price
+            && !(!calling && (years() || round || decimal || isbn))
             && !dated
             && !steps(1)
             && !steps(-1)
@@ -228,7 +229,7 @@ mod tests {
         for (text, expected) in [
             ("call 0170 1234567 tonight", "0170 1234567"),
             ("+49 (0)170 / 123-45-67.", "49 (0)170 / 123-45-67"),
-            // Without the plus it would be a sum.
+            // Without the plus it would be a count.
             ("+1 212 555 000", "1 212 555 000"),
             ("(555) 123-4567 x", "555) 123-4567"),
             ("612 345 678", "612 345 678"),
@@ -263,6 +264,7 @@ mod tests {
             "2024-11-23 18 h, 12/31/1999 23",
             "it cost 1.000.000.000 or 10 000 000 000 won",
             "1 250 300 €, $ 250 300 400, 2.345.678.901 EUR",
+            "+100.000.000 EUR, $+250 300 400",
             "1998 1999 2000, 1914-1918",
             "48.137154, 11.576124 and 52.5200066",
             "ISBN 978-3-16-148410-0",

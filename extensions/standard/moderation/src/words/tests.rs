@@ -115,6 +115,15 @@ fn terms_of_an_operator_may_be_written_as_people_write() {
 }
 
 #[test]
+fn spaces_at_the_ends_of_a_term_stand_for_nothing() {
+    let terms = own(&[" kredit ", "gold *", "* silver"]);
+    assert_eq!(
+        found_with("kredit golden gold silver", &terms),
+        ["kredit", "gold", "silver"]
+    );
+}
+
+#[test]
 fn phrases_are_words_in_a_row() {
     let settings = own(&["wire money", "gift card*"]);
     assert_eq!(found_with("please WIRE  the money", &settings), [""; 0]);
