@@ -29,6 +29,9 @@ pub(super) const STEPS: [(&str, Action); 2] =
 /// with little to spare, too many at a time would be late.
 const AT_A_TIME: &str = "8";
 
+/// Times that kosoku is started at most: now and then it aborts when it ends, with all its reports written.
+const STARTS: u32 = 3;
+
 /// They take seconds.
 const DEADLINE: Duration = Duration::from_secs(300);
 
@@ -80,25 +83,18 @@ fn examine(
     patterns: &[&str],
     folder: &Path,
 ) -> Result<Vec<Verdict>> {
-    // What an earlier run left must not be read as this one's.
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
     let log = folder.with_extension("log");
-    fs::create_dir_all(folder)?;
-    let mut command = workspace.command(kosoku::binary(workspace));
-    command
-        .arg(format!("ws://{address}/echo"))
-        .args(["--mode", "fuzzingclient", "--parallelism", AT_A_TIME])
-        .args(patterns.iter().flat_map(|pattern| ["--include", pattern]))
-        .arg("--outdir")
-        .arg(folder);
-    let printed = fs::File::create(&log)?;
-    command.stderr(printed.try_clone()?).stdout(printed);
-    let mut child = command.spawn().context("could not start kosoku")?;
-    let passed = match wait(&mut child) {
-        Ok(passed) => passed,
-        Err(error) => bail!("{error:#}\n{}", fs::read_to_string(log)?),
+    let mut starts = 0;
+    let passed = loop {
+        starts += 1;
+        match run(workspace, address, patterns, folder, &log)? {
+            Some(passed) => break passed,
+            None if starts < STARTS => println!("kosoku was ended by a signal: starting it again"),
+            None => bail!(
+                "kosoku was ended by a signal {starts} times\n{}",
+                fs::read_to_string(log)?
+            ),
+        }
     };
     let index = folder.join("index.json");
     let Ok(index) = fs::read_to_string(&index) else {
@@ -114,13 +110,43 @@ fn examine(
     Ok(verdicts)
 }
 
-/// Waits until kosoku has ended: whether it found every case to have passed.
-fn wait(child: &mut Child) -> Result<bool> {
+/// Whether all cases passed; nothing where a signal ended it.
+fn run(
+    workspace: &Workspace,
+    address: SocketAddr,
+    patterns: &[&str],
+    folder: &Path,
+    log: &Path,
+) -> Result<Option<bool>> {
+    // What an earlier run left must not be read as this one's.
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder)?;
+    let mut command = workspace.command(kosoku::binary(workspace));
+    command
+        .arg(format!("ws://{address}/echo"))
+        .args(["--mode", "fuzzingclient", "--parallelism", AT_A_TIME])
+        .args(patterns.iter().flat_map(|pattern| ["--include", pattern]))
+        .arg("--outdir")
+        .arg(folder);
+    let printed = fs::File::create(log)?;
+    command.stderr(printed.try_clone()?).stdout(printed);
+    let mut child = command.spawn().context("could not start kosoku")?;
+    match wait(&mut child) {
+        Ok(passed) => Ok(passed),
+        Err(error) => bail!("{error:#}\n{}", fs::read_to_string(log)?),
+    }
+}
+
+/// Waits until kosoku has ended: whether it found every case to have passed, unless a signal ended it.
+fn wait(child: &mut Child) -> Result<Option<bool>> {
     let end = Instant::now() + DEADLINE;
     loop {
         match child.try_wait()?.map(|status| (status, status.code())) {
-            Some((_, Some(0))) => return Ok(true),
-            Some((_, Some(1))) => return Ok(false),
+            Some((_, Some(0))) => return Ok(Some(true)),
+            Some((_, Some(1))) => return Ok(Some(false)),
+            Some((_, None)) => return Ok(None),
             Some((status, _)) => bail!("kosoku failed: {status}"),
             None if Instant::now() < end => thread::sleep(Duration::from_millis(50)),
             None => {
