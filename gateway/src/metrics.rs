@@ -145,6 +145,11 @@ fn extensions(page: &mut Page, gateway: &Gateway) {
             row.memory_peak,
         );
     }
+    let name = "tidings_extension_effects_refused_total";
+    page.counter(name, "Effects of extensions that came to nothing.");
+    for (extension, count) in extensions.stats().refusals() {
+        page.sample(name, &[("extension", &*extension)], count);
+    }
     let all = extensions.list().unwrap_or_default();
     let mut of = |name: &str, help: &str, value: &dyn Fn(&Status) -> Option<u64>| {
         page.gauge(name, help);

@@ -15,6 +15,10 @@ function words(conversation) {
 export const reactor = {
   onEvent(call, event) {
     const { user } = JSON.parse(event.payload());
+    // Nobody welcomes a bot, this one least of all.
+    if (user.startsWith('extension:')) {
+      return;
+    }
     const conversation = event.conversation();
     // Once for each joining: delivered again, the event has the same id, and a key takes effect once.
     const message = post(conversation, `welcome/${event.id()}`, words(conversation).replaceAll('{user}', user));

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use tidings_core::{
     content,
     domain::{
-        Command, CommandId, ConversationCommand, ConversationId, ExtensionId, Reaction, Review,
-        Settler, Stream, UserCommand, UserId, Verdict, command::Held, extension::Sealed,
+        Command, CommandId, ConversationCommand, ConversationId, ExtensionId, Reaction, Refusal,
+        Review, Settler, Stream, UserCommand, UserId, Verdict, command::Held, extension::Sealed,
         toast::NewToast,
     },
     handler::{Answer, Submission},
@@ -330,7 +330,7 @@ async fn send_all(
     projections: &Projections,
 ) -> Result<usize, SendError> {
     let intents = rows::intents(&projections.read(), id)?;
-    let mut failed = Vec::new();
+    let (mut failed, mut whys) = (Vec::new(), Vec::new());
     let mut left = 0;
     let mut last = 0;
     // Where one could not be carried out, those behind it wait.
@@ -361,6 +361,7 @@ async fn send_all(
             Next::Nothing(why) => {
                 tracing::info!(extension = %id, why, "an effect came to nothing");
                 failed.push(command_id);
+                whys.push(why.to_owned());
                 continue;
             }
         };
@@ -369,6 +370,7 @@ async fn send_all(
             Answer::Refused(refusal) => {
                 tracing::info!(extension = %id, %refusal, "an effect was refused");
                 failed.push(command_id);
+                whys.push(reason(&refusal, id));
             }
             Answer::Unavailable(why) => {
                 tracing::warn!(extension = %id, why, "an effect cannot be carried out at present");
@@ -388,8 +390,31 @@ async fn send_all(
             ..Reaction::default()
         };
         reactor::react(shared, id, reaction).await?;
+        for why in whys {
+            refused(shared, id, &why);
+        }
     }
     Ok(left)
+}
+
+/// Why an effect was refused, in words that help its author.
+fn reason(refusal: &Refusal, id: &ExtensionId) -> String {
+    match refusal {
+        // Whoever is not in one is not told whether it is there.
+        Refusal::NotFound(what) if what == "conversation" => {
+            let account = id.account();
+            format!("{refusal}, or {account} is no member of it: whoever leads it adds it")
+        }
+        refusal => refusal.to_string(),
+    }
+}
+
+/// Tells the author, who does not read the server's log.
+fn refused(shared: &Shared, id: &ExtensionId, why: &str) {
+    let acting = shared.acting.load();
+    let version = acting.named(id).map_or("", |one| one.version.as_str());
+    let now_ms = shared.node.clock.now_ms();
+    shared.stats.refused(id, version, why, now_ms);
 }
 
 async fn next(

@@ -23,6 +23,8 @@ pub struct Stats {
     hooks: Mutex<BTreeMap<Key, HookStats>>,
     lines: Mutex<BTreeMap<String, VecDeque<Line>>>,
     metrics: Mutex<BTreeMap<(String, String), f64>>,
+    /// Effects that came to nothing, by extension.
+    refused: Mutex<BTreeMap<String, u64>>,
 }
 
 /// Extension, version, hook.
@@ -96,7 +98,7 @@ pub struct Line {
     pub at_ms: u64,
     /// Which version.
     pub version: String,
-    /// In which hook.
+    /// In which hook; `effects` where the server says what came of an effect.
     pub hook: &'static str,
     /// `debug`, `info`, `warn` or `error`.
     pub level: &'static str,
@@ -158,24 +160,52 @@ impl Stats {
             .or_default() += 1;
     }
 
+    /// Counts an effect that came to nothing, and says why where the author looks.
+    pub(crate) fn refused(&self, extension: &str, version: &str, why: &str, now_ms: u64) {
+        *self.refused.lock().entry(extension.to_owned()).or_default() += 1;
+        let line = Line {
+            at_ms: now_ms,
+            version: version.to_owned(),
+            hook: "effects",
+            level: named(Level::Warn),
+            line: format!("an effect came to nothing: {why}"),
+        };
+        self.keep(extension, [line]);
+    }
+
     fn lines(&self, extension: &str, version: &str, hook: Hook, usage: &Usage, now_ms: u64) {
         if usage.log.is_empty() {
             return;
         }
+        let lines = usage.log.iter().map(|LogLine { level, line }| Line {
+            at_ms: now_ms,
+            version: version.to_owned(),
+            hook: hook.name(),
+            level: named(*level),
+            line: line.clone(),
+        });
+        self.keep(extension, lines);
+    }
+
+    /// Keeps the last lines.
+    fn keep(&self, extension: &str, new: impl IntoIterator<Item = Line>) {
         let mut all = self.lines.lock();
         let lines = all.entry(extension.to_owned()).or_default();
-        for LogLine { level, line } in &usage.log {
+        for line in new {
             if lines.len() == LINES {
                 lines.pop_front();
             }
-            lines.push_back(Line {
-                at_ms: now_ms,
-                version: version.to_owned(),
-                hook: hook.name(),
-                level: named(*level),
-                line: line.clone(),
-            });
+            lines.push_back(line);
         }
+    }
+
+    /// Effects that came to nothing: (extension, how many).
+    pub fn refusals(&self) -> Vec<(String, u64)> {
+        let refused = self.refused.lock();
+        refused
+            .iter()
+            .map(|(extension, count)| (extension.clone(), *count))
+            .collect()
     }
 
     /// What each hook of each version did.

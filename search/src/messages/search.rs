@@ -25,7 +25,7 @@ use crate::query::{How, QueryError};
 pub const MAX_RANKED: usize = 7_000;
 
 /// The same where a phrase is asked for: to find each of these, many are looked at that hold its words apart.
-pub const MAX_RANKED_PHRASES: usize = 1_500;
+pub const MAX_RANKED_PHRASES: usize = 1_000;
 
 fn most_ranked(filter: &Filter) -> usize {
     fn has_phrase(filter: &Filter) -> bool {

@@ -9,7 +9,7 @@ use tidings_protocol::{
     frame::{Outcome, Request},
     query::SearchPeople,
 };
-use tidings_tests::{Server, Session, Way, World, ask, eventually, wait};
+use tidings_tests::{Server, Session, Way, World, ask, eventually, http, wait};
 use uuid::Uuid;
 
 use crate::extensions::{activate, ask_api, badge, fact, install, notifications, status, with_key};
@@ -23,6 +23,7 @@ on_both_logs! {
     who_is_absent_is_called_back_once,
     without_an_extension_the_server_calls_back_itself,
     history_is_told_once_and_without_toasts,
+    what_waits_keeps_its_order_whatever_is_killed,
 }
 
 const DESK: &[u8] = include_bytes!("../../../extensions/guests/built/desk.wasm");
@@ -34,7 +35,7 @@ fn desk(version: &str, more: Value) -> Vec<u8> {
         "id": "front-desk",
         "version": version,
         "summary": "Is called by name, calls back, ranks and counts.",
-        "reactor": { "events": ["app.counted"] },
+        "reactor": { "events": ["app.counted", "app.numbered"] },
         "timer": {},
         "recall": {},
         "ranker": {},
@@ -358,6 +359,33 @@ async fn what_a_command_wants_done_follows(world: World) {
         assert_eq!(code, 400, "{wrong}: {said}");
     }
 
+    // What the server does not do for it, its author is told.
+    let room = ann.start(ask::group("room", &["ben"])).await;
+    let from_room = match ask::invoke("front-desk", "say", "{}") {
+        Request::Invoke(mut invoke) => {
+            invoke.conversation = room.as_bytes().to_vec().into();
+            Request::Invoke(invoke)
+        }
+        _ => unreachable!("it is an `invoke`"),
+    };
+    let said = ann.command_as(Uuid::now_v7(), from_room).await;
+    assert_eq!(answered(&said).0, Value::Null);
+    let line = eventually("its author is told", async || {
+        let path = "/v1/extensions/front-desk/logs";
+        let (_, said) = ask_api(&server, "GET", path, b"").await;
+        let lines = said["lines"].as_array().unwrap().clone();
+        lines.into_iter().find(|line| line["hook"] == "effects")
+    })
+    .await;
+    assert_eq!(
+        line["line"],
+        "an effect came to nothing: no such conversation, or extension:front-desk is no member of it: whoever leads it adds it"
+    );
+    let page = http::get(&format!("http://{}", server.http), "/metrics").await;
+    let page = page.unwrap();
+    let counted = "tidings_extension_effects_refused_total{extension=\"front-desk\"} 1\n";
+    assert!(page.contains(counted), "{page}");
+
     // Nobody else may record what looks like it.
     let forged =
         json!({ "events": [{ "kind": "delivery.push", "actor": "ann", "subject": "ben" }] });
@@ -375,6 +403,67 @@ async fn what_a_command_wants_done_follows(world: World) {
             .then_some(())
     })
     .await;
+}
+
+async fn what_waits_keeps_its_order_whatever_is_killed(world: World) {
+    let world = with_key(world);
+    let mut server = start(&world).await;
+    let numbered = async |server: &Server, user: &str, numbers: std::ops::Range<u32>| {
+        let all: Vec<Value> = numbers
+            .map(|number| {
+                // The first waits, and one in the middle does when it is its turn.
+                let fails = number == 0 || number == 70;
+                json!({
+                    "kind": "numbered", "actor": "ben", "subject": user, "key": format!("{user} {number}"),
+                    "payload": { "number": number, "fails": fails },
+                })
+            })
+            .collect();
+        for some in all.chunks(50) {
+            let body = json!({ "events": some }).to_string();
+            let (code, said) = ask_api(server, "POST", "/v1/events", body.as_bytes()).await;
+            assert_eq!(code, 200, "{said}");
+        }
+    };
+    // As many as are not all told at once, among those of somebody else.
+    numbered(&server, "ann", 0..60).await;
+    numbered(&server, "eve", 1..60).await;
+    let told = async |server: &Server, user: &str| -> Vec<u64> {
+        let mut numbers = Vec::new();
+        let mut after = String::new();
+        loop {
+            let path = format!("/v1/feed?kind=ext.front-desk.asked&limit=100{after}");
+            let (code, page) = ask_api(server, "GET", &path, b"").await;
+            assert_eq!(code, 200, "{page}");
+            let events = page["events"].as_array().unwrap().clone();
+            let of_user = events.iter().filter(|event| event["subject"] == user);
+            numbers.extend(of_user.map(|event| event["payload"]["number"].as_u64().unwrap()));
+            if events.is_empty() {
+                return numbers;
+            }
+            after = format!("&after={}", page["next"].as_str().unwrap());
+        }
+    };
+    eventually("who has nothing that waits is told", async || {
+        (told(&server, "eve").await.len() == 59).then_some(())
+    })
+    .await;
+    server.kill();
+    server = world.start().await;
+    numbered(&server, "ann", 60..130).await;
+    let numbers = eventually("all that waited is told", async || {
+        let numbers = told(&server, "ann").await;
+        (numbers.len() >= 130).then_some(numbers)
+    })
+    .await;
+    assert_eq!(numbers, (0..130).collect::<Vec<u64>>());
+    assert_eq!(told(&server, "eve").await, (1..60).collect::<Vec<u64>>());
+    let left = eventually("nothing waits", async || {
+        let status = status(&server, "front-desk").await;
+        (status["waiting"] == 0).then_some(status)
+    })
+    .await;
+    assert_eq!(left["parked"], 0, "{left}");
 }
 
 async fn a_page_of_people_is_ranked(world: World) {

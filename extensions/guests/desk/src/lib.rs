@@ -112,9 +112,18 @@ impl timer::Guest for Desk {
 }
 
 impl reactor::Guest for Desk {
-    /// Counts what is told of, by whom it is about, and tells them.
-    fn on_event(_: &Call, event: &Event) -> Result<(), HookError> {
+    /// Counts what is told of, by whom it is about, and tells them. What says `"fails":true` fails when it is told first; all of one
+    /// kind are passed on as they come.
+    fn on_event(call: &Call, event: &Event) -> Result<(), HookError> {
         let user = event.subject().unwrap_or_default();
+        let payload = event.payload();
+        if payload.contains("\"fails\":true") && call.attempt() == 1 {
+            return Err(HookError::Retry(None));
+        }
+        if event.kind() == "app.numbered" {
+            let passed = effects::emit("asked", &event.id(), 1, &payload, Some(&user));
+            return passed.map_err(parked);
+        }
         let count = count(&format!("told/{user}"), &user);
         effects::badge(&user, "told", count).map_err(parked)?;
         effects::toast(&user, "Something happened", &count.to_string()).map_err(parked)?;
