@@ -67,6 +67,7 @@ fn hostile(id: &str, events: &[&str], more: &Value) -> Vec<u8> {
         "summary": "Means harm.",
         "reactor": { "events": events },
         "command": commands,
+        "timer": {},
         "grants": {
             "effects": ["badge", "toast", "post", "push", "notify", "emit", "label", "settle"],
             "views": [
@@ -457,39 +458,52 @@ async fn those_that_answer_each_other_come_to_an_end(world: World) {
     let world = with_key(world);
     let server = world.start().await;
     let mut others = Others::meet(&server).await;
-    let names = ["ping", "pong"];
-    for name in names {
-        acts(&server, &hostile(name, &["message_posted"], &json!({}))).await;
-    }
     let mut ann = Session::open(&server, Way::WebSocketJson, "ann").await;
-    let members = ["extension:ping", "extension:pong"];
-    let room = ann.start(ask::group("room", &members)).await;
-    for round in 1..=3 {
-        let answered = async {
-            ann.command(ask::post(room, "hello")).await;
-            for name in names {
-                eventually("its answer is refused in the end", async || {
-                    let path = format!("/v1/extensions/{name}/logs");
-                    let (_, said) = ask_api(&server, "GET", &path, b"").await;
-                    let lines = said["lines"].as_array().unwrap().clone();
-                    let refused = lines.iter().filter(|line| {
-                        let line = line["line"].as_str().unwrap();
-                        line.starts_with("exhausted: ") && line.contains("deep already")
-                    });
-                    (refused.count() == round).then_some(())
-                })
+    let later = json!({
+        "settings": { "type": "object", "properties": { "later": { "type": "boolean" } } },
+        // A timer is about no conversation.
+        "grants": { "effects": ["badge", "post", "notify", "emit"], "conversations": "all" },
+    });
+    for (names, more, settings) in [
+        (["ping", "pong"], json!({}), json!({})),
+        (["tick", "tock"], later, json!({ "later": true })),
+    ] {
+        for name in names {
+            install(&server, &hostile(name, &["message_posted"], &more)).await;
+            activate(&server, name, "1.0.0", settings.clone()).await;
+        }
+        let members = names.map(|name| format!("extension:{name}"));
+        let room = ask::group("room", &members.each_ref().map(String::as_str));
+        let room = ann.start(room).await;
+        for round in 1..=3 {
+            let answered = async {
+                ann.command(ask::post(room, "hello")).await;
+                for name in names {
+                    eventually("its answer is refused in the end", async || {
+                        let path = format!("/v1/extensions/{name}/logs");
+                        let (_, said) = ask_api(&server, "GET", &path, b"").await;
+                        let lines = said["lines"].as_array().unwrap().clone();
+                        let refused = lines.iter().filter(|line| {
+                            let line = line["line"].as_str().unwrap();
+                            line.starts_with("exhausted: ") && line.contains("deep already")
+                        });
+                        (refused.count() == round).then_some(())
+                    })
+                    .await;
+                }
+            };
+            others
+                .meanwhile(&server, "two that answer each other", answered)
                 .await;
-            }
-        };
-        others
-            .meanwhile(&server, "two that answer each other", answered)
-            .await;
-        // Each answers what ann said, and then the other one, three levels deep.
-        assert_eq!(texts(&mut ann, room).await.len(), round * 7);
-    }
-    for name in names {
-        let now = status(&server, name).await;
-        assert!(now.get("active").is_some() && now["waiting"] == 0, "{now}");
+            // Each answers what ann said, and then the other one, three levels deep.
+            assert_eq!(texts(&mut ann, room).await.len(), round * 7);
+        }
+        for name in names {
+            let now = status(&server, name).await;
+            assert!(now.get("active").is_some() && now["waiting"] == 0, "{now}");
+            let path = format!("/v1/extensions/{name}/active");
+            assert_eq!(ask_api(&server, "DELETE", &path, b"").await.0, 200);
+        }
     }
     others.are_unharmed(&server).await;
 }

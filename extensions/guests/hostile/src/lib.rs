@@ -9,6 +9,7 @@ wit_bindgen::generate!({
         world hostile {
             include tidings:extension/reactor-extension@0.1.0;
             include tidings:extension/command-extension@0.1.0;
+            include tidings:extension/timer-extension@0.1.0;
         }
     "#,
     path: "../../../wit",
@@ -16,13 +17,14 @@ wit_bindgen::generate!({
     generate_all,
 });
 
-use exports::tidings::extension::{command, reactor};
+use exports::tidings::extension::{command, reactor, timer};
 use tidings::extension::context::Call;
 use tidings::extension::events::Event;
+use tidings::extension::firings::Firing;
 use tidings::extension::http::Request;
 use tidings::extension::invocations::Invocation;
 use tidings::extension::types::{HookError, Refusal};
-use tidings::extension::{effects, kv_read, kv_write, log, timers, views};
+use tidings::extension::{config, effects, kv_read, kv_write, log, timers, views};
 
 struct Hostile;
 
@@ -48,19 +50,35 @@ impl command::Guest for Hostile {
 }
 
 impl reactor::Guest for Hostile {
-    /// Answers every message, and does what the kind of another event says.
-    fn on_event(_: &Call, event: &Event) -> Result<(), HookError> {
+    /// Answers every message, at once or by way of a timer, and does what the kind of another event says.
+    fn on_event(call: &Call, event: &Event) -> Result<(), HookError> {
         let kind = event.kind();
         match kind.strip_prefix("app.harm.") {
             Some(how) => harm(how, &event.subject().unwrap_or_default()),
             None => {
                 let room = event.conversation().unwrap_or_default();
-                if let Err(refusal) = effects::post(&room, "answer", "And another one.") {
-                    log::warn(&why(&refusal));
+                if config::get("later").is_some() {
+                    let set = timers::at(&event.id(), call.now(), room.as_bytes(), None);
+                    set.map_err(|refusal| HookError::Park(why(&refusal)))?;
+                } else {
+                    answer(&room, "answer");
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl timer::Guest for Hostile {
+    fn on_timer(_: &Call, timer: &Firing) -> Result<(), HookError> {
+        answer(&String::from_utf8_lossy(&timer.payload()), &timer.key());
+        Ok(())
+    }
+}
+
+fn answer(room: &str, key: &str) {
+    if let Err(refusal) = effects::post(room, key, "And another one.") {
+        log::warn(&why(&refusal));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tidings_core::{
     domain::{
         Command, CommandId, ExtensionCommand, ExtensionId, Reaction, Refusal, Stream, UserId,
@@ -43,6 +44,26 @@ pub(crate) struct Source {
     pub(crate) trace: Option<uuid::Uuid>,
     /// The piece of history that it is told with; nothing where it is told as it happens.
     pub(crate) history: Option<CommandId>,
+}
+
+/// What is sealed of a timer: its payload, and what the call that set it followed from, so that what goes round by way of a timer
+/// comes to an end as what goes round at once does.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Armed {
+    pub(crate) depth: u8,
+    pub(crate) trace: Option<uuid::Uuid>,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Armed {
+    fn encode(&self) -> Vec<u8> {
+        postcard::to_allocvec(self).expect("postcard encodes what is in memory")
+    }
+
+    /// Nothing where it is not what [`Armed::encode`] makes.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Armed> {
+        postcard::from_bytes(bytes).ok()
+    }
 }
 
 /// What comes of some calls.
@@ -148,7 +169,14 @@ impl Batched {
                     subject,
                 } => {
                     let subject = subject.as_deref().and_then(|user| UserId::new(user).ok());
-                    let payload = self.seal(&timer_purpose(&key), subject, payload).await?;
+                    let armed = Armed {
+                        depth: source.depth,
+                        trace: source.trace,
+                        payload,
+                    };
+                    let payload = self
+                        .seal(&timer_purpose(&key), subject, armed.encode())
+                        .await?;
                     TimerChange {
                         timer: payload.map(|payload| Timer {
                             due_ms: when,

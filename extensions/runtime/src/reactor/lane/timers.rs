@@ -8,7 +8,10 @@ use tidings_extension_host::{CallError, Hook, HookError, input};
 
 use super::{ATTEMPTS, Lane, LaneError, telling::Told, waiting::backoff};
 use crate::{
-    reactor::{Batched, Source, batch::timer_purpose},
+    reactor::{
+        Batched, Source,
+        batch::{Armed, timer_purpose},
+    },
     sealing,
     views::Involved,
 };
@@ -78,13 +81,13 @@ impl Lane {
     ) -> Result<bool, LaneError> {
         let keys = &*self.shared.node.keys;
         let subject = timer.payload.subjects.first().cloned();
-        let payload =
-            sealing::open(keys, &self.one.id, &timer_purpose(key), &timer.payload).await?;
+        let plain = sealing::open(keys, &self.one.id, &timer_purpose(key), &timer.payload).await?;
         let gone = TimerChange {
             key: key.to_owned(),
             timer: None,
         };
-        let Some(payload) = payload else {
+        let Some(armed) = plain.as_deref().and_then(Armed::decode) else {
+            // Whom it is about was erased.
             batched.set_timer(gone);
             return Ok(true);
         };
@@ -92,8 +95,8 @@ impl Lane {
             hook: Hook::Timer,
             id: format!("{key} {}", timer.due_ms).into_bytes(),
             at_ms: timer.due_ms,
-            depth: 0,
-            trace: None,
+            depth: armed.depth,
+            trace: armed.trace,
             history: None,
         };
         let involved = Involved {
@@ -103,7 +106,7 @@ impl Lane {
         let firing = input::Firing {
             key: key.to_owned(),
             due: timer.due_ms,
-            payload,
+            payload: armed.payload,
             subject: subject.map(|user| user.to_string()),
         };
         let told = Told::Timer(firing);
