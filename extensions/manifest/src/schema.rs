@@ -1,6 +1,6 @@
 //! JSON Schemas in the manifest: of settings, of a command's arguments, of an event's payload.
 
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::Value;
 
 use crate::manifest::Manifest;
@@ -107,11 +107,24 @@ pub(crate) fn violations(
         .filter(|error| counts(error.kind().keyword()))
         .map(|error| Violation {
             pointer: error.instance_path().to_string(),
-            what: error.to_string(),
+            what: said(&error),
         })
         .collect();
     found.sort();
     found
+}
+
+/// What is wrong, with all that is allowed: the crate names three.
+fn said(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::Enum { options } => {
+            let options = options.as_array().into_iter().flatten();
+            let options: Vec<String> = options.map(Value::to_string).collect();
+            let (wrong, options) = (error.instance(), options.join(", "));
+            format!("{wrong} is not one of {options}")
+        }
+        _ => error.to_string(),
+    }
 }
 
 fn fits(schema: Option<&Value>, what: &str, value: &Value) -> Result<(), NotDeclared> {

@@ -292,6 +292,18 @@ fn a_schema_may_refer_to_itself() {
 }
 
 #[test]
+fn what_may_stand_in_a_setting_is_said_whole() {
+    let more = "[settings]\ntype = \"object\"\nproperties = { a = { enum = [\"off\", \"low\", \"medium\", \"high\", 5] } }";
+    let manifest = Manifest::parse_toml(&format!("{LEAST}{more}")).expect("it is right");
+    let wrong = manifest.check_settings(&json!({"a": "loud"}));
+    let wrong = wrong.expect_err("it does not fit");
+    assert_eq!(
+        wrong.0[0].to_string(),
+        r#"/a: "loud" is not one of "off", "low", "medium", "high", 5"#
+    );
+}
+
+#[test]
 fn arguments_and_payloads_fit_or_not() {
     let manifest = whole();
     assert_eq!(
