@@ -19,6 +19,8 @@ import { Thread } from './thread.js';
 import { Toasts } from './toasts.js';
 
 const TOAST_MS = 8_000;
+/** How often it is said that somebody is here, while they move: well within what the server waits before it takes them for away. */
+const HERE_MS = 30_000;
 /** Of the people one talks to in twos, so many are watched: those at the top of the list. */
 const PEERS = 200;
 /** In larger conversations nobody is told who looks. */
@@ -66,6 +68,8 @@ export class Pane {
   /** Ends the watching of the people one talks to. */
   #unwatch = () => {};
   #peers = '';
+  /** When it was last said that somebody is here. */
+  #here = 0;
 
   /** @param {{ side: string, people: { id: string, name: string }[], user: string, conversation: string, view: string | null, product: string }} options */
   constructor({ side, people, user, conversation, view, product }) {
@@ -118,6 +122,15 @@ export class Pane {
     this.#showView();
     this.update = eachFrame(() => this.#update());
     document.addEventListener('visibilitychange', () => this.shown());
+    for (const name of ['pointermove', 'pointerdown', 'wheel', 'keydown']) this.element.addEventListener(name, () => this.#isHere(), { passive: true });
+  }
+
+  /** Who reads asks for nothing: the server would take them for away. */
+  #isHere() {
+    const now = Date.now();
+    if (now - this.#here < HERE_MS) return;
+    this.#here = now;
+    this.client?.setAway(false);
   }
 
   get openId() {
@@ -139,6 +152,7 @@ export class Pane {
     this.#showView();
     this.onSelect();
     this.shown();
+    if (this.wanted) this.update();
   }
 
   /** It may have come into sight, or gone out of it. */
@@ -402,7 +416,8 @@ export class Pane {
       this.thread.offer(client.conversations.length > 0);
     }
     if (this.listChanged) this.onTitle(shortName(this.user), client.unreadTotal);
-    const opens = this.wanted !== '' && client.conversation(this.wanted).loaded;
+    // In another view it waits until conversations are shown.
+    const opens = this.wanted !== '' && this.view === 'conversations' && client.conversation(this.wanted).loaded;
     if (opens) this.open(this.wanted, false);
     if (this.thread.conversation?.gone) {
       this.thread.lose();

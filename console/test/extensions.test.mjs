@@ -66,6 +66,22 @@ async function signIn(page, operator) {
 const overflows = (place) =>
   place.evaluate((root) => [...root.querySelectorAll('*')].filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && element.checkVisibility()).map(({ className }) => String(className)));
 
+test('who is invisible looks at profiles unseen', { skip }, async () => {
+  await onPage('left=dave&right=carol&left-view=people&right-view=people', async ({ page, left, right }) => {
+    const hide = left.pane.getByRole('switch', { name: 'Invisible' });
+    await hide.click();
+    await left.pane.locator('.status').getByText('Invisible').waitFor(SHORT);
+    await openProfile(left, 'carol');
+    await page.keyboard.press('Escape');
+    await profile(page).waitFor({ state: 'detached', ...SHORT });
+    await hide.click();
+    await left.pane.locator('.status').getByText('Invisible').waitFor({ state: 'detached', ...SHORT });
+    await openProfile(left, 'carol');
+    await news(right, 'Dave viewed your profile').waitFor(SHORT);
+    await badge(right, 'profile views').getByText('1').waitFor(SHORT);
+  });
+});
+
 test('a profile that is opened, a like and a match are told as toasts and counted in badges', { skip }, async () => {
   await onPage('left=alice&right=mei&left-view=people&right-view=people', async ({ page, left, right }) => {
     await openProfile(left, 'mei');

@@ -249,6 +249,20 @@ test('a message begins from where somebody was found', { skip }, async () => {
   });
 });
 
+test('what is shown on either side is shown again after a reload', { skip }, async () => {
+  await onPage('left=alice&right=bob&left-view=people', async ({ page, left, right }) => {
+    await right.entry('Alice').click();
+    await right.pane.locator('.thread-title').getByText('Alice').waitFor(SHORT);
+    await until(() => /conversation=/.test(page.url()) && /left-view=people/.test(page.url()), 'the address says it');
+    await page.reload();
+    await right.pane.locator('.thread-title').getByText('Alice').waitFor(SHORT);
+    await left.pane.locator('.finder').waitFor(SHORT);
+    assert.match(page.url(), /left-view=people/);
+    await view(left, 'Conversations');
+    await left.pane.locator('.thread-title').getByText('Bob').waitFor(SHORT);
+  });
+});
+
 test('who is invisible is seen to leave, at every device of theirs', { skip }, async () => {
   const bob = await connect('bob');
   await onPage('left=alice&right=bob&left-view=people', async ({ left, right }) => {

@@ -3,6 +3,8 @@
 //! Runs right after folding, on the projector's thread, so whatever a client is told of it can
 //! also read.
 
+mod looks;
+
 use std::{
     ops::ControlFlow,
     sync::{Arc, OnceLock},
@@ -64,6 +66,18 @@ pub struct Signal {
     pub frames: [OnceLock<Bytes>; 2],
 }
 
+impl Signal {
+    fn new(doing: Doing, conversation: ConversationId, user: &UserId, active: bool) -> Signal {
+        Signal {
+            doing,
+            conversation,
+            user: user.clone(),
+            active,
+            frames: [OnceLock::new(), OnceLock::new()],
+        }
+    }
+}
+
 /// Where clients reach the other nodes.
 #[derive(Debug)]
 pub struct Nodes {
@@ -83,6 +97,8 @@ pub trait Session: Send + Sync {
     fn nodes(&self, nodes: &Arc<Nodes>);
     /// Something may have been missed: the session is to be closed so that its client resumes.
     fn interrupt(&self);
+    /// Its user is no more.
+    fn erased(&self);
     /// What was put aside for it may go: see [`Fanout::wake_when_told`].
     fn wake(&self);
     /// Whether its user looks at a conversation on this node, on whichever device.
@@ -114,6 +130,7 @@ pub struct Fanout {
     /// Who may have toasts that tell of users whom these commits erase.
     toasted: Mutex<HashMap<UserId, Vec<UserId>>>,
     answered: Mutex<Answered>,
+    looks: Mutex<looks::Looks>,
     /// Position of the last commit that all sessions have been told of.
     told: watch::Sender<u64>,
     projections: Arc<Projections>,
@@ -244,6 +261,7 @@ impl Fanout {
             blocked: Mutex::default(),
             toasted: Mutex::default(),
             answered: Mutex::default(),
+            looks: Mutex::default(),
             told: watch::Sender::new(projections.cursor()),
             projections,
             keys,
@@ -320,23 +338,37 @@ impl Fanout {
         let blockers = load_blockers(&rows, user)?;
         let blocked = Viewer::load(&rows, user)?;
         drop(rows);
-        let frames = [OnceLock::new(), OnceLock::new()];
-        let signal = Arc::new(Signal {
-            doing,
-            conversation,
-            user: user.clone(),
-            active,
-            frames,
+        if doing == Doing::Looking {
+            let mut looks = self.looks.lock();
+            looks.told(user, conversation, active, crate::clock::moment());
+        }
+        let members = audience.members.iter();
+        let members = members.filter(|member| {
+            *member != user && !blockers.contains(member) && !blocked.blocks(member)
         });
+        self.hand_out(Signal::new(doing, conversation, user, active), members);
+        Ok(())
+    }
+
+    fn hand_out<'a>(&self, signal: Signal, to: impl Iterator<Item = &'a UserId>) {
+        let signal = Arc::new(signal);
         let sessions = self.sessions.read();
-        for member in &audience.members {
-            if member != user
-                && !blockers.contains(member)
-                && !(audience.direct && blocked.blocks(member))
-            {
-                for (_, session) in sessions.get(member).into_iter().flatten() {
-                    session.signal(&signal);
-                }
+        for (_, session) in to.filter_map(|user| sessions.get(user)).flatten() {
+            session.signal(&signal);
+        }
+    }
+
+    /// Somebody is not to be seen any more by another: nor where they were said to look.
+    fn look_away(&self, user: &UserId, other: &UserId) -> Result<(), ReadError> {
+        if !self.sessions.read().contains_key(other) {
+            return Ok(());
+        }
+        let looked_at = self.looks.lock().of(user);
+        for conversation in looked_at {
+            let member = read::member(&self.projections.read(), conversation, other)?;
+            if member.is_some_and(|member| member.role.is_some()) {
+                let over = Signal::new(Doing::Looking, conversation, user, false);
+                self.hand_out(over, std::iter::once(other));
             }
         }
         Ok(())
@@ -580,8 +612,11 @@ impl Fanout {
                 conversation: *conversation,
                 muted: *muted,
             },
-            Event::UserBlocked { user } => {
-                self.blockers.lock().remove(user);
+            Event::UserBlocked { user: other } => {
+                self.blockers.lock().remove(other);
+                self.look_away(user, other)?;
+                self.look_away(other, user)?;
+                let user = other;
                 What::UserBlocked { user: user.clone() }
             }
             Event::UserUnblocked { user } => {
@@ -595,9 +630,8 @@ impl Fanout {
                 return self.contact_event((user, other), at, at_ms);
             }
             Event::UserErased => {
-                // They come again, and are not let in.
                 for (_, session) in self.sessions.read().get(user).into_iter().flatten() {
-                    session.interrupt();
+                    session.erased();
                 }
                 return self.erased(user, at, at_ms);
             }
@@ -926,6 +960,10 @@ impl Fanout {
                 };
                 self.tell(&audience.members, &[], change(what.clone()));
                 self.tell(std::slice::from_ref(user), &[], change(what));
+                if self.looks.lock().take(user, id) {
+                    let over = Signal::new(Doing::Looking, id, user, false);
+                    self.hand_out(over, audience.members.iter());
+                }
             }
             Event::RoleChanged { user, role } => {
                 let role: Role = *role;

@@ -142,6 +142,7 @@ pub(crate) fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
             rates: rates.clone(),
             room: room.clone(),
             scope: endpoint.scope,
+            asks: endpoint.query.is_some(),
         };
         let guarded = middleware::from_fn_with_state(gate, authorise);
         router = router.route(endpoint.path, endpoint.route.route_layer(guarded));
@@ -212,6 +213,8 @@ struct Gate {
     rates: Arc<Rates>,
     room: Room,
     scope: Scope,
+    /// Whether it takes parameters in the query: those that do look at theirs themselves.
+    asks: bool,
 }
 
 /// How often each caller has called.
@@ -242,7 +245,15 @@ impl Rates {
 
 /// Lets callers through who may ask this, as often as they may.
 async fn authorise(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let query = request.uri().query().filter(|query| !query.is_empty());
     let response = match gate.caller(request.headers()) {
+        Ok(_) if !gate.asks && query.is_some() => {
+            let query = query.unwrap_or_default();
+            Refused::invalid(format!(
+                "this takes no parameters in the query, and has {query:?}"
+            ))
+            .into_response()
+        }
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(gate.room.clone());

@@ -1350,6 +1350,11 @@ impl fanout::Session for Shared {
         }
     }
 
+    fn erased(&self) {
+        let message = "the user has been erased";
+        self.close(CloseCode::Unauthenticated, message, 0);
+    }
+
     fn interrupt(&self) {
         self.close(
             CloseCode::Internal,

@@ -368,7 +368,8 @@ pub struct SetInvisible {
 }
 
 /// How one is at this device. Without it the server takes who asks for something for available, and who has
-/// asked for nothing but heartbeats for five minutes for away.
+/// asked for nothing but heartbeats for five minutes for away. `available` counts as such a request: a client says it about once a
+/// minute while somebody reads or scrolls.
 #[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SetPresence {

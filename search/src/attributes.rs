@@ -70,8 +70,10 @@ pub struct Attributes {
     by_name: std::collections::BTreeMap<String, Attribute>,
 }
 
-/// Words of the query language that no attribute can be called.
-pub const RESERVED: [&str; 8] = ["is", "has", "user", "online", "sort", "or", "and", "not"];
+/// Words of the query language, and what else a line of an import says of a user: no attribute can be called so.
+pub const RESERVED: [&str; 10] = [
+    "is", "has", "user", "online", "sort", "or", "and", "not", "hidden", "at_ms",
+];
 
 /// Why a declaration is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,8 +87,8 @@ pub enum DeclarationError {
          at most {MAX_NAME_BYTES} bytes"
     )]
     Name(String),
-    /// A word of the query language.
-    #[error("`{0}` cannot be an attribute's name: queries use the word themselves")]
+    /// A word that means something else.
+    #[error("`{0}` cannot be an attribute's name: queries or imports use the word themselves")]
     Reserved(String),
 }
 

@@ -34,9 +34,8 @@ fn bounds(config: &Config) -> Vec<Bound> {
         group_members,
         commit_interval_ms: _,
     } = config.messages;
-    // Somebody who has gone may be shown so at once.
     let presence::Config {
-        grace_ms: _,
+        grace_ms,
         away_ms,
         heartbeat_ms,
     } = config.presence;
@@ -133,6 +132,14 @@ fn bounds(config: &Config) -> Vec<Bound> {
             2,
             "a group has somebody to talk to",
         ),
+        Bound {
+            path: "presence.grace_ms",
+            value: grace_ms,
+            // Somebody who has gone may be shown so at once.
+            least: 0,
+            greatest: 3_600_000,
+            why: "who has gone for an hour is not here",
+        },
         least(
             "presence.away_ms",
             away_ms,

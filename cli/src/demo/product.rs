@@ -77,7 +77,10 @@ async fn view(
     headers: HeaderMap,
 ) -> Result<Json<Between>, Failed> {
     let (me, other) = backend.two(&headers, &user)?;
-    backend.record("profile.viewed", &me, &other, None).await?;
+    // Looking shows that somebody is here. (`unless_invisible`, in the backend API.)
+    if !backend.gateway.node.projections.is_invisible(&me) {
+        backend.record("profile.viewed", &me, &other, None).await?;
+    }
     backend.between(&me, &other).map(Json)
 }
 

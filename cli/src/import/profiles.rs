@@ -89,7 +89,15 @@ impl Profiles {
             Some(endpoint) => {
                 tokio::task::spawn_blocking(move || Destination::remote(endpoint)).await?
             }
-            None => Destination::local(&self.place.load()?).await,
+            None => {
+                let config = self.place.load()?;
+                ensure!(
+                    !self.dry_run || config.data.exists(),
+                    "there is no folder {}, and a dry run makes none: name one that a server has, or run it without --dry-run",
+                    config.data.display()
+                );
+                Destination::local(&config).await
+            }
         }
     }
 

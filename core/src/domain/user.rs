@@ -156,11 +156,11 @@ impl User {
                 if user == self.id {
                     return Err(Refusal::Invalid("one is no contact of oneself".to_owned()));
                 }
-                if self.contact(&user).added {
-                    return Ok(Vec::new());
-                }
                 if self.blocks(&user) {
                     return Err(Refusal::BlockedByYou(user));
+                }
+                if self.contact(&user).added {
+                    return Ok(Vec::new());
                 }
                 if self
                     .contact_count

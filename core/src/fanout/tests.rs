@@ -70,6 +70,10 @@ impl Session for Recorder {
         self.interrupts.fetch_add(1, Ordering::Relaxed);
     }
 
+    fn erased(&self) {
+        self.interrupts.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn wake(&self) {
         self.wakes.fetch_add(1, Ordering::Relaxed);
     }

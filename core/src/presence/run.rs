@@ -223,7 +223,8 @@ impl Presence {
     /// Declares nodes gone that nobody has heard of for the grace.
     async fn look_after(&self, log: &dyn EventLog, cluster: Option<&Cluster>) {
         let shard = self.shard(log);
-        let grace = Duration::from_millis(self.config.grace_ms);
+        // Without one, nodes that were just heard would be silent for as long.
+        let grace = Duration::from_millis(self.config.grace_ms).max(LOOK);
         // The clocks of several nodes may differ by so much and nobody is taken for gone.
         let believed = LIVES + cluster.map_or(Duration::ZERO, |_| SKEW);
         let mut last = Position::START;

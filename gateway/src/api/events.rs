@@ -70,6 +70,10 @@ struct Fact {
     payload: Map<String, Value>,
     /// When it happened, where that is not now, milliseconds since 1970.
     at_ms: Option<u64>,
+    /// Whether it is left out where the actor is invisible: for what shows by itself that somebody is here, such as
+    /// looking at a profile.
+    #[serde(default)]
+    unless_invisible: bool,
     /// Names it for the actor, so that it is recorded once however often it is sent: 1 to 128 bytes.
     /// Without it, the request's `Idempotency-Key` and its place in the batch do.
     key: Option<String>,
@@ -97,6 +101,11 @@ enum Outcome {
         /// It had been recorded before, under the same key.
         duplicate: bool,
     },
+    /// It was left out, as was asked for.
+    LeftOut {
+        /// `invisible`: the actor is.
+        left_out: &'static str,
+    },
     /// It was not recorded.
     Refused {
         /// Why.
@@ -118,6 +127,7 @@ struct Ready {
     command: Command,
     id: CommandId,
     happened_ms: Option<u64>,
+    unless_invisible: bool,
 }
 
 async fn record(call: Call, Body(Facts { events }): Body<Facts>) -> Result<Response, Refused> {
@@ -143,19 +153,22 @@ async fn record(call: Call, Body(Facts { events }): Body<Facts>) -> Result<Respo
     let begun: Vec<_> = ready
         .into_iter()
         .map(|fact| {
-            call.submit(
-                &fact.actor,
-                fact.command,
-                fact.id,
-                fact.happened_ms,
-                Some(&chain),
-            )
+            if fact.unless_invisible && call.gateway.node.projections.is_invisible(&fact.actor) {
+                return None;
+            }
+            let Ready { command, id, .. } = fact;
+            Some(call.submit(&fact.actor, command, id, fact.happened_ms, Some(&chain)))
         })
         .collect();
     let mut position = 0;
     let mut results = Vec::with_capacity(begun.len());
     let mut first: Option<(ErrorCode, Problem)> = None;
     for (nth, told) in begun.into_iter().enumerate() {
+        let Some(told) = told else {
+            let left_out = "invisible";
+            results.push(Outcome::LeftOut { left_out });
+            continue;
+        };
         results.push(match call.settle(told).await {
             Ok(accepted) => {
                 position = position.max(accepted.position);
@@ -213,5 +226,6 @@ fn check(call: &Call, nth: usize, fact: Fact) -> Result<Ready, Refused> {
             payload,
         },
         happened_ms: fact.at_ms,
+        unless_invisible: fact.unless_invisible,
     })
 }

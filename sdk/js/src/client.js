@@ -220,6 +220,8 @@ export class Tidings {
     const fault = faultOfOptions(options);
     if (fault) throw fault;
     const { roster = false } = options ?? {};
+    const most = this.#session.presence.most;
+    if (Array.isArray(users) && users.length > most) throw new TidingsError({ code: 'invalid', message: `${users.length} users are to be watched: at most ${most}` });
     this.#session.presence.watch(users, roster);
   }
   /**

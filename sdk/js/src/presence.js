@@ -42,6 +42,11 @@ export class Presence {
     this.#onError = onError;
   }
 
+  /** Users that the server lets one watch. */
+  get most() {
+    return WATCHED;
+  }
+
   /**
    * Takes the place of the last one.
    * @param {readonly string[]} users

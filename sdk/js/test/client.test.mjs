@@ -639,7 +639,7 @@ test('whom to watch and how one is are said anew in each session', async () => {
   last().receive(welcome({ resumed: true }));
   await settled();
   assert.deepEqual([said('hello').length, said('set_presence').length], [1, 0]);
-  for (const wrong of [() => client.watchPresence('bob'), () => client.watchPresence([1]), () => client.watchPresence([], 'roster'), () => client.watchPresence([], { roster: 'yes' })]) {
+  for (const wrong of [() => client.watchPresence('bob'), () => client.watchPresence([1]), () => client.watchPresence([], 'roster'), () => client.watchPresence([], { roster: 'yes' }), () => client.watchPresence(Array.from({ length: 501 }, (_, n) => `user-${n}`))]) {
     assert.throws(wrong, { code: 'invalid' });
   }
 });

@@ -476,7 +476,7 @@ export class Tidings {
   readonly presence: ReadonlyMap<string, UserPresence>;
   /**
    * Away from this device until something is done here, or back at it; said anew in each session. Without it the server goes by
-   * what is done.
+   * what is asked of it: who reads or scrolls asks for nothing, so an app says `setAway(false)` about once a minute while they do.
    */
   setAway(away: boolean): void;
   /** Whether others see this user as offline. */

@@ -638,6 +638,22 @@ async fn facts_are_recorded(world: World) {
     assert_eq!(results.len(), 2);
     assert_eq!(results[0]["at_ms"], 1_700_000_000_000_u64);
 
+    // Looking shows that somebody is here.
+    let mut shy = Session::open(&server, Way::WebSocketJson, "shy").await;
+    shy.command(ask::invisible(true)).await;
+    let seen = |key: &str| {
+        let fact = |kind: &str| json!({ "kind": kind, "actor": "shy", "subject": "ben", "key": format!("{kind} {key}") });
+        let mut view = fact("profile.viewed");
+        view["unless_invisible"] = json!(true);
+        json!({ "events": [view, fact("like")] })
+    };
+    let said = facts.done("POST", "/v1/events", Some(seen("1"))).await;
+    assert_eq!(said["results"][0], json!({ "left_out": "invisible" }));
+    assert!(said["results"][1]["position"].as_u64() > Some(0), "{said}");
+    shy.command(ask::invisible(false)).await;
+    let said = facts.done("POST", "/v1/events", Some(seen("2"))).await;
+    assert!(said["results"][0]["position"].as_u64() > Some(0), "{said}");
+
     let object = |payload: Value| {
         json!({ "events": [
         { "kind": "x", "actor": "a", "subject": "b", "payload": payload },
@@ -1062,6 +1078,13 @@ async fn what_cannot_be_read_is_refused_with_the_reason() {
             "unknown field `x`",
         ),
         ("GET", at("/messages?as=ann&limit=x"), None, 400, "query: "),
+        (
+            "PUT",
+            "/v1/users/ann/presence?as=ben".to_owned(),
+            Some(json!({})),
+            400,
+            "this takes no parameters in the query, and has \"as=ben\"",
+        ),
         (
             "GET",
             at("/messages?as=ann&at_least=-1"),

@@ -142,6 +142,36 @@ fn a_conversation_begun_by_a_blocked_user_is_not_shown() {
 }
 
 #[test]
+fn a_look_is_over_with_a_block_and_with_leaving() {
+    let vault = Vault::new();
+    let mut pair = Pair::new(&vault);
+    let looks = |pair: &Pair<'_>, who: usize, at: usize| {
+        let fanout = &pair.projector.fanout;
+        let told = fanout.signal(Doing::Looking, place(at), &user(who), true);
+        told.expect("read");
+    };
+    let heard = |pair: &Pair<'_>, of: usize| {
+        let session = [&pair.first.0, &pair.second.0][of];
+        std::mem::take(&mut *session.typing.lock())
+    };
+    looks(&pair, 0, 0);
+    looks(&pair, 1, 0);
+    assert_eq!(heard(&pair, 0), [(user(1), true)]);
+    assert_eq!(heard(&pair, 1), [(user(0), true)]);
+    pair.told(&[(0, 0, Deed::Block { user: 1 })]);
+    assert_eq!(heard(&pair, 0), [(user(1), false)]);
+    assert_eq!(heard(&pair, 1), [(user(0), false)]);
+    looks(&pair, 0, 0);
+    looks(&pair, 1, 0);
+    assert_eq!((heard(&pair, 0), heard(&pair, 1)), (vec![], vec![]));
+    pair.told(&[(0, 0, Deed::Unblock { user: 1 })]);
+    looks(&pair, 1, 3);
+    assert_eq!(heard(&pair, 0), [(user(1), true)]);
+    pair.told(&[(1, 3, Deed::Leave { force: false })]);
+    assert_eq!(heard(&pair, 0), [(user(1), false)]);
+}
+
+#[test]
 fn nobody_learns_of_typing_across_a_block() {
     let vault = Vault::new();
     let mut pair = Pair::new(&vault);

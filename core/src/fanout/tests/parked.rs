@@ -106,6 +106,7 @@ fn a_change_is_made_once_for_everyone() {
         }
         fn signal(&self, _: &Arc<Signal>) {}
         fn interrupt(&self) {}
+        fn erased(&self) {}
         fn wake(&self) {}
         fn looks_at(&self, _: ConversationId) -> bool {
             false

@@ -20,6 +20,7 @@ impl Session for Looker {
     }
     fn signal(&self, _: &Arc<Signal>) {}
     fn interrupt(&self) {}
+    fn erased(&self) {}
     fn wake(&self) {}
     fn looks_at(&self, conversation: ConversationId) -> bool {
         conversation == place(0)

@@ -42,8 +42,16 @@ const CHUNK: usize = 256;
 /// Rows looked at a time when all profiles are read.
 const LOOK: usize = 4_096;
 
-/// How long it may take until it counts for the order that somebody left: a document is written anew for it.
-const SEEN: Duration = Duration::from_secs(300);
+/// How long it takes until it counts for the order that somebody left, at least and at most: a document is written anew for each.
+const SEEN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+/// And for each that has left, so that writing them takes about one hundredth of a core's time.
+const SEEN_EACH: Duration = Duration::from_millis(10);
+
+/// How long so many wait.
+fn wait_of(seen: usize) -> Duration {
+    let each = u32::try_from(seen).map_or(SEEN.1, |seen| SEEN_EACH.saturating_mul(seen));
+    each.clamp(SEEN.0, SEEN.1)
+}
 
 /// What it is opened with.
 pub(in crate::search) struct Settings {
@@ -162,7 +170,9 @@ impl Index for Opened {
         let mut users = std::mem::take(&mut touched.changed);
         if touched.seen.is_empty() {
             touched.seen_since = None;
-        } else if now.duration_since(*touched.seen_since.get_or_insert(now)) >= SEEN {
+        } else if now.duration_since(*touched.seen_since.get_or_insert(now))
+            >= wait_of(touched.seen.len())
+        {
             users.append(&mut touched.seen);
             touched.seen_since = None;
         }
