@@ -259,7 +259,7 @@ test('what is shown on either side is shown again after a reload', { skip }, asy
     await left.pane.locator('.finder').waitFor(SHORT);
     assert.match(page.url(), /left-view=people/);
     await view(left, 'Conversations');
-    await left.pane.locator('.thread-title').getByText('Bob').waitFor(SHORT);
+    await left.pane.locator('.thread-title').getByText('Bob').first().waitFor(SHORT);
   });
 });
 
@@ -342,7 +342,7 @@ test('it all fits on a phone', { skip }, async () => {
       assert.deepEqual(await overflows(), []);
       await view(left, 'People');
       await card(left, 'bob').getByRole('button', { name: 'Message Bob' }).click();
-      await left.pane.locator('.thread-title').getByText('Bob').waitFor(SHORT);
+      await left.pane.locator('.thread-title').getByText('Bob').first().waitFor(SHORT);
       assert.equal(await left.pane.locator('.views').isVisible(), false);
       await left.pane.getByRole('button', { name: 'Back to the conversations' }).click();
       await left.entry('Bob').waitFor(SHORT);

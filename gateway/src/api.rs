@@ -24,6 +24,7 @@ use crate::{auth::Scope, rate::Rate, session::Gateway, translate::Failure};
 
 mod answer;
 mod commands;
+mod contacts;
 mod conversations;
 mod events;
 mod extensions;
@@ -117,6 +118,7 @@ impl Endpoint {
 /// All there is to be asked.
 fn endpoints() -> Vec<Endpoint> {
     let mut all = users::endpoints();
+    all.extend(contacts::endpoints());
     all.extend(presence::endpoints());
     all.extend(profiles::endpoints());
     all.extend(search::endpoints());

@@ -490,6 +490,41 @@ async fn users_are_served(world: World) {
         .await;
     assert_eq!(rest["conversations"].as_array().unwrap().len(), 1);
 
+    // A match makes two each other's contacts, whatever their apps do.
+    let list = async |user: &str, position: &Value| {
+        let path = format!("/v1/users/{user}/contacts?at_least={position}");
+        let mut page = backend.get(&path).await;
+        assert_eq!(page["more"], false);
+        for contact in page["contacts"].as_array_mut().unwrap() {
+            assert!(contact["at_ms"].take().as_u64() > Some(0));
+        }
+        page["contacts"].take()
+    };
+    let contact =
+        |user: &str, state: &str| json!([{ "user": user, "state": state, "at_ms": null }]);
+    let asked = backend
+        .done("PUT", "/v1/users/ann/contacts/eve", None)
+        .await;
+    assert_eq!(
+        list("eve", &asked["position"]).await,
+        contact("ann", "asking")
+    );
+    let accepted = backend
+        .done("PUT", "/v1/users/eve/contacts/ann", None)
+        .await;
+    assert_eq!(
+        list("ann", &accepted["position"]).await,
+        contact("eve", "contact")
+    );
+    let over = backend
+        .done("DELETE", "/v1/users/eve/contacts/ann", None)
+        .await;
+    assert_eq!(list("ann", &over["position"]).await, json!([]));
+    let refused = backend
+        .refused("PUT", "/v1/users/ann/contacts/ann", None)
+        .await;
+    assert_eq!((refused.0, refused.1.as_str()), (400, "invalid"));
+
     // Ann blocks Ben: she cannot write to him, and what he writes does not count for her.
     let blocked = backend.done("PUT", "/v1/users/ann/blocks/ben", None).await;
     let list = backend
@@ -820,13 +855,16 @@ async fn what_one_server_wrote_another_reads_and_recognises() {
 }
 
 /// An endpoint of each sort that there is: method, path, scope.
-const ENDPOINTS: [(&str, &str, &str); 52] = [
+const ENDPOINTS: [(&str, &str, &str); 55] = [
     ("POST", "/v1/users/ann/tokens", "tokens"),
     ("GET", "/v1/users/ann/conversations", "users"),
     ("GET", "/v1/users/ann/unread", "users"),
     ("GET", "/v1/users/ann/blocks", "users"),
     ("PUT", "/v1/users/ann/blocks/ben", "users"),
     ("DELETE", "/v1/users/ann/blocks/ben", "users"),
+    ("GET", "/v1/users/ann/contacts", "users"),
+    ("PUT", "/v1/users/ann/contacts/ben", "users"),
+    ("DELETE", "/v1/users/ann/contacts/ben", "users"),
     ("GET", "/v1/users/ann/presence", "users"),
     ("PUT", "/v1/users/ann/presence", "users"),
     ("POST", "/v1/presence", "users"),

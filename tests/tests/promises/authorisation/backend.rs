@@ -112,6 +112,24 @@ const ROWS: &[Row] = &[
         ANYONE,
     ),
     Row(
+        "GET /v1/users/{user}/contacts",
+        "users",
+        |who, _| (format!("/v1/users/{who}/contacts"), Value::Null),
+        ANYONE,
+    ),
+    Row(
+        "PUT /v1/users/{user}/contacts/{other}",
+        "users",
+        |who, _| (format!("/v1/users/{who}/contacts/mallory"), Value::Null),
+        ANYONE,
+    ),
+    Row(
+        "DELETE /v1/users/{user}/contacts/{other}",
+        "users",
+        |who, _| (format!("/v1/users/{who}/contacts/mallory"), Value::Null),
+        ANYONE,
+    ),
+    Row(
         "GET /v1/users/{user}/presence",
         "users",
         |who, _| (format!("/v1/users/{who}/presence"), Value::Null),
