@@ -151,7 +151,7 @@ impl Server {
         let _ = tokio::time::timeout(Duration::from_secs(1), self.endpoint.wait_idle()).await;
         self.serving.abort();
         let (node, search) = (self.node.clone(), self.gateway.search.clone());
-        self.gateway.extensions.stop();
+        self.gateway.extensions.stop().await;
         let stopped = tokio::task::spawn_blocking(move || {
             search.stop();
             node.stop();

@@ -1083,7 +1083,7 @@ pub fn stored_message(
             },
         },
         reply_to: row.reply_to,
-        mentions: Vec::new(),
+        mentions: row.mentions,
         edited_ms: row.edited_ms,
         countable: row.countable_seq != 0,
         reactions: Vec::new(),

@@ -177,15 +177,16 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             transitions.news.notify_one();
         }
     });
+    let mut telling = JoinSet::new();
     let mut lanes: HashMap<ExtensionId, AbortHandle> = HashMap::new();
     let mut changes = shared.lanes.changes.subscribe();
     while !shared.lanes.is_stopping() {
         lanes.retain(|_, lane| !lane.is_finished());
-        while tasks.try_join_next().is_some() {}
+        while telling.try_join_next().is_some() {}
         for id in wanted(&shared) {
             lanes
                 .entry(id.clone())
-                .or_insert_with(|| tasks.spawn(lane::run(shared.clone(), hub.clone(), id)));
+                .or_insert_with(|| telling.spawn(lane::run(shared.clone(), hub.clone(), id)));
         }
         // Now and then in any case: a lane may have ended just as it was wanted again.
         let changed = tokio::time::timeout(LOOK, changes.changed()).await;
@@ -193,6 +194,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             break;
         }
     }
+    // Each says how far it is.
+    while telling.join_next().await.is_some() {}
 }
 
 /// Extensions that need a lane.

@@ -144,7 +144,7 @@ pub(crate) struct Shared {
 /// The extensions of a server.
 pub struct Extensions {
     pub(crate) shared: Arc<Shared>,
-    tasks: parking_lot::Mutex<Vec<JoinHandle<()>>>,
+    tasks: parking_lot::Mutex<Option<Tasks>>,
 }
 
 impl Extensions {
@@ -227,7 +227,7 @@ impl Extensions {
         let reacts = tokio::spawn(reactor::run(shared.clone()));
         Ok(Arc::new(Extensions {
             shared,
-            tasks: parking_lot::Mutex::new(vec![follows, reacts]),
+            tasks: parking_lot::Mutex::new(Some(Tasks { follows, reacts })),
         }))
     }
 
@@ -236,14 +236,35 @@ impl Extensions {
         &self.shared.stats
     }
 
-    /// Calls nobody any more: commands pass as if there were no extensions. To be called when nobody can ask any more.
-    pub fn stop(&self) {
+    /// Calls nobody any more: commands pass as if there were no extensions. To be called when nobody can ask any more, and before the
+    /// node is stopped: lanes record how far they are.
+    pub async fn stop(&self) {
         self.shared.lanes.stop();
-        for task in self.tasks.lock().drain(..) {
-            task.abort();
+        let tasks = self.tasks.lock().take();
+        let Some(Tasks {
+            follows,
+            mut reacts,
+        }) = tasks
+        else {
+            return;
+        };
+        follows.abort();
+        if tokio::time::timeout(PATIENCE, &mut reacts).await.is_err() {
+            reacts.abort();
         }
     }
 }
+
+/// What goes on beside.
+struct Tasks {
+    /// Follows which extensions act.
+    follows: JoinHandle<()>,
+    /// Keeps the lanes.
+    reacts: JoinHandle<()>,
+}
+
+/// How long lanes may take to end.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// By extension and name.
 type Secrets = BTreeMap<String, BTreeMap<String, String>>;

@@ -216,7 +216,7 @@ impl<I: Index> Keeper<I> {
     ) -> Result<(), FollowError> {
         let index = match self.current() {
             Some(index) => index,
-            None => match self.open(node)? {
+            None => match self.open(node).await? {
                 Some(index) => {
                     let index = Arc::new(index);
                     index.prepare(node)?;
@@ -249,13 +249,24 @@ impl<I: Index> Keeper<I> {
     }
 
     /// The index in use, if there is one that is of this log and can be read.
-    fn open(&self, node: &Node) -> Result<Option<I>, FollowError> {
+    async fn open(&self, node: &Node) -> Result<Option<I>, FollowError> {
         let Some(folder) = place::current(&self.root) else {
             return Ok(None);
         };
         match I::open(folder, &self.settings) {
             Ok(index) if index.position().epoch == node.log.identity().epoch.into_bytes() => {
-                Ok(Some(index))
+                // An older log was put in the place of one that the index has seen.
+                let Position(head) = node.log.head(Lane::Journal).await?;
+                if index.position().position <= head {
+                    return Ok(Some(index));
+                }
+                tracing::warn!(
+                    holds = index.position().position,
+                    head,
+                    "the index of {} holds more than the log: it is built anew",
+                    I::NAME
+                );
+                Ok(None)
             }
             Ok(_) => {
                 tracing::warn!(

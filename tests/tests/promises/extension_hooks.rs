@@ -6,6 +6,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use tidings_extension_manifest::{Manifest, embed};
 use tidings_protocol::{
+    command::PostMessage,
     frame::{Outcome, Request},
     query::SearchPeople,
 };
@@ -24,6 +25,8 @@ on_both_logs! {
     without_an_extension_the_server_calls_back_itself,
     history_is_told_once_and_without_toasts,
     what_waits_keeps_its_order_whatever_is_killed,
+    what_was_dealt_with_is_told_to_nobody_again,
+    a_message_is_told_with_whom_it_mentions,
 }
 
 const DESK: &[u8] = include_bytes!("../../../extensions/guests/built/desk.wasm");
@@ -403,6 +406,74 @@ async fn what_a_command_wants_done_follows(world: World) {
             .then_some(())
     })
     .await;
+}
+
+async fn a_message_is_told_with_whom_it_mentions(world: World) {
+    let world = with_key(world);
+    let server = world.start().await;
+    let more = json!({ "reactor": { "events": ["message_posted"] } });
+    install(&server, &desk("1.0.0", more)).await;
+    activate(&server, "front-desk", "1.0.0", json!({})).await;
+    let mut ann = Session::open(&server, Way::WebSocketJson, "ann").await;
+    let room = ann.start(ask::group("room", &["ben", "cem"])).await;
+    let post = match ask::post(room, "look, both of you") {
+        Request::PostMessage(post) => Request::PostMessage(PostMessage {
+            mentions: vec!["ben".to_owned(), "cem".to_owned()],
+            ..post
+        }),
+        _ => unreachable!("it is a `post_message`"),
+    };
+    ann.command(post).await;
+    let told = eventually("it is told", async || {
+        let found = feed(&server, "ext.front-desk.asked").await;
+        found.into_iter().next()
+    })
+    .await;
+    assert_eq!(told["payload"], json!({ "mentions": ["ben", "cem"] }));
+}
+
+async fn what_was_dealt_with_is_told_to_nobody_again(world: World) {
+    let world = with_key(world);
+    let mut server = world.start().await;
+    let silent = json!({ "reactor": { "events": ["app.passed"] } });
+    for version in ["1.0.0", "1.1.0"] {
+        install(&server, &desk(version, silent.clone())).await;
+    }
+    activate(&server, "front-desk", "1.0.0", json!({})).await;
+    let calls = async |server: &Server, version: &str| {
+        let (_, said) = ask_api(server, "GET", "/v1/extensions", b"").await;
+        let rows = said["calls"].as_array().unwrap();
+        let mut of_version = rows.iter().filter(|row| row["version"] == version);
+        of_version
+            .find_map(|row| row["calls"].as_u64())
+            .unwrap_or(0)
+    };
+    let passed = async |server: &Server, version: &str, nth: u32, expected: u64| {
+        fact(server, "passed", "ben", "ann", &format!("fact {nth}")).await;
+        eventually("it is told", async || {
+            (calls(server, version).await >= expected).then_some(())
+        })
+        .await;
+        // Not one more.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(calls(server, version).await, expected, "fact {nth}");
+    };
+    for nth in 0..5 {
+        passed(&server, "1.0.0", nth, u64::from(nth) + 1).await;
+    }
+    // It wanted nothing done, so that nothing but its place says that it was told.
+    activate(&server, "front-desk", "1.1.0", json!({})).await;
+    passed(&server, "1.1.0", 5, 1).await;
+    passed(&server, "1.1.0", 6, 2).await;
+    server.terminate();
+    server.ended().await;
+    server = world.start().await;
+    passed(&server, "1.1.0", 7, 1).await;
+    // Where nobody can say goodbye, what was told in the last moment may be told again.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    server.kill();
+    server = world.start().await;
+    passed(&server, "1.1.0", 8, 1).await;
 }
 
 async fn what_waits_keeps_its_order_whatever_is_killed(world: World) {

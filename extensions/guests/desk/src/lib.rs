@@ -113,16 +113,26 @@ impl timer::Guest for Desk {
 
 impl reactor::Guest for Desk {
     /// Counts what is told of, by whom it is about, and tells them. What says `"fails":true` fails when it is told first; all of one
-    /// kind are passed on as they come.
+    /// kind are passed on as they come, all of another are passed over, and of a message those whom it mentions are named.
     fn on_event(call: &Call, event: &Event) -> Result<(), HookError> {
         let user = event.subject().unwrap_or_default();
         let payload = event.payload();
         if payload.contains("\"fails\":true") && call.attempt() == 1 {
             return Err(HookError::Retry(None));
         }
-        if event.kind() == "app.numbered" {
-            let passed = effects::emit("asked", &event.id(), 1, &payload, Some(&user));
-            return passed.map_err(parked);
+        match event.kind().as_str() {
+            "app.numbered" => {
+                let passed = effects::emit("asked", &event.id(), 1, &payload, Some(&user));
+                return passed.map_err(parked);
+            }
+            "app.passed" => return Ok(()),
+            "message_posted" => {
+                let mentions = event.message().map(|message| message.mentions());
+                let mentions = format!("{{\"mentions\":{:?}}}", mentions.unwrap_or_default());
+                let named = effects::emit("asked", &event.id(), 1, &mentions, None);
+                return named.map_err(parked);
+            }
+            _ => {}
         }
         let count = count(&format!("told/{user}"), &user);
         effects::badge(&user, "told", count).map_err(parked)?;

@@ -46,7 +46,8 @@ const TOGETHER: usize = 64;
 /// How often it is looked whether this is still the node that tells it.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Positions that may pass without being recorded as told: so many are read again after a start.
+/// Positions that may pass, where there was nothing to be told, without being recorded: so many are read again after a start. Where
+/// something was told, its place is recorded with what came of it, or within [`LOOK`], or when the lane ends.
 const UNRECORDED: u64 = 20_000;
 
 /// Why a lane has to begin anew.
@@ -122,7 +123,14 @@ pub(super) async fn run(shared: Arc<Shared>, hub: Arc<Hub>, id: ExtensionId) {
             Some(one) => {
                 let lane = Lane::open(shared.clone(), one, &hub, progress.clone());
                 match lane.await {
-                    Ok(mut lane) => lane.go().await,
+                    Ok(mut lane) => {
+                        let ended = lane.go().await;
+                        // After anything else it may be further than what is recorded of what came of it.
+                        if matches!(ended, Ok(()) | Err(LaneError::Over)) {
+                            lane.leave().await;
+                        }
+                        ended
+                    }
                     Err(error) => Err(error),
                 }
             }
@@ -198,6 +206,8 @@ struct Lane {
     upto: (u64, u32),
     /// Up to where that is recorded.
     recorded: u64,
+    /// Since when something was told whose place is not recorded.
+    unrecorded: Option<tokio::time::Instant>,
     /// What is to be told before what is heard.
     missed: VecDeque<Arc<Commit>>,
     /// What waits, by stream, in its order.
@@ -252,6 +262,7 @@ impl Lane {
         let mut opened = Lane {
             upto: lane.upto,
             recorded: lane.upto.0,
+            unrecorded: None,
             missed: Default::default(),
             waiting: HashMap::new(),
             timers: timers
@@ -412,16 +423,37 @@ impl Lane {
         self.progress
             .waiting
             .store(waiting as u64, Ordering::Relaxed);
-        if idle && told > self.recorded + UNRECORDED && self.hearing.is_empty() {
-            let turn = self.shared.lanes.turn(&self.one.id);
-            let _turn = turn.lock().await;
-            let mut batched = self.batched()?;
-            batched.reaction.upto = (told, u32::MAX);
-            batched.commit().await?;
-            self.upto = (told, u32::MAX);
-            self.recorded = told;
+        let waits = self.unrecorded.is_some_and(|since| since.elapsed() >= LOOK);
+        if idle && self.hearing.is_empty() && (waits || told > self.recorded + UNRECORDED) {
+            self.keep_place((told, u32::MAX)).await
+        } else if waits {
+            self.keep_place(self.upto).await
+        } else {
+            Ok(())
         }
+    }
+
+    /// Records up to where everything was told or waits.
+    async fn keep_place(&mut self, upto: (u64, u32)) -> Result<(), LaneError> {
+        let turn = self.shared.lanes.turn(&self.one.id);
+        let _turn = turn.lock().await;
+        let mut batched = self.batched()?;
+        batched.reaction.upto = upto;
+        batched.commit().await?;
+        self.upto = upto;
+        self.recorded = upto.0;
+        self.unrecorded = None;
         Ok(())
+    }
+
+    /// Before another version, or another start, goes on: it is not to be told again what this one has dealt with. Whoever else has
+    /// recorded something meanwhile has done so from an earlier place, and tells it again.
+    async fn leave(&mut self) {
+        if self.unrecorded.is_some()
+            && let Err(error) = self.keep_place(self.upto).await
+        {
+            tracing::debug!(extension = %self.one.id, %error, "its place could not be recorded");
+        }
     }
 
     /// Whether it is still this version that is to be told, and this node that is to tell it.
@@ -504,6 +536,8 @@ impl Lane {
                             failed = Some(error);
                             break;
                         }
+                        self.unrecorded
+                            .get_or_insert_with(tokio::time::Instant::now);
                     }
                     self.upto = at;
                     batched.reaction.upto = at;
@@ -542,6 +576,7 @@ impl Lane {
             Ordering::Relaxed,
         );
         self.recorded = upto;
+        self.unrecorded = None;
         self.sends |= sends;
         for change in timers {
             self.timers.retain(|(_, key), _| *key != change.key);
