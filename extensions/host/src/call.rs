@@ -57,13 +57,16 @@ pub enum CallError {
     /// As many calls are under way as there may be: not the extension's fault.
     #[error("too many calls are under way")]
     Busy,
+    /// It was not called: it failed too often lately.
+    #[error("it keeps failing, and is left alone for a while")]
+    LeftAlone,
 }
 
 impl CallError {
     /// Whether this is to be held against the extension.
     #[must_use]
     pub fn is_its_fault(&self) -> bool {
-        !matches!(self, Self::Host(_) | Self::Busy)
+        !matches!(self, Self::Host(_) | Self::Busy | Self::LeftAlone)
     }
 
     /// One word for metrics.
@@ -77,6 +80,7 @@ impl CallError {
             Self::Refused(_) => "refused",
             Self::Host(_) => "host",
             Self::Busy => "busy",
+            Self::LeftAlone => "breaker",
         }
     }
 }

@@ -297,7 +297,7 @@ async fn tell_one(
     );
     let staged = match called.await {
         Ok(staged) => staged,
-        Err(error @ (CallError::Host(_) | CallError::Busy)) => {
+        Err(error @ (CallError::Host(_) | CallError::Busy | CallError::LeftAlone)) => {
             return Err(BackfillError::Unavailable(format!(
                 "{} cannot be called at present ({error}): try again",
                 one.id

@@ -59,7 +59,7 @@ where
     let breaker = one.breaker(hook);
     if !breaker.lets(Instant::now()) {
         shared.stats.left_alone(name);
-        return Err(CallError::Busy);
+        return Err(CallError::LeftAlone);
     }
     let views = Arc::new(Views {
         shared: shared.clone(),

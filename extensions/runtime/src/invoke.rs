@@ -393,6 +393,10 @@ async fn reply(
         tracing::warn!(extension = %one.id, version = one.version, command = call.command, %error, "a command failed");
         let why = match error {
             CallError::Busy => format!("{} is not called at present: try again", one.id),
+            CallError::LeftAlone => format!(
+                "{} keeps failing, and is left alone for a while: `tidings ext logs {0}` says why",
+                one.id
+            ),
             error => format!("{} failed ({}): try again", one.id, error.kind()),
         };
         InvokeError::Unavailable(why)

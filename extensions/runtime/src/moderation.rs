@@ -296,7 +296,10 @@ impl Moderators {
             if let Ok(said) = moderators.look(&look, draft.clone(), &author).await
                 && said != staged::Verdict::default()
             {
-                tracing::info!(extension = %one.id, version = one.version, draft = draft.id, ?said, "would have said");
+                let Shared { stats, node, .. } = &*moderators.shared;
+                let name = (&*one.id, &*one.version, Hook::Moderation);
+                let said = format!("{} to draft {}", in_words(&said), draft.id);
+                stats.would_have(name, said, node.clock.now_ms());
             }
         });
     }
@@ -482,6 +485,20 @@ fn review(one: &One, said: &staged::Verdict) -> Option<Review> {
         labels: said.labels.clone(),
         failed: false,
     })
+}
+
+/// A verdict for who reads logs: not what somebody wrote.
+fn in_words(said: &staged::Verdict) -> String {
+    let decision = match &said.decision {
+        Decision::Reject { reason } => format!("reject ({reason})"),
+        Decision::Hold { reason } => format!("hold ({reason})"),
+        Decision::Allow if said.text.is_some() => "replace the text".to_owned(),
+        Decision::Allow => "allow".to_owned(),
+    };
+    match said.labels.as_slice() {
+        [] => decision,
+        labels => format!("{decision} and label {}", labels.join(", ")),
+    }
 }
 
 /// What counts where one failed; nothing where that is that it goes through, but that it was so.

@@ -429,7 +429,7 @@ async fn ask_all(shared: &Arc<Shared>, missed: &Missed, known: &Absence, attempt
                 tracing::info!(extension = %one.id, why, "a recall is left to others");
             }
             // It was not asked.
-            CallError::Busy | CallError::Host(_) => return later(0, false),
+            CallError::Busy | CallError::LeftAlone | CallError::Host(_) => return later(0, false),
             CallError::Refused(HookError::Retry { after_ms }) if attempt < ATTEMPTS => {
                 return later(after_ms.map_or(0, u64::from), true);
             }

@@ -131,6 +131,17 @@ impl Stats {
             }
         }
         self.lines(extension, version, hook, usage, now_ms);
+        if let Some(error) = error {
+            // Behind what it said itself, which may be why.
+            let line = Line {
+                at_ms: now_ms,
+                version: version.to_owned(),
+                hook: hook.name(),
+                level: named(Level::Error),
+                line: format!("the call failed: {error}"),
+            };
+            self.keep(extension, [line]);
+        }
         if !usage.metrics.is_empty() {
             let mut metrics = self.metrics.lock();
             let mut add = |name: String, by: f64| {
@@ -169,6 +180,19 @@ impl Stats {
             hook: "effects",
             level: named(Level::Warn),
             line: format!("an effect came to nothing: {why}"),
+        };
+        self.keep(extension, [line]);
+    }
+
+    /// What one that only looks on would have said.
+    pub(crate) fn would_have(&self, name: (&str, &str, Hook), said: String, now_ms: u64) {
+        let (extension, version, hook) = name;
+        let line = Line {
+            at_ms: now_ms,
+            version: version.to_owned(),
+            hook: hook.name(),
+            level: named(Level::Info),
+            line: format!("in the shadow: it would have said {said}"),
         };
         self.keep(extension, [line]);
     }

@@ -182,7 +182,16 @@ fn encode(bytes: Vec<u8>) -> Result<Vec<u8>, BuildError> {
         .validate(true)
         .module(&bytes)
         .and_then(|mut encoder| encoder.encode());
-    encoded.map_err(|why| BuildError::Component(format!("{why:#}")))
+    encoded.map_err(|why| {
+        let why = format!("{why:#}");
+        BuildError::Component(match why.contains("wasi_snapshot") {
+            true => format!(
+                "{why}\nIt uses what extensions do not have: stdio (`printf` too), files, clocks, exit. Lines for who runs it go to `log`; time \
+                 and randomness come from the call"
+            ),
+            false => why,
+        })
+    })
 }
 
 /// Whole or not at all: somebody may be watching the file.

@@ -100,7 +100,7 @@ impl Lane {
                 None => return Ok(Ok(())),
                 Some(why) => CallError::Refused(HookError::Park { why }),
             },
-            Err(error @ (CallError::Host(_) | CallError::Busy)) => {
+            Err(error @ (CallError::Host(_) | CallError::Busy | CallError::LeftAlone)) => {
                 return Err(LaneError::Host(error));
             }
             Err(error) => error,
