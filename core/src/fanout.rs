@@ -335,19 +335,31 @@ impl Fanout {
             Some(audience) => audience,
             None => Arc::new(load_audience(&rows, conversation)?),
         };
-        let blockers = load_blockers(&rows, user)?;
-        let blocked = Viewer::load(&rows, user)?;
         drop(rows);
         if doing == Doing::Looking {
+            // Before it is read who blocks whom: a block in between finds it.
             let mut looks = self.looks.lock();
             looks.told(user, conversation, active, crate::clock::moment());
         }
-        let members = audience.members.iter();
-        let members = members.filter(|member| {
+        let members = self.unblocked(user, &audience.members)?;
+        let signal = Signal::new(doing, conversation, user, active);
+        self.hand_out(signal, members.into_iter());
+        Ok(())
+    }
+
+    /// Of these, those who may know what somebody does: not across a block, nor themselves.
+    fn unblocked<'a>(
+        &self,
+        user: &UserId,
+        members: &'a [UserId],
+    ) -> Result<Vec<&'a UserId>, ReadError> {
+        let rows = self.projections.read();
+        let blockers = load_blockers(&rows, user)?;
+        let blocked = Viewer::load(&rows, user)?;
+        let members = members.iter().filter(|member| {
             *member != user && !blockers.contains(member) && !blocked.blocks(member)
         });
-        self.hand_out(Signal::new(doing, conversation, user, active), members);
-        Ok(())
+        Ok(members.collect())
     }
 
     fn hand_out<'a>(&self, signal: Signal, to: impl Iterator<Item = &'a UserId>) {
@@ -363,7 +375,7 @@ impl Fanout {
         if !self.sessions.read().contains_key(other) {
             return Ok(());
         }
-        let looked_at = self.looks.lock().of(user);
+        let looked_at = self.looks.lock().of(user, crate::clock::moment());
         for conversation in looked_at {
             let member = read::member(&self.projections.read(), conversation, other)?;
             if member.is_some_and(|member| member.role.is_some()) {
@@ -614,8 +626,11 @@ impl Fanout {
             },
             Event::UserBlocked { user: other } => {
                 self.blockers.lock().remove(other);
-                self.look_away(user, other)?;
-                self.look_away(other, user)?;
+                // Where the other one blocked already, neither was told anything.
+                if !load_blockers(&self.projections.read(), user)?.contains(other) {
+                    self.look_away(user, other)?;
+                    self.look_away(other, user)?;
+                }
                 let user = other;
                 What::UserBlocked { user: user.clone() }
             }
@@ -960,9 +975,10 @@ impl Fanout {
                 };
                 self.tell(&audience.members, &[], change(what.clone()));
                 self.tell(std::slice::from_ref(user), &[], change(what));
-                if self.looks.lock().take(user, id) {
+                if self.looks.lock().take(user, id, crate::clock::moment()) {
                     let over = Signal::new(Doing::Looking, id, user, false);
-                    self.hand_out(over, audience.members.iter());
+                    let to = self.unblocked(user, &audience.members)?;
+                    self.hand_out(over, to.into_iter());
                 }
             }
             Event::RoleChanged { user, role } => {

@@ -133,6 +133,8 @@ impl Server {
     /// Tells every client when and where to come back, waits until they are gone, writes what is left
     /// and stops the node.
     pub async fn stop(self) {
+        // While this node still writes what they have to record.
+        self.gateway.extensions.stop().await;
         self.node.leave();
         self.gateway.drain();
         let _ = self.stop.send(());
@@ -151,7 +153,6 @@ impl Server {
         let _ = tokio::time::timeout(Duration::from_secs(1), self.endpoint.wait_idle()).await;
         self.serving.abort();
         let (node, search) = (self.node.clone(), self.gateway.search.clone());
-        self.gateway.extensions.stop().await;
         let stopped = tokio::task::spawn_blocking(move || {
             search.stop();
             node.stop();

@@ -107,7 +107,7 @@ macro_rules! close_codes {
 close_codes! {
     /// A frame could not be decoded, or the first was not a valid `hello` or did not come in time.
     Protocol = 4000, "protocol", Stop, "Where a command of the outbox was behind it, give that one up and connect.";
-    /// The token of `hello` was refused.
+    /// The token of `hello` was refused, or the user has been erased.
     Unauthenticated = 4001, "unauthenticated", NewToken, "The same token is refused again.";
     /// The token expired in mid-session, and was not renewed.
     TokenExpired = 4002, "token_expired", NewToken, "Send `renew_token` in time and it does not happen.";

@@ -30,7 +30,7 @@ impl Looks {
         now: Instant,
     ) {
         if !active {
-            self.take(user, conversation);
+            self.take(user, conversation, now);
             return;
         }
         if self.told.len() >= self.tidy_at {
@@ -45,11 +45,17 @@ impl Looks {
     }
 
     /// Whether somebody was said to look there; not any more.
-    pub(super) fn take(&mut self, user: &UserId, conversation: ConversationId) -> bool {
+    pub(super) fn take(
+        &mut self,
+        user: &UserId,
+        conversation: ConversationId,
+        now: Instant,
+    ) -> bool {
         let Some(of_user) = self.told.get_mut(user) else {
             return false;
         };
-        let was = of_user.remove(&conversation).is_some();
+        let at = of_user.remove(&conversation);
+        let was = at.is_some_and(|at| now - at < HOLDS);
         if of_user.is_empty() {
             self.told.remove(user);
         }
@@ -57,9 +63,10 @@ impl Looks {
     }
 
     /// Where somebody was said to look.
-    pub(super) fn of(&self, user: &UserId) -> Vec<ConversationId> {
+    pub(super) fn of(&self, user: &UserId, now: Instant) -> Vec<ConversationId> {
         let of_user = self.told.get(user).into_iter().flatten();
-        of_user.map(|(conversation, _)| *conversation).collect()
+        let holds = of_user.filter(|(_, at)| now - **at < HOLDS);
+        holds.map(|(conversation, _)| *conversation).collect()
     }
 }
 
@@ -79,8 +86,10 @@ mod tests {
         }
         looks.told(&user(MANY), room, true, began + HOLDS);
         assert_eq!(looks.told.len(), 2);
-        assert_eq!(looks.of(&user(0)), [room]);
-        assert!(looks.take(&user(0), room) && !looks.take(&user(0), room));
+        let now = began + HOLDS;
+        assert_eq!(looks.of(&user(0), now), [room]);
+        assert_eq!(looks.of(&user(0), now + HOLDS), []);
+        assert!(looks.take(&user(0), room, now) && !looks.take(&user(0), room, now));
         looks.told(&user(MANY), room, false, began + HOLDS);
         assert!(looks.told.is_empty());
     }

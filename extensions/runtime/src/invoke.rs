@@ -394,7 +394,7 @@ async fn reply(
         let why = match error {
             CallError::Busy => format!("{} is not called at present: try again", one.id),
             CallError::LeftAlone => format!(
-                "{} keeps failing, and is left alone for a while: `tidings ext logs {0}` says why",
+                "{} keeps failing, and is left alone for a while: try again later",
                 one.id
             ),
             error => format!("{} failed ({}): try again", one.id, error.kind()),

@@ -236,8 +236,8 @@ impl Extensions {
         &self.shared.stats
     }
 
-    /// Calls nobody any more: commands pass as if there were no extensions. To be called when nobody can ask any more, and before the
-    /// node is stopped: lanes record how far they are.
+    /// Tells nobody any more what happened: lanes record how far they are, so this comes before the node leaves its shards to others.
+    /// Moderators go on looking at what clients who have not gone yet send.
     pub async fn stop(&self) {
         self.shared.lanes.stop();
         let tasks = self.tasks.lock().take();

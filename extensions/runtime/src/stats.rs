@@ -131,7 +131,7 @@ impl Stats {
             }
         }
         self.lines(extension, version, hook, usage, now_ms);
-        if let Some(error) = error {
+        if let Some(error) = error.filter(|error| error.is_its_fault()) {
             // Behind what it said itself, which may be why.
             let line = Line {
                 at_ms: now_ms,

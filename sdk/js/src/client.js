@@ -221,7 +221,8 @@ export class Tidings {
     if (fault) throw fault;
     const { roster = false } = options ?? {};
     const most = this.#session.presence.most;
-    if (Array.isArray(users) && users.length > most) throw new TidingsError({ code: 'invalid', message: `${users.length} users are to be watched: at most ${most}` });
+    const count = Array.isArray(users) ? new Set(users).size : 0;
+    if (count > most) throw new TidingsError({ code: 'invalid', message: `${count} users are to be watched: at most ${most}` });
     this.#session.presence.watch(users, roster);
   }
   /**

@@ -60,9 +60,13 @@ impl Armed {
         postcard::to_allocvec(self).expect("postcard encodes what is in memory")
     }
 
-    /// Nothing where it is not what [`Armed::encode`] makes.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Armed> {
-        postcard::from_bytes(bytes).ok()
+    /// What is not what [`Armed::encode`] makes was set before there was such a thing: its payload alone.
+    pub(crate) fn decode(bytes: Vec<u8>) -> Armed {
+        postcard::from_bytes(&bytes).unwrap_or(Armed {
+            depth: 0,
+            trace: None,
+            payload: bytes,
+        })
     }
 }
 

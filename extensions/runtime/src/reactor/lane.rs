@@ -168,7 +168,7 @@ pub(super) async fn run(shared: Arc<Shared>, hub: Arc<Hub>, id: ExtensionId) {
                         tracing::warn!(extension = %id, %error, "cannot be told at present, trying again")
                     }
                 }
-                tokio::time::sleep(pause).await;
+                let _ = tokio::time::timeout(pause, changes.changed()).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
             }
         }
@@ -341,6 +341,9 @@ impl Lane {
     /// Goes on until somebody else is to, or another version acts.
     async fn go(&mut self) -> Result<(), LaneError> {
         loop {
+            if self.shared.lanes.is_stopping() {
+                return Ok(());
+            }
             self.tell_missed().await?;
             self.look_around()?;
             if self.sends {
@@ -423,31 +426,48 @@ impl Lane {
         self.progress
             .waiting
             .store(waiting as u64, Ordering::Relaxed);
-        let waits = self.unrecorded.is_some_and(|since| since.elapsed() >= LOOK);
-        if idle && self.hearing.is_empty() && (waits || told > self.recorded + UNRECORDED) {
-            self.keep_place((told, u32::MAX)).await
-        } else if waits {
-            self.keep_place(self.upto).await
-        } else {
-            Ok(())
+        if idle && told > self.recorded + UNRECORDED && self.hearing.is_empty() {
+            self.keep_place((told, u32::MAX)).await?;
+        }
+        self.keep_up().await
+    }
+
+    /// Records how far it is where that has waited long enough. Where others record something at the same time it waits on.
+    async fn keep_up(&mut self) -> Result<(), LaneError> {
+        if self.unrecorded.is_none_or(|since| since.elapsed() < LOOK) {
+            return Ok(());
+        }
+        match self.keep_place(self.upto).await {
+            Err(LaneError::Commit(CommitError::Moved | CommitError::Unavailable(_))) => {
+                self.unrecorded = Some(tokio::time::Instant::now());
+                Ok(())
+            }
+            kept => kept,
         }
     }
 
-    /// Records up to where everything was told or waits.
+    /// Records up to where everything was told or waits, unless somebody has recorded that they are further: another node, or an
+    /// activation that nothing before is to be told of.
     async fn keep_place(&mut self, upto: (u64, u32)) -> Result<(), LaneError> {
         let turn = self.shared.lanes.turn(&self.one.id);
         let _turn = turn.lock().await;
-        let mut batched = self.batched()?;
-        batched.reaction.upto = upto;
-        batched.commit().await?;
-        self.upto = upto;
+        // Where and at which revision belong together: who records something after this is read is the first.
+        let lane = rows::lane_of(&self.shared.node.projections.read(), &self.one.id)?;
+        if lane.upto < upto {
+            let mut batched = Batched::new(self.shared.clone(), self.one.clone(), &lane);
+            batched.reaction.upto = upto;
+            batched.commit().await?;
+            if lane.revision == self.revision {
+                self.revision += 1;
+            }
+        }
+        self.upto = self.upto.max(upto);
         self.recorded = upto.0;
         self.unrecorded = None;
         Ok(())
     }
 
-    /// Before another version, or another start, goes on: it is not to be told again what this one has dealt with. Whoever else has
-    /// recorded something meanwhile has done so from an earlier place, and tells it again.
+    /// Before another version, or another start, goes on: it is not to be told again what this one has dealt with.
     async fn leave(&mut self) {
         if self.unrecorded.is_some()
             && let Err(error) = self.keep_place(self.upto).await
@@ -499,7 +519,7 @@ impl Lane {
                 // Whoever goes on reads from where this one is.
                 return Err(LaneError::Over);
             }
-            let _turn = turn.lock().await;
+            let held = turn.lock().await;
             let mut batched = self.batched()?;
             let mut calls = 0;
             let mut failed = None;
@@ -554,6 +574,8 @@ impl Lane {
             if let Some(failed) = failed {
                 return Err(failed);
             }
+            drop(held);
+            self.keep_up().await?;
         }
         Ok(())
     }

@@ -86,7 +86,7 @@ impl Lane {
             key: key.to_owned(),
             timer: None,
         };
-        let Some(armed) = plain.as_deref().and_then(Armed::decode) else {
+        let Some(armed) = plain.map(Armed::decode) else {
             // Whom it is about was erased.
             batched.set_timer(gone);
             return Ok(true);

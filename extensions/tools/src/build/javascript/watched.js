@@ -12,7 +12,7 @@ export function watched(extension, hook, name) {
       return extension[hook][name](...args);
     } catch (thrown) {
       const refusal = thrown?.payload ?? thrown;
-      if (REFUSALS.includes(refusal?.tag)) error(`the host refused something, and nobody caught it: ${refusal.tag}: ${refusal.val}`);
+      if (REFUSALS.includes(refusal?.tag) && typeof refusal.val === 'string') error(`the host refused something, and nobody caught it: ${refusal.tag}: ${refusal.val}`);
       else if (thrown instanceof Error) error(`${thrown.name}: ${thrown.message}\n${thrown.stack ?? ''}`.trimEnd());
       throw thrown;
     }
