@@ -354,7 +354,7 @@ impl<I: Index> Keeper<I> {
             }
             let records = tokio::select! {
                 records = tail.next() => records?,
-                () = tokio::time::sleep_until(writing.due()) => Vec::new(),
+                () = tokio::time::sleep_until(writing.looks()) => Vec::new(),
                 () = self.wake.notified() => Vec::new(),
             };
             writing.follow(node, &records).await?;

@@ -62,6 +62,14 @@ impl<'a, I: Index> Writing<'a, I> {
         self.committed + pause
     }
 
+    /// When it is to be looked at again though nothing is recorded: soon, where something was touched that waits to be written.
+    pub(super) fn looks(&self) -> Instant {
+        match I::waits(&self.touched) {
+            true => self.due().min(Instant::now() + COMMIT),
+            false => self.due(),
+        }
+    }
+
     /// Writes what records of the log, and those before them, lead to.
     pub(super) async fn follow(
         &mut self,
