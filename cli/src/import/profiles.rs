@@ -91,11 +91,11 @@ impl Profiles {
             }
             None => {
                 let config = self.place.load()?;
-                ensure!(
-                    !self.dry_run || config.data.exists(),
-                    "there is no folder {}, and a dry run makes none: name one that a server has, or run it without --dry-run",
-                    config.data.display()
-                );
+                if self.dry_run {
+                    // To open a node makes what is missing.
+                    let log = server::log_to_read(&config).await;
+                    log.context("a dry run makes no log: name one that is there, or run it without --dry-run")?;
+                }
                 Destination::local(&config).await
             }
         }

@@ -22,7 +22,7 @@ pub enum Refusal {
     #[error("{0}")]
     Forbidden(Cow<'static, str>),
     /// The actor has blocked the other user.
-    #[error("you have blocked {0}: unblock them to write")]
+    #[error("you have blocked {0}: unblock them first")]
     BlockedByYou(UserId),
     /// The message was taken back.
     #[error("message {0} was taken back")]

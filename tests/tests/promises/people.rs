@@ -23,6 +23,7 @@ on_both_logs!(
     who_looks_at_a_conversation_is_seen_by_the_others_in_it,
     a_crash_while_profiles_are_written_loses_none,
     words_that_were_to_go_from_the_files_go_at_the_next_start,
+    who_left_counts_as_just_active_also_where_nothing_else_happens,
 );
 
 const KEY: &str = "a key of the tests for everything there is";
@@ -770,4 +771,47 @@ async fn words_that_were_to_go_from_the_files_go_at_the_next_start(world: World)
     })
     .await;
     backend_finds(&server, "", &found).await;
+}
+
+async fn who_left_counts_as_just_active_also_where_nothing_else_happens(world: World) {
+    let world = with_people(world);
+    let server = world.start().await;
+    some_people(&server).await;
+    let active = async || {
+        let asked = json!({ "query": "climbing", "sort": "active", "explain": true });
+        let (status, said) = call(&server, "POST", "/v1/search/people", asked).await;
+        assert_eq!(status, 200, "{said}");
+        let people = said["people"].as_array().unwrap().iter();
+        let active = people.map(|one| {
+            let details = one["explanation"]["details"].as_array().unwrap().iter();
+            let mut details = details.filter(|detail| {
+                let what = detail["what"].as_str().unwrap();
+                what.starts_with("last active")
+            });
+            let at_ms = details.next().unwrap()["value"].as_f64().unwrap();
+            (one["user"].as_str().unwrap().to_owned(), at_ms)
+        });
+        active.collect::<Vec<_>>()
+    };
+    let before = active().await;
+    assert_eq!(before.len(), 2, "{before:?}");
+    assert!(before.iter().all(|(_, at_ms)| *at_ms == 0.0), "{before:?}");
+
+    // Each in a turn of the writer of its own: who comes after all others is the last who was here.
+    for user in ["ann", "ben", "ann"] {
+        let session = Session::open(&server, Way::WebSocketJson, user).await;
+        let path = format!("/v1/users/{user}/presence");
+        eventually(&format!("{user} is here"), async || {
+            let (_, said) = call(&server, "GET", &path, Value::Null).await;
+            (said["state"] == "available").then_some(())
+        })
+        .await;
+        drop(session);
+        eventually(&format!("{user} counts as just active"), async || {
+            let now = active().await;
+            (now[0].0 == user && now[0].1 > now[1].1).then_some(())
+        })
+        .await;
+    }
+    stop(server).await;
 }

@@ -155,8 +155,21 @@ async fn shown(server: &Server, user: &str) -> Value {
 
 async fn an_import_sets_profiles_and_once(world: World) {
     let world = with_people(world);
-    let server = world.start().await;
     let people = file(&world, "people.jsonl", PEOPLE);
+    // Where no server has been yet, a dry run makes nothing.
+    let data = &world.data;
+    std::fs::create_dir_all(data).unwrap();
+    let mut dry = tool(&["import", "profiles", "--dry-run", "--config"]);
+    dry.arg(world.config()).arg(&people);
+    let dry = run(dry).await;
+    assert!(
+        !dry.ok && dry.errors.contains("a dry run makes no log"),
+        "{dry:?}"
+    );
+    let made = std::fs::read_dir(data).unwrap().count();
+    assert_eq!(made, 0, "nothing was made");
+
+    let server = world.start().await;
     let more = file(
         &world,
         "more.csv",
