@@ -265,6 +265,7 @@ async fn tell_one(
         hook: Hook::Reactor,
         id: format!("{}.{}", at.0, at.1).into_bytes(),
         at_ms: told.at,
+        by: calling::user(&batch.actor),
         depth: events::depth(batch),
         trace: batch.correlation,
         history: Some(piece),
@@ -279,6 +280,7 @@ async fn tell_one(
     );
     let seen = Seen {
         involved: events::involved(batch, event),
+        by: source.by.clone(),
         overlay: Some(batched.overlay.clone()),
         now_ms: source.at_ms,
         depth: source.depth,

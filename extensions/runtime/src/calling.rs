@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use parking_lot::Mutex;
+use tidings_core::domain::UserId;
 use tidings_extension_host::{CallError, Called, Extension, Hook};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -16,9 +17,14 @@ use crate::{
     views::{Involved, Overlay, Views},
 };
 
+/// What begins the ids of accounts that nobody logs in as.
+pub(crate) const SYSTEM: &str = "system:";
+
 /// What a call is about, as far as the host looks at it.
 pub(crate) struct Seen {
     pub(crate) involved: Involved,
+    /// The user whose doing it follows from, if it is one's.
+    pub(crate) by: Option<UserId>,
     /// What calls before it changed of the extension's store, where that is not recorded yet.
     pub(crate) overlay: Option<Arc<Mutex<Overlay>>>,
     pub(crate) now_ms: u64,
@@ -26,6 +32,11 @@ pub(crate) struct Seen {
     pub(crate) depth: u8,
     /// The trace that it is part of.
     pub(crate) trace: Option<Uuid>,
+}
+
+/// Who caused something, where it is a user or what acts as one: not an account of the product's.
+pub(crate) fn user(actor: &UserId) -> Option<UserId> {
+    (!actor.starts_with(SYSTEM)).then(|| actor.clone())
 }
 
 /// The span of a call: below the trace of what caused it, if that has one.
@@ -57,7 +68,13 @@ where
     };
     let name = (&*one.id, &*one.version, hook);
     let breaker = one.breaker(hook);
-    if !breaker.lets(Instant::now()) {
+    let by = seen.by;
+    // What is told in order waits by itself where it fails, with what comes after it of the same conversation or user.
+    let asks = match hook {
+        Hook::Command | Hook::Ranker => by.as_ref(),
+        _ => None,
+    };
+    if !breaker.lets(Instant::now(), asks) {
         shared.stats.left_alone(name);
         return Err(CallError::LeftAlone);
     }
@@ -90,11 +107,12 @@ where
         .stats
         .called(name, ended, error, &called.usage, now_ms);
     match &called.result {
-        Ok(_) => breaker.well(),
+        Ok(_) => breaker.well(by.as_ref()),
         // It said so itself: no fault of the code.
         Err(CallError::Refused(_)) => {}
         Err(error)
-            if error.is_its_fault() && breaker.failed(Instant::now(), recorded) == Then::GiveUp =>
+            if error.is_its_fault()
+                && breaker.failed(Instant::now(), by.as_ref(), recorded) == Then::GiveUp =>
         {
             manage::quarantine(shared, one, hook, &error.to_string());
         }

@@ -184,8 +184,9 @@ impl Moderators {
             return Err(());
         };
         let breaker = one.breaker(Hook::Moderation);
+        let by = calling::user(author);
         let left = look.left();
-        if left.is_zero() || !breaker.lets(tokio::time::Instant::now()) {
+        if left.is_zero() || !breaker.lets(tokio::time::Instant::now(), by.as_ref()) {
             shared.stats.left_alone(name);
             return Err(());
         }
@@ -266,7 +267,7 @@ impl Moderators {
             .called(name, outcome, error, &called.usage, now_ms);
         match called.result {
             Ok(said) => {
-                breaker.well();
+                breaker.well(by.as_ref());
                 Ok(said)
             }
             Err(error) => {
@@ -276,7 +277,8 @@ impl Moderators {
                     && matches!(error, CallError::Deadline | CallError::Refused(_));
                 if error.is_its_fault()
                     && !hurried
-                    && breaker.failed(tokio::time::Instant::now(), true) == Then::GiveUp
+                    && breaker.failed(tokio::time::Instant::now(), by.as_ref(), true)
+                        == Then::GiveUp
                 {
                     manage::quarantine(shared, one, Hook::Moderation, &error.to_string());
                 }

@@ -85,6 +85,7 @@ impl Extensions {
                 users: users.chain(page.viewer.clone()).collect(),
                 ..Involved::default()
             },
+            by: page.viewer.clone(),
             overlay: None,
             now_ms,
             depth: 0,

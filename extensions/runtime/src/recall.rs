@@ -33,7 +33,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     acting::One,
-    calling::{self, Seen},
+    calling::{self, SYSTEM, Seen},
     deliveries,
     moderation::about,
     reactor::Hub,
@@ -45,9 +45,6 @@ use due::{Due, Taken, Then};
 
 /// Who causes what the server does by itself.
 const SERVER: &str = "system:tidings";
-
-/// What begins the ids of accounts that nobody logs in as.
-const SYSTEM: &str = "system:";
 
 /// The channel under which it is recorded that somebody is left alone in an absence: it is not in the feed.
 const SKIPPED: &str = feed::SKIPPED;
@@ -455,9 +452,10 @@ async fn ask(
     let user = UserId::new(&absence.user).ok();
     let seen = Seen {
         involved: Involved {
-            users: user.into_iter().collect(),
+            users: user.iter().cloned().collect(),
             conversations: conversations.iter().copied().collect(),
         },
+        by: user,
         overlay: None,
         now_ms,
         depth: 0,

@@ -264,14 +264,28 @@ async fn others_go_on_whatever_one_does(world: World) {
     assert_eq!(ends.len(), HARM.len(), "each failure is told");
     assert_eq!(lines.len(), 100, "of a flood of lines a hundred are kept");
 
-    // What happened makes it do harm: told again and again, it is left alone, and then given up.
+    // What happened makes it do harm. As long as it is one user's doing, it goes on for all others.
+    for (nth, (how, _)) in HARM[6..].iter().enumerate() {
+        let (kind, victim) = (format!("harm.{how}"), format!("eve's victim {nth}"));
+        fact(&server, &kind, "eve", &victim, &format!("eve's {nth}")).await;
+    }
+    eventually("all of it waits to be told again", async || {
+        let now = status(&server, "hostile").await;
+        (now["waiting"].as_u64()? + now["parked"].as_u64()? >= HARM[6..].len() as u64).then_some(())
+    })
+    .await;
+    let now = status(&server, "hostile").await;
+    assert!(now.get("quarantine").is_none(), "{now}");
+    assert_eq!(now["active"]["left_alone"], json!([]), "{now}");
+
+    // Told again and again for several, it is left alone, and then given up.
     let given_up = async {
         for (nth, (how, _)) in HARM.iter().enumerate() {
             let kind = format!("harm.{how}");
             fact(
                 &server,
                 &kind,
-                "eve",
+                &format!("culprit {nth}"),
                 &format!("victim {nth}"),
                 &format!("harm {nth}"),
             )

@@ -38,6 +38,8 @@ pub(crate) struct Source {
     pub(crate) id: Vec<u8>,
     /// When it happened, milliseconds since 1970.
     pub(crate) at_ms: u64,
+    /// The user whose doing it follows from, if it is one's.
+    pub(crate) by: Option<UserId>,
     /// How many extensions' doings it follows from.
     pub(crate) depth: u8,
     /// The trace that it is part of.

@@ -43,6 +43,7 @@ impl Lane {
             hook: Hook::Reactor,
             id: format!("{}.{}", due.commit.position, due.index).into_bytes(),
             at_ms: told.at,
+            by: calling::user(&batch.actor),
             depth: events::depth(batch),
             trace: batch.correlation,
             history: None,
@@ -129,6 +130,7 @@ async fn called(
     );
     let seen = Seen {
         involved,
+        by: source.by.clone(),
         overlay: Some(batched.overlay.clone()),
         now_ms: source.at_ms,
         depth: source.depth,

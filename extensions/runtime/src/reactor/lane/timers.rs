@@ -95,6 +95,7 @@ impl Lane {
             hook: Hook::Timer,
             id: format!("{key} {}", timer.due_ms).into_bytes(),
             at_ms: timer.due_ms,
+            by: subject.clone(),
             depth: armed.depth,
             trace: armed.trace,
             history: None,

@@ -33,6 +33,7 @@ impl Lane {
                 hook: Hook::PresenceWatcher,
                 id: format!("{user} {now:?} {since_ms}").into_bytes(),
                 at_ms: since_ms,
+                by: Some(user.clone()),
                 depth: 0,
                 trace: None,
                 history: None,
