@@ -1,4 +1,5 @@
-//! `tidings ext install|activate|shadow|deactivate|rollback|remove|list|top|logs|why`: extensions of a running server.
+//! `tidings ext install|activate|shadow|deactivate|rollback|remove|list|top|logs|why|waiting|retry|forget`: extensions of a running
+//! server.
 
 use std::{
     fs,
@@ -9,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
+use tidings_core::clock::{Clock as _, SystemClock};
 
 use crate::{
     backend::{Access, Endpoint, Failed},
@@ -47,6 +49,12 @@ pub(crate) enum Operate {
     Logs(Logs),
     /// Says what extensions said of a message.
     Why(Why),
+    /// Lists the events that an extension could not deal with: those it is to be told again, and those set aside.
+    Waiting(Waiting),
+    /// Has an extension told again, now, of events that it could not deal with.
+    Retry(Retry),
+    /// Forgets events that an extension could not deal with.
+    Forget(Forget),
 }
 
 #[derive(Debug, clap::Args)]
@@ -163,6 +171,45 @@ pub(crate) struct Why {
     at: At,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct Waiting {
+    /// Which.
+    #[arg(value_name = "ID")]
+    extension: String,
+    /// A line of JSON each.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Retry {
+    /// Which.
+    #[arg(value_name = "ID")]
+    extension: String,
+    /// Which events, as `tidings ext waiting` lists them; all of them, if none is named.
+    #[arg(value_name = "POSITION.INDEX")]
+    events: Vec<String>,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Forget {
+    /// Which.
+    #[arg(value_name = "ID")]
+    extension: String,
+    /// Which events, as `tidings ext waiting` lists them.
+    #[arg(value_name = "POSITION.INDEX", required_unless_present = "set_aside")]
+    events: Vec<String>,
+    /// All that are set aside.
+    #[arg(long, conflicts_with = "events")]
+    set_aside: bool,
+    #[command(flatten)]
+    at: At,
+}
+
 /// A running server.
 #[derive(Debug, clap::Args)]
 pub(crate) struct At {
@@ -204,6 +251,9 @@ impl Operate {
             Operate::Top(list) => list.top(),
             Operate::Logs(logs) => logs.run(),
             Operate::Why(why) => why.run(),
+            Operate::Waiting(waiting) => waiting.run(),
+            Operate::Retry(retry) => retry.run(),
+            Operate::Forget(forget) => forget.run(),
         }
     }
 }
@@ -630,6 +680,98 @@ impl Why {
             }
             say!("{line}");
         }
+        Ok(true)
+    }
+}
+
+impl Waiting {
+    fn run(self) -> anyhow::Result<bool> {
+        let endpoint = self.at.endpoint()?;
+        let path = format!("/v1/extensions/{}/waiting", self.extension);
+        let mut after = String::new();
+        let mut any = false;
+        loop {
+            let found = read(endpoint.get(&format!("{path}{after}")))?;
+            for event in found["events"].as_array().into_iter().flatten() {
+                any = true;
+                match self.json {
+                    true => say!("{event}"),
+                    false => say!("{}", waits(event)),
+                }
+            }
+            match found["next"].as_str() {
+                Some(next) => after = format!("?after={next}"),
+                None => break,
+            }
+        }
+        if !any && !self.json {
+            say!(
+                "nothing waits for {}, and nothing is set aside",
+                self.extension
+            );
+        }
+        Ok(true)
+    }
+}
+
+/// An event that waits, in a line.
+fn waits(event: &Value) -> String {
+    let mut line = format!("{:<12} {}", text(event, "at"), text(event, "kind"));
+    for (name, what) in [("conversation", "in"), ("user", "of"), ("actor", "by")] {
+        if let Some(is) = event[name].as_str() {
+            line.push_str(&format!(" {what} {is}"));
+            if let (true, Some(seq)) = (name == "conversation", event["seq"].as_u64()) {
+                line.push_str(&format!(" #{seq}"));
+            }
+        }
+    }
+    let attempts = event["attempts"].as_u64().unwrap_or_default();
+    let cause = text(event, "cause");
+    let became = match event["again_ms"].as_u64() {
+        None => format!("set aside after {attempts} tries: {cause}"),
+        Some(_) if attempts == 0 => format!("waits: {cause}"),
+        Some(again_ms) => {
+            let now_ms = SystemClock.now_ms();
+            let in_s = again_ms.saturating_sub(now_ms).div_ceil(1_000);
+            format!("tried {attempts} times: {cause}; again in {in_s} s")
+        }
+    };
+    format!("{line}: {became}")
+}
+
+/// Says what is to become of events.
+fn let_become(at: &At, (extension, what): (&str, &str), events: &[String]) -> anyhow::Result<u64> {
+    let path = format!("/v1/extensions/{extension}/waiting/{what}");
+    let body = match events {
+        [] => json!({}),
+        events => json!({ "at": events }),
+    };
+    let body = body.to_string();
+    let done = at
+        .endpoint()?
+        .post(&path, "application/json", None, body.as_bytes());
+    Ok(read(done)?["count"].as_u64().unwrap_or_default())
+}
+
+fn events(count: u64) -> String {
+    match count {
+        1 => "1 event".to_owned(),
+        count => format!("{count} events"),
+    }
+}
+
+impl Retry {
+    fn run(self) -> anyhow::Result<bool> {
+        let count = let_become(&self.at, (&self.extension, "retry"), &self.events)?;
+        say!("{} is told again of {}", self.extension, events(count));
+        Ok(true)
+    }
+}
+
+impl Forget {
+    fn run(self) -> anyhow::Result<bool> {
+        let count = let_become(&self.at, (&self.extension, "forget"), &self.events)?;
+        say!("{} of {} are forgotten", events(count), self.extension);
         Ok(true)
     }
 }

@@ -16,11 +16,16 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use tidings_core::clock::{Clock as _, SystemClock};
 use tidings_gateway::search::profiles::Wanted;
+use tidings_search::attributes::Attributes;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::Server;
-use crate::{config::Place, say::say, server};
+use crate::{
+    config::{Config, Place},
+    say::say,
+    server,
+};
 use send::{Destination, Outcome};
 use source::{Checked, Source, Wrong};
 
@@ -74,39 +79,7 @@ impl Profiles {
         let sources: Result<Vec<Source>, _> =
             self.files.iter().map(|path| Source::new(path)).collect();
         let sources = sources?;
-        let destination = Arc::new(self.destination().await?);
-        let done = self.import(&sources, &destination).await;
-        // Also where it failed: a node has to be stopped.
-        let stopped = destination.stop().await;
-        let summary = done?;
-        stopped?;
-        summary.say(self.json)?;
-        Ok(summary.refused == 0 && summary.wrong == 0)
-    }
-
-    async fn destination(&self) -> anyhow::Result<Destination> {
-        match self.remote.endpoint(WHO, SCOPE, &self.place)? {
-            Some(endpoint) => {
-                tokio::task::spawn_blocking(move || Destination::remote(endpoint)).await?
-            }
-            None => {
-                let config = self.place.load()?;
-                if self.dry_run {
-                    // To open a node makes what is missing.
-                    let log = server::log_to_read(&config).await;
-                    log.context("a dry run makes no log: name one that is there, or run it without --dry-run")?;
-                }
-                Destination::local(&config).await
-            }
-        }
-    }
-
-    async fn import(
-        &self,
-        sources: &[Source],
-        destination: &Arc<Destination>,
-    ) -> anyhow::Result<Summary> {
-        let declared = destination.declared();
+        let (declared, to) = self.to().await?;
         ensure!(
             declared.iter().next().is_some(),
             "no attributes are declared there: search.attributes in the server's configuration says what \
@@ -117,7 +90,7 @@ impl Profiles {
         let bar = server::progress(0, "checking");
         let tell = |text: String| bar.suspend(|| eprintln!("{text}"));
         let Checked { profiles, wrong } =
-            source::check(sources, declared, now_ms, &tell, &|| bar.inc(1))?;
+            source::check(&sources, &declared, now_ms, &tell, &|| bar.inc(1))?;
         bar.finish_and_clear();
         let mut summary = Summary {
             dry_run: self.dry_run,
@@ -126,21 +99,62 @@ impl Profiles {
             ..Summary::default()
         };
         if wrong == 0 {
+            let destination = Arc::new(self.open(to, declared).await?);
             let bar = server::progress(profiles, "setting profiles");
             let sending = Sending {
-                sources,
-                destination,
+                sources: &sources,
+                destination: &destination,
                 now_ms,
                 dry_run: self.dry_run,
                 bar: bar.clone(),
             };
             let sent = sending.all(&mut summary).await;
             bar.finish_and_clear();
+            // Also where it failed: a node has to be stopped.
+            let stopped = destination.stop().await;
             sent.context("the import stopped; nothing is half-done, so run it again")?;
+            stopped?;
         }
         summary.seconds = began.elapsed().as_secs_f64();
-        Ok(summary)
+        summary.say(self.json)?;
+        Ok(summary.refused == 0 && summary.wrong == 0)
     }
+
+    /// Where they go, and what profiles may hold there.
+    async fn to(&self) -> anyhow::Result<(Attributes, To)> {
+        match self.remote.endpoint(WHO, SCOPE, &self.place)? {
+            Some(endpoint) => {
+                let asked = tokio::task::spawn_blocking(move || Destination::remote(endpoint));
+                let destination = asked.await??;
+                Ok((destination.declared().clone(), To::Server(destination)))
+            }
+            None => {
+                let config = self.place.load()?;
+                Ok((config.search.check()?, To::Folder(Box::new(config))))
+            }
+        }
+    }
+
+    async fn open(&self, to: To, declared: Attributes) -> anyhow::Result<Destination> {
+        match to {
+            To::Server(destination) => Ok(destination),
+            To::Folder(config) => {
+                if self.dry_run {
+                    // To open a node makes what is missing.
+                    let log = server::log_to_read(&config).await;
+                    log.context("a dry run makes no log: name one that is there, or run it without --dry-run")?;
+                }
+                Destination::local(&config, declared).await
+            }
+        }
+    }
+}
+
+/// Where profiles go.
+enum To {
+    Server(Destination),
+    /// The folder of a server that is stopped. Made where there is none, once nothing is wrong with what goes there.
+    Folder(Box<Config>),
 }
 
 impl Summary {

@@ -1,7 +1,8 @@
 //! The sessions of one node, and what it has to say of them.
 //!
 //! Pure: time comes from outside, in milliseconds of a clock that only goes forward. Who leaves is said to
-//! have left after the grace, unless they are back by then: a reload or a tunnel is no news.
+//! have left after the grace, unless they are back by then: a reload or a tunnel is no news, also where
+//! another of their devices is away.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -30,9 +31,11 @@ struct Own {
     sessions: Vec<(SessionId, State)>,
     /// Until when a heartbeat without a connection holds, and how they are by it.
     beat: Option<(u64, State)>,
+    /// When it is looked whether there was another heartbeat.
+    beat_look: u64,
     /// What has been said.
     said: State,
-    /// When the last one of their sessions ended.
+    /// When one ended that showed more of them than those that are left. Until the grace is over that is no news.
     left: Option<u64>,
 }
 
@@ -47,7 +50,7 @@ impl Own {
     fn shown(&self, now: u64, grace_ms: u64) -> State {
         let best = self.best();
         match self.left {
-            Some(at) if best == State::Offline && now < at + grace_ms => self.said,
+            Some(at) if now < at + grace_ms => best.max(self.said),
             _ => best,
         }
     }
@@ -70,9 +73,12 @@ impl Local {
         match own.sessions.iter_mut().find(|(id, _)| *id == session) {
             Some((_, was)) if *was == state => return,
             Some((_, was)) => *was = state,
-            None => own.sessions.push((session, state)),
+            None => {
+                own.sessions.push((session, state));
+                // In the place of one that has ended.
+                own.left = None;
+            }
         }
-        own.left = None;
         self.news.insert(user.clone());
     }
 
@@ -90,12 +96,12 @@ impl Local {
     pub fn beat(&mut self, user: &UserId, state: State, now: u64, ttl_ms: u64) {
         let own = self.users.entry(user.clone()).or_default();
         let before = own.beat.replace((now + ttl_ms, state));
-        own.left = None;
         if before.is_none_or(|(_, was)| was != state) {
             self.news.insert(user.clone());
         }
         // One look is enough: it finds out that there was another beat, and looks again then.
         if before.is_none() {
+            own.beat_look = now + ttl_ms;
             self.looks.push(Reverse((now + ttl_ms, user.clone())));
         }
     }
@@ -179,12 +185,13 @@ impl Local {
             return;
         };
         if let Some((until, state)) = own.beat {
-            if until > now {
-                self.looks.push(Reverse((until, user)));
-                return;
+            if until <= now {
+                own.beat = None;
+                self.left(&user, state, until);
+            } else if own.beat_look <= now {
+                own.beat_look = until;
+                self.looks.push(Reverse((until, user.clone())));
             }
-            own.beat = None;
-            self.left(&user, state, until);
         }
         self.news.insert(user);
     }
@@ -194,7 +201,7 @@ impl Local {
         let Some(own) = self.users.get_mut(user) else {
             return;
         };
-        if own.best() == State::Offline && before != State::Offline {
+        if own.best() < before {
             own.left = Some(at);
             let ends = at + self.grace_ms;
             self.looks.push(Reverse((ends, user.clone())));

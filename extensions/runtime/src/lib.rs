@@ -3,12 +3,13 @@
 //! The log says which extensions there are, which versions act and what came of everything they were told; this crate
 //! brings the sandbox ([`tidings_extension_host`]) and the core ([`tidings_core`]) together. [`moderation`] asks them before
 //! something is recorded, [`reactor`] tells them of what was, [`outbox`] carries out what they wanted done elsewhere, and
-//! [`manage`] is what operators do.
+//! [`manage`] is what operators do, [`set_aside`] what they do about events that an extension could not deal with.
 
 pub mod backfill;
 pub mod invoke;
 pub mod manage;
 pub mod rank;
+pub mod set_aside;
 pub mod stats;
 
 mod acting;

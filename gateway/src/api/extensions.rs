@@ -15,6 +15,7 @@ use tidings_core::domain::{ExtensionId, UserId};
 use tidings_extensions::{
     backfill,
     manage::{Activate, Installed, ManageError, OPERATOR, Status},
+    set_aside::{Become, LISTED, WaitingEvent},
     stats,
 };
 use tidings_protocol::ErrorCode;
@@ -111,6 +112,32 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             get(logs),
         )
         .asks::<Since>(),
+        Endpoint::new::<Waiting>(
+            Method::GET,
+            "/v1/extensions/{extension}/waiting",
+            scope,
+            "Lists events that an extension could not deal with: those that it is to be told again, and those set aside.",
+            get(waiting),
+        )
+        .asks::<Behind>(),
+        Endpoint::new::<Became>(
+            Method::POST,
+            "/v1/extensions/{extension}/waiting/retry",
+            scope,
+            "Has an extension told again, now, of events that it could not deal with: of all, or of those named.",
+            post(retry),
+        )
+        .takes::<Events>()
+        .changes(),
+        Endpoint::new::<Became>(
+            Method::POST,
+            "/v1/extensions/{extension}/waiting/forget",
+            scope,
+            "Forgets events that an extension could not deal with: all that are set aside, or those named.",
+            post(forget),
+        )
+        .takes::<Events>()
+        .changes(),
     ]
 }
 
@@ -210,6 +237,44 @@ struct Since {
 struct Lines {
     /// The oldest first, at most 1,000.
     lines: Vec<stats::Line>,
+}
+
+/// From where on.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Behind {
+    /// Only those behind this one: `next` of the page before.
+    #[serde(default)]
+    after: Option<String>,
+    /// How many at most: up to 100.
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+/// Events that an extension could not deal with.
+#[derive(Serialize, JsonSchema)]
+struct Waiting {
+    /// In the order of the log.
+    events: Vec<WaitingEvent>,
+    /// Where the next page begins: to be given as `after`. Without it there is no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Which events.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Events {
+    /// Those at these places of the log, by `at` of the list, at most 1,000; without it all.
+    #[serde(default)]
+    at: Option<Vec<String>>,
+}
+
+/// What became of events.
+#[derive(Serialize, JsonSchema)]
+struct Became {
+    /// How many they are.
+    count: u64,
 }
 
 impl From<ManageError> for Refused {
@@ -419,4 +484,76 @@ async fn logs(
         .stats()
         .lines_of(&extension, since_ms);
     Ok(Json(Lines { lines }))
+}
+
+/// Most events that are named at a time.
+const NAMED: usize = 1_000;
+
+/// Where an event stands.
+fn event_at(text: &str) -> Result<(u64, u32), Refused> {
+    let at = text.split_once('.');
+    at.and_then(|(position, index)| Some((position.parse().ok()?, index.parse().ok()?)))
+        .ok_or_else(|| {
+            Refused::invalid(format!(
+                "{text:?} is no place of an event: a position of the log and an index are wanted, as in 12.0"
+            ))
+        })
+}
+
+async fn waiting(
+    call: Call,
+    At(extension): At<String>,
+    Ask(Behind { after, limit }): Ask<Behind>,
+) -> Result<Json<Waiting>, Refused> {
+    let after = after.as_deref().map(event_at).transpose()?;
+    let limit = limit.unwrap_or(LISTED);
+    if limit == 0 || limit > LISTED {
+        let message = format!("limit is {limit}: 1 to {LISTED} can be asked for");
+        return Err(Refused::invalid(message));
+    }
+    let extensions = &call.gateway.extensions;
+    let (events, next) = extensions
+        .waiting(&id_of(&extension)?, after.unwrap_or_default(), limit)
+        .await?;
+    Ok(Json(Waiting {
+        events,
+        next: next.map(|(position, index)| format!("{position}.{index}")),
+    }))
+}
+
+async fn retry(
+    call: Call,
+    At(extension): At<String>,
+    Body(which): Body<Events>,
+) -> Result<Json<Became>, Refused> {
+    let_become(&call, &extension, which, Become::Told).await
+}
+
+async fn forget(
+    call: Call,
+    At(extension): At<String>,
+    Body(which): Body<Events>,
+) -> Result<Json<Became>, Refused> {
+    let_become(&call, &extension, which, Become::Forgotten).await
+}
+
+async fn let_become(
+    call: &Call,
+    extension: &str,
+    which: Events,
+    what: Become,
+) -> Result<Json<Became>, Refused> {
+    let at = which.at.map(|at| {
+        if at.len() > NAMED {
+            let message = format!("at names {} events, the limit is {NAMED}", at.len());
+            return Err(Refused::invalid(message));
+        }
+        at.iter().map(|at| event_at(at)).collect()
+    });
+    let at: Option<Vec<(u64, u32)>> = at.transpose()?;
+    let extensions = &call.gateway.extensions;
+    let count = extensions
+        .let_become(&id_of(extension)?, at.as_deref(), what)
+        .await?;
+    Ok(Json(Became { count }))
 }

@@ -855,7 +855,10 @@ async fn what_one_server_wrote_another_reads_and_recognises() {
 }
 
 /// An endpoint of each sort that there is: method, path, scope.
-const ENDPOINTS: [(&str, &str, &str); 55] = [
+const ENDPOINTS: [(&str, &str, &str); 58] = [
+    ("GET", "/v1/extensions/x/waiting", "operate"),
+    ("POST", "/v1/extensions/x/waiting/retry", "operate"),
+    ("POST", "/v1/extensions/x/waiting/forget", "operate"),
     ("POST", "/v1/users/ann/tokens", "tokens"),
     ("GET", "/v1/users/ann/conversations", "users"),
     ("GET", "/v1/users/ann/unread", "users"),

@@ -27,6 +27,7 @@ on_both_logs! {
     what_waits_keeps_its_order_whatever_is_killed,
     what_was_dealt_with_is_told_to_nobody_again,
     a_message_is_told_with_whom_it_mentions,
+    what_is_set_aside_is_told_again_or_forgotten_when_the_operator_says_so,
 }
 
 const DESK: &[u8] = include_bytes!("../../../extensions/guests/built/desk.wasm");
@@ -538,6 +539,120 @@ async fn what_waits_keeps_its_order_whatever_is_killed(world: World) {
     })
     .await;
     assert_eq!(left["parked"], 0, "{left}");
+}
+
+async fn what_is_set_aside_is_told_again_or_forgotten_when_the_operator_says_so(world: World) {
+    let world = with_key(world);
+    let server = world.start().await;
+    // It may not do what it does: each event is set aside.
+    let broken = json!({
+        "grants": { "effects": ["badge"], "content": true }, "emits": {}, "channels": [],
+    });
+    install(&server, &desk("1.0.0", broken)).await;
+    activate(&server, "front-desk", "1.0.0", json!({})).await;
+    for (number, user) in (0..).zip(["ann", "ann", "ann", "eve"]) {
+        let event = json!({ "kind": "numbered", "actor": "ben", "subject": user, "payload": { "number": number } });
+        let body = json!({ "events": [event] }).to_string();
+        let (code, said) = ask_api(&server, "POST", "/v1/events", body.as_bytes()).await;
+        assert_eq!(code, 200, "{said}");
+    }
+    let parked = async |count: u64| {
+        eventually(&format!("{count} are set aside"), async || {
+            let now = status(&server, "front-desk").await;
+            (now["parked"] == count && now["waiting"] == 0).then_some(())
+        })
+        .await;
+    };
+    parked(4).await;
+    let waiting = "/v1/extensions/front-desk/waiting";
+    let list = async |query: &str| {
+        let (code, said) = ask_api(&server, "GET", &format!("{waiting}{query}"), b"").await;
+        assert_eq!(code, 200, "{said}");
+        said
+    };
+    let first = eventually("all four are listed", async || {
+        let first = list("?limit=3").await;
+        first.get("next").is_some().then_some(first)
+    })
+    .await;
+    let all = first["events"].as_array().unwrap();
+    assert_eq!(all.len(), 3, "{first}");
+    for event in all {
+        assert_eq!(
+            (&event["kind"], &event["user"], &event["actor"]),
+            (&json!("app.numbered"), &json!("ann"), &json!("ben")),
+        );
+        assert_eq!(
+            (&event["attempts"], event.get("again_ms")),
+            (&json!(1), None)
+        );
+        assert_eq!(event["cause"], "refused", "{event}");
+    }
+    let next = first["next"].as_str().unwrap();
+    let second = list(&format!("?after={next}")).await;
+    assert_eq!(second.get("next"), None, "{second}");
+    let of_eve = second["events"][0].clone();
+    assert_eq!(of_eve["user"], "eve", "{second}");
+
+    let let_become = async |what: &str, body: Value| {
+        let path = format!("{waiting}/{what}");
+        let (code, said) = ask_api(&server, "POST", &path, body.to_string().as_bytes()).await;
+        (code, said)
+    };
+    let refused = async |what: &str, body: Value, status: u16, says: &str| {
+        let (code, said) = let_become(what, body).await;
+        let message = said["message"].as_str().unwrap();
+        assert!(code == status && message.contains(says), "{code} {said}");
+    };
+    refused("retry", json!({ "at": ["12"] }), 400, "as in 12.0").await;
+    refused("forget", json!({ "at": ["999999.0"] }), 404, "999999.0").await;
+    let (code, said) = ask_api(&server, "DELETE", "/v1/extensions/front-desk/active", b"").await;
+    assert_eq!(code, 200, "{said}");
+    refused("retry", json!({}), 400, "activate one first").await;
+
+    install(&server, &desk("1.1.0", json!({}))).await;
+    let path = "/v1/extensions/front-desk/active";
+    let mended = json!({ "version": "1.1.0", "accept_wider": true }).to_string();
+    let (code, said) = ask_api(&server, "PUT", path, mended.as_bytes()).await;
+    assert_eq!(code, 200, "{said}");
+    parked(4).await;
+    let told = async |numbers: &[u64]| {
+        eventually(&format!("{numbers:?} are told"), async || {
+            let feed = "/v1/feed?kind=ext.front-desk.asked";
+            let (_, page) = ask_api(&server, "GET", feed, b"").await;
+            let events = page["events"].as_array().unwrap().iter();
+            let told: Vec<u64> = events
+                .map(|event| event["payload"]["number"].as_u64().unwrap())
+                .collect();
+            (told == numbers).then_some(())
+        })
+        .await;
+    };
+    let one = json!({ "at": [all[1]["at"]] });
+    assert_eq!(
+        let_become("retry", one.clone()).await,
+        (200, json!({ "count": 1 }))
+    );
+    told(&[1]).await;
+    parked(3).await;
+    refused("retry", one, 404, all[1]["at"].as_str().unwrap()).await;
+    let eves = json!({ "at": [of_eve["at"]] });
+    assert_eq!(
+        let_become("forget", eves).await,
+        (200, json!({ "count": 1 }))
+    );
+    parked(2).await;
+    assert_eq!(
+        let_become("retry", json!({})).await,
+        (200, json!({ "count": 2 }))
+    );
+    told(&[1, 0, 2]).await;
+    parked(0).await;
+    assert_eq!(list("").await, json!({ "events": [] }));
+    assert_eq!(
+        let_become("forget", json!({})).await,
+        (200, json!({ "count": 0 }))
+    );
 }
 
 async fn a_page_of_people_is_ranked(world: World) {

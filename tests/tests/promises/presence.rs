@@ -1,6 +1,6 @@
 //! Who is here: told to those who watch, at once and not more often; and nobody sees the invisible.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tidings_protocol::{
     event::{Kind, Presence},
@@ -145,8 +145,13 @@ async fn a_reload_is_no_news(mut world: World) {
         watch(&mut ann, &["ben"], false).await
     })
     .await;
+    // Nor where another device of theirs is away.
+    let mut other = Session::open(&server, Way::WebSocketJson, "ben").await;
+    other.ask(ask::presence("away")).await;
     for way in Way::ALL {
         drop(ben);
+        // Long enough that it would be told.
+        tokio::time::sleep(Duration::from_millis(100)).await;
         ben = Session::open(&server, way, "ben").await;
     }
     ben.ask(ask::presence("away")).await;

@@ -168,6 +168,13 @@ async fn an_import_sets_profiles_and_once(world: World) {
     );
     let made = std::fs::read_dir(data).unwrap().count();
     assert_eq!(made, 0, "nothing was made");
+    let wrong = file(&world, "wrong.csv", "user,agee\nann,3\n");
+    let mut all = tool(&["import", "profiles", "--config"]);
+    all.arg(world.config()).args([&people, &wrong]);
+    let all = run(all).await;
+    assert!(!all.ok && all.errors.contains("wrong.csv"), "{all:?}");
+    let made = std::fs::read_dir(data).unwrap().count();
+    assert_eq!(made, 0, "nothing was made where something is wrong");
 
     let server = world.start().await;
     let more = file(

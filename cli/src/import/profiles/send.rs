@@ -81,8 +81,10 @@ struct Again(String, Duration);
 
 impl Destination {
     /// A node on the folder of a server that is stopped.
-    pub(super) async fn local(config: &Config) -> anyhow::Result<Destination> {
-        let declared = config.search.check()?;
+    pub(super) async fn local(
+        config: &Config,
+        declared: Attributes,
+    ) -> anyhow::Result<Destination> {
         let (node, ..) = server::node(config).await?;
         Ok(Destination::Local { node, declared })
     }

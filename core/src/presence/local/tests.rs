@@ -42,9 +42,27 @@ fn who_has_two_devices_is_as_they_are_at_the_better_one() {
     local.set(&ann, SessionId(1), Away);
     local.set(&ann, SessionId(2), Available);
     assert_eq!(told(&local.take(0)), [("ann", Available)]);
-    local.close(&ann, SessionId(2), 1);
-    // Another one is still here: that they are away is so at once.
-    assert_eq!(told(&local.take(1)), [("ann", Away)]);
+    // What they say themselves is so at once.
+    local.set(&ann, SessionId(2), Away);
+    assert_eq!(told(&local.take(0)), [("ann", Away)]);
+    local.set(&ann, SessionId(2), Available);
+    assert_eq!(told(&local.take(0)), [("ann", Available)]);
+    // A reload of the one is no news beside another that is away, whatever comes of that one meanwhile.
+    local.close(&ann, SessionId(2), 1_000);
+    assert_eq!(told(&local.take(1_000)), []);
+    local.set(&ann, SessionId(1), Available);
+    local.set(&ann, SessionId(1), Away);
+    local.beat(&ann, Away, 2_000, 60_000);
+    assert_eq!(told(&local.take(2_000)), []);
+    local.set(&ann, SessionId(3), Available);
+    assert_eq!(told(&local.take(20_000)), []);
+    // Leaving is after the grace.
+    local.close(&ann, SessionId(3), 30_000);
+    local.beat(&ann, Away, 40_000, 60_000);
+    assert_eq!(told(&local.take(44_999)), []);
+    assert_eq!(told(&local.take(45_000)), [("ann", Away)]);
+    local.close(&ann, SessionId(1), 50_000);
+    assert_eq!(told(&local.take(99_000)), [], "by its heartbeats");
 }
 
 #[test]

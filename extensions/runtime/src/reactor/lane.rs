@@ -218,6 +218,8 @@ struct Lane {
     progress: Arc<Progress>,
     changes: tokio::sync::watch::Receiver<u64>,
     hub: Arc<Hub>,
+    /// When the version began to act.
+    since_ms: u64,
     sends: bool,
     /// Reactions recorded, as far as this lane knows what came of them.
     revision: u64,
@@ -246,13 +248,20 @@ impl Lane {
         // What was recorded by this node is read here before it is gone on from.
         let turn = shared.lanes.turn(&one.id);
         let turn = turn.lock().await;
-        let (lane, waits, timers, sends) = {
+        let (lane, waits, timers, sends, since_ms) = {
             let rows = shared.node.projections.read();
+            let active = rows::of(&rows, &one.id)?.and_then(|row| row.active);
             let lane = rows::lane_of(&rows, &one.id)?;
             let waits = rows::all_waiting(&rows, &one.id)?;
             let timers = rows::timers(&rows, &one.id)?;
             let sends = !rows::intents(&rows, &one.id)?.is_empty();
-            (lane, waits, timers, sends)
+            (
+                lane,
+                waits,
+                timers,
+                sends,
+                active.map_or(0, |active| active.at_ms),
+            )
         };
         drop(turn);
         let transitions = match one.has(Hook::PresenceWatcher) {
@@ -273,6 +282,7 @@ impl Lane {
             progress,
             changes,
             hub: hub.clone(),
+            since_ms,
             sends,
             revision: lane.revision,
             hearing,
@@ -345,7 +355,7 @@ impl Lane {
                 return Ok(());
             }
             self.tell_missed().await?;
-            self.look_around()?;
+            self.look_around().await?;
             if self.sends {
                 let left =
                     outbox::send(&self.shared, &self.one.id, &self.shared.node.projections).await?;
@@ -392,26 +402,33 @@ impl Lane {
         }
     }
 
-    /// Takes in what was recorded of the extension beside this lane: commands that it answered, on whichever node.
-    fn look_around(&mut self) -> Result<(), LaneError> {
-        let rows = self.shared.node.projections.read();
-        let revision = rows::lane_of(&rows, &self.one.id)?.revision;
-        if revision == self.revision {
-            return Ok(());
-        }
-        self.revision = revision;
+    /// Takes in what was recorded of the extension beside this lane: commands that it answered, and what operators say of events
+    /// that wait, on whichever node.
+    async fn look_around(&mut self) -> Result<(), LaneError> {
+        let (timers, waits) = {
+            let rows = self.shared.node.projections.read();
+            let revision = rows::lane_of(&rows, &self.one.id)?.revision;
+            if revision == self.revision {
+                return Ok(());
+            }
+            self.revision = revision;
+            (
+                rows::timers(&rows, &self.one.id)?,
+                rows::all_waiting(&rows, &self.one.id)?,
+            )
+        };
         self.sends = true;
         let before = std::mem::take(&mut self.timers);
         let tried: HashMap<(String, u64), (u64, u32)> = before
             .into_iter()
             .map(|((at_ms, key), (due_ms, attempts))| ((key, due_ms), (at_ms, attempts)))
             .collect();
-        for (key, timer) in rows::timers(&rows, &self.one.id)? {
+        for (key, timer) in timers {
             let known = tried.get(&(key.clone(), timer.due_ms));
             let (at_ms, attempts) = known.copied().unwrap_or((timer.due_ms, 0));
             self.timers.insert((at_ms, key), (timer.due_ms, attempts));
         }
-        Ok(())
+        self.take_waiting(waits).await
     }
 
     /// Says how far it is; records that, too, where much has passed that had nothing for it.

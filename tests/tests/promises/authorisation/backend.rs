@@ -464,6 +464,24 @@ const ROWS: &[Row] = &[
         ["not_found"; 6],
     ),
     Row(
+        "GET /v1/extensions/{extension}/waiting",
+        "operate",
+        |_, _| ("/v1/extensions/x/waiting".to_owned(), Value::Null),
+        ["not_found"; 6],
+    ),
+    Row(
+        "POST /v1/extensions/{extension}/waiting/retry",
+        "operate",
+        |_, _| ("/v1/extensions/x/waiting/retry".to_owned(), json!({})),
+        ["not_found"; 6],
+    ),
+    Row(
+        "POST /v1/extensions/{extension}/waiting/forget",
+        "operate",
+        |_, _| ("/v1/extensions/x/waiting/forget".to_owned(), json!({})),
+        ["not_found"; 6],
+    ),
+    Row(
         "GET /v1/conversations/{conversation}/messages/{seq}/reviews",
         "moderation",
         |_, g| {

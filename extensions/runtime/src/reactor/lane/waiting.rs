@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use hashbrown::HashMap;
 use tidings_core::{
     commit::Commit,
     domain::{Stream, extension::Waiting},
@@ -39,6 +40,7 @@ impl Lane {
                 parked += 1;
                 continue;
             };
+            let again_ms = again_from(again_ms, one.attempts, self.since_ms);
             let Some(commit) = reading.commit(&self.shared, one.at.0).await? else {
                 tracing::error!(extension = %self.one.id, at = ?one.at, "what waits is not in the log: it is passed over");
                 continue;
@@ -58,6 +60,31 @@ impl Lane {
         }
         self.progress.parked.store(parked, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Takes what waits as it is recorded, where that is not as it is here.
+    pub(super) async fn take_waiting(&mut self, waiting: Vec<Waiting>) -> Result<(), LaneError> {
+        let recorded = waiting
+            .iter()
+            .filter_map(|one| Some((one.at, (one.attempts, one.again_ms?))));
+        let recorded: HashMap<(u64, u32), (u32, u64)> = recorded.collect();
+        let parked = (waiting.len() - recorded.len()) as u64;
+        let here = self.waiting.values().flatten();
+        let is_known = |one: &Waits| {
+            let recorded = recorded.get(&one.at);
+            recorded.is_some_and(|(attempts, again_ms)| {
+                *attempts == one.attempts && *again_ms >= one.again_ms
+            })
+        };
+        let known = here.clone().filter(|one| is_known(one)).count();
+        if known == recorded.len()
+            && here.count() == known
+            && self.progress.parked.load(Ordering::Relaxed) == parked
+        {
+            return Ok(());
+        }
+        self.waiting.clear();
+        self.load_waiting(waiting).await
     }
 
     /// Tells one event, unless something before it of the same stream waits.
@@ -246,4 +273,32 @@ impl Reading {
 
 pub(super) fn backoff(attempts: u32) -> u64 {
     (AGAIN_MS << attempts.saturating_sub(1).min(20)).min(AGAIN_MAX_MS)
+}
+
+/// When something is to be told again, by a version that acts since then. What failed before is told at once: how long the version
+/// before it, or it with other settings, was to be left in peace says nothing of this one.
+fn again_from(again_ms: u64, attempts: u32, since_ms: u64) -> u64 {
+    match again_ms.saturating_sub(backoff(attempts)) < since_ms {
+        true => again_ms.min(since_ms),
+        false => again_ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_is_told_at_once() {
+        // It failed for the fifth time at 100 s, and a version began to act then or at 105 s.
+        let again_ms = 100_000 + backoff(5);
+        assert_eq!(
+            again_from(again_ms, 5, 100_000),
+            again_ms,
+            "it failed itself"
+        );
+        assert_eq!(again_from(again_ms, 5, 105_000), 105_000);
+        // Due before it began to act.
+        assert_eq!(again_from(again_ms, 5, 200_000), again_ms);
+    }
 }
