@@ -160,10 +160,11 @@ pub(crate) struct Logs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Why {
-    /// Its conversation.
-    conversation: String,
-    /// Its number there.
-    seq: u64,
+    /// Its id, as extensions are told it: CONVERSATION.COMMAND. Or its conversation, with its number there.
+    #[arg(value_name = "MESSAGE-ID|CONVERSATION")]
+    message: String,
+    /// Its number in the conversation.
+    seq: Option<u64>,
     /// An object of JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -648,14 +649,27 @@ impl Logs {
 
 impl Why {
     fn run(self) -> anyhow::Result<bool> {
-        let path = format!(
-            "/v1/conversations/{}/messages/{}/reviews",
-            self.conversation, self.seq
-        );
+        let path = match self.seq {
+            Some(seq) => format!("/v1/conversations/{}/messages/{seq}/reviews", self.message),
+            None if self.message.contains('.') => format!("/v1/messages/{}/reviews", self.message),
+            None => bail!(
+                "which message of {0}? Say its number, as in {0} 7, or name it as extensions do: {0}.COMMAND",
+                self.message
+            ),
+        };
         let found = read(self.at.endpoint_for("tidings:moderation")?.get(&path))?;
         if self.json {
             say!("{found}");
             return Ok(true);
+        }
+        match (text(&found, "became"), &found["seq"], &found["held"]) {
+            ("posted", seq, _) => say!("message {seq} of {}", text(&found, "conversation")),
+            ("held", _, held) => say!("held, as number {held} of {}", text(&found, "conversation")),
+            ("settled", _, held) => say!(
+                "was held, as number {held} of {}, and has been settled",
+                text(&found, "conversation")
+            ),
+            _ => {}
         }
         let reviews = found["reviews"].as_array().cloned().unwrap_or_default();
         if reviews.is_empty() {

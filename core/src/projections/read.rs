@@ -183,6 +183,27 @@ pub fn reviews(rows: &dyn Rows, id: ConversationId, seq: u64) -> Result<Vec<Revi
     failed.map_or(Ok(found), Err)
 }
 
+/// What became of commands with an id, whoever gave them.
+pub fn commands(rows: &dyn Rows, id: CommandId) -> Result<Vec<rows::Command>, ReadError> {
+    let from = rows::command(id, "");
+    let mut to = from.clone();
+    // No user id has a byte like it.
+    to.push(u8::MAX);
+    let mut found = Ok(Vec::new());
+    rows.scan(Table::Commands, &from, &to, false, &mut |_, value| {
+        match (&mut found, rows::decode(Table::Commands, value)) {
+            (Ok(found), Ok(command)) => found.push(command),
+            (_, Err(error)) => found = Err(error),
+            (Err(_), _) => {}
+        }
+        match found {
+            Ok(_) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    found
+}
+
 /// What is held in a conversation after a number, at most `limit`, and whether there is more: all of it, or
 /// what one author has there.
 pub fn held_in(

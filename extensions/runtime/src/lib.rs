@@ -9,6 +9,7 @@ pub mod backfill;
 pub mod invoke;
 pub mod manage;
 pub mod rank;
+pub mod said;
 pub mod set_aside;
 pub mod stats;
 

@@ -9,10 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tidings_core::{
     content,
-    domain::{ConversationId, Kind, Settler},
+    domain::{self, ConversationId, Kind, Settler},
     projections::read,
 };
-
+use tidings_extensions::said::{Became, SaidError};
 use tidings_protocol::ErrorCode;
 
 use super::{
@@ -48,6 +48,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             scope,
             "Lists what extensions said of a message.",
             get(reviews),
+        ),
+        Endpoint::new::<SaidOf>(
+            Method::GET,
+            "/v1/messages/{message}/reviews",
+            scope,
+            "Lists what extensions said of a message by the id that they know it by, also where it is held.",
+            get(said_of),
         ),
     ]
 }
@@ -106,6 +113,23 @@ struct HeldMessage {
 /// What extensions said of a message.
 #[derive(Serialize, JsonSchema)]
 struct Reviews {
+    /// In the order in which they said it.
+    reviews: Vec<Review>,
+}
+
+/// What became of a message, and what extensions said of it.
+#[derive(Serialize, JsonSchema)]
+struct SaidOf {
+    /// Its conversation.
+    conversation: String,
+    /// What became of it.
+    became: Became,
+    /// Its `seq`, or that of the message that it is a new text of; absent for one that was held when it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    /// Its number among those held there, if it was held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<u64>,
     /// In the order in which they said it.
     reviews: Vec<Review>,
 }
@@ -226,16 +250,44 @@ async fn reviews(
         }
         read::reviews(&rows, conversation, seq).map_err(|error| Refused(error.into()))?
     };
-    let reviews = found.into_iter().map(|review| Review {
-        extension: review.extension,
-        version: review.version,
-        verdict: review.verdict.as_str().to_owned(),
-        reason: review.reason,
-        labels: review.labels,
-        failed: review.failed,
-    });
     Ok(Json(Reviews {
-        reviews: reviews.collect(),
+        reviews: found.into_iter().map(Review::from).collect(),
+    }))
+}
+
+impl From<domain::Review> for Review {
+    fn from(review: domain::Review) -> Review {
+        Review {
+            extension: review.extension,
+            version: review.version,
+            verdict: review.verdict.as_str().to_owned(),
+            reason: review.reason,
+            labels: review.labels,
+            failed: review.failed,
+        }
+    }
+}
+
+impl From<SaidError> for Refused {
+    fn from(error: SaidError) -> Refused {
+        let message = error.to_string();
+        match error {
+            SaidError::Id(_) => Refused::invalid(message),
+            SaidError::NotFound => Refused::new(ErrorCode::NotFound, message),
+            SaidError::Read(_) => Refused::new(ErrorCode::Internal, message),
+            SaidError::Log(_) => Refused::new(ErrorCode::Unavailable, message),
+        }
+    }
+}
+
+async fn said_of(call: Call, At(message): At<String>) -> Result<Json<SaidOf>, Refused> {
+    let said = call.gateway.extensions.said_of(&message).await?;
+    Ok(Json(SaidOf {
+        conversation: said.conversation.to_string(),
+        became: said.became,
+        seq: (said.seq != 0).then_some(said.seq),
+        held: (said.held != 0).then_some(said.held),
+        reviews: said.reviews.into_iter().map(Review::from).collect(),
     }))
 }
 

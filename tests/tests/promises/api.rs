@@ -855,7 +855,8 @@ async fn what_one_server_wrote_another_reads_and_recognises() {
 }
 
 /// An endpoint of each sort that there is: method, path, scope.
-const ENDPOINTS: [(&str, &str, &str); 58] = [
+const ENDPOINTS: [(&str, &str, &str); 59] = [
+    ("GET", "/v1/messages/x/reviews", "moderation"),
     ("GET", "/v1/extensions/x/waiting", "operate"),
     ("POST", "/v1/extensions/x/waiting/retry", "operate"),
     ("POST", "/v1/extensions/x/waiting/forget", "operate"),

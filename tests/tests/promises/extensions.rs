@@ -191,9 +191,56 @@ async fn a_moderator_rejects_holds_and_replaces(world: World) {
     let (_, waiting) = ask_api(&server, "GET", "/v1/held", b"").await;
     assert_eq!(waiting["held"][0]["text"], "hold: to be looked at");
     assert_eq!(waiting["held"][0]["reviews"][0]["extension"], "probe");
+    // By the ids that extensions are told, too.
+    let (posted, kept, refused) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
+    let posting = ann.command_as(posted, ask::post(room, "label: even")).await;
+    assert_eq!(held(&posting), 0);
+    let keeping = ann.command_as(kept, ask::post(room, "hold: too")).await;
+    assert_eq!(held(&keeping), 2);
+    let refusing = ann.command_as(refused, ask::post(room, "reject: it")).await;
+    assert_eq!(refusal(&refusing).0, "rejected");
+    let of = async |id: Uuid| {
+        let path = format!("/v1/messages/{room}.{id}/reviews");
+        ask_api(&server, "GET", &path, b"").await
+    };
+    let (_, said_of) = of(posted).await;
+    assert_eq!(
+        (
+            &said_of["became"],
+            &said_of["seq"],
+            &said_of["reviews"][0]["labels"]
+        ),
+        (&json!("posted"), &json!(4), &json!(["even"])),
+    );
+    let (_, said_of) = of(kept).await;
+    assert_eq!(
+        (
+            &said_of["became"],
+            &said_of["held"],
+            &said_of["reviews"][0]["reason"]
+        ),
+        (&json!("held"), &json!(2), &json!("too")),
+    );
+    let (code, said_of) = of(refused).await;
+    assert_eq!(
+        (code, &said_of["code"]),
+        (404, &json!("not_found")),
+        "{said_of}"
+    );
+    let (code, _) = ask_api(&server, "GET", &format!("/v1/messages/{room}/reviews"), b"").await;
+    assert_eq!(code, 400);
+    let path = format!("/v1/conversations/{room}/held/2");
+    let (code, _) = ask_api(&server, "PUT", &path, br#"{"release": false}"#).await;
+    assert_eq!(code, 200);
+    let (_, said_of) = of(kept).await;
+    assert_eq!(
+        (&said_of["became"], &said_of["reviews"][0]["reason"]),
+        (&json!("settled"), &json!("too")),
+    );
+
     let path = format!("/v1/conversations/{room}/held/1");
     let (code, settled) = ask_api(&server, "PUT", &path, br#"{"release": true}"#).await;
-    assert_eq!((code, &settled["seq"]), (200, &json!(4)), "{settled}");
+    assert_eq!((code, &settled["seq"]), (200, &json!(5)), "{settled}");
 
     // What the backend asks as a part of a trace is looked at as a part of it.
     let bearer = format!("Bearer {KEY}");
@@ -230,7 +277,7 @@ async fn a_moderator_rejects_holds_and_replaces(world: World) {
     let (code, _) = ask_api(&server, "DELETE", "/v1/extensions/probe/active", b"").await;
     assert_eq!(code, 200);
     let again = ann.command_as(id, ask::post(room, "hold: once")).await;
-    assert_eq!((held(&first), held(&again)), (2, 2));
+    assert_eq!((held(&first), held(&again)), (3, 3));
     assert_eq!(
         held(&said(&mut ann, room, "reject: nobody looks any more").await),
         0

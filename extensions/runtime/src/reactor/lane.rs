@@ -76,8 +76,10 @@ enum LaneError {
 /// Why a commit cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommitAtError {
+    /// The log.
     #[error(transparent)]
     Log(#[from] tidings_core::log::ReadError),
+    /// What stands there.
     #[error("{0}")]
     Decode(#[from] tidings_core::commit::DecodeError),
 }

@@ -482,6 +482,15 @@ const ROWS: &[Row] = &[
         ["not_found"; 6],
     ),
     Row(
+        "GET /v1/messages/{message}/reviews",
+        "moderation",
+        |_, g| {
+            let nobodys = "018f0000-0000-7000-8000-000000000000";
+            (format!("/v1/messages/{g}.{nobodys}/reviews"), Value::Null)
+        },
+        ["not_found"; 6],
+    ),
+    Row(
         "GET /v1/conversations/{conversation}/messages/{seq}/reviews",
         "moderation",
         |_, g| {
