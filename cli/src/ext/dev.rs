@@ -57,7 +57,7 @@ impl Dev {
             let now = stamp(&self.folder)?;
             if seen != Some(now) {
                 seen = Some(now);
-                match self.put_to_work(&endpoint, settings.as_ref()) {
+                match self.put_to_work(&endpoint, settings.as_ref(), &mut shown) {
                     Ok(id) => acts = Some(id),
                     Err(error) if self.once => return Err(error),
                     // The version before goes on acting; the next change is another try.
@@ -78,7 +78,12 @@ impl Dev {
         }
     }
 
-    fn put_to_work(&self, endpoint: &Endpoint, settings: Option<&Value>) -> anyhow::Result<String> {
+    fn put_to_work(
+        &self,
+        endpoint: &Endpoint,
+        settings: Option<&Value>,
+        shown: &mut Shown,
+    ) -> anyhow::Result<String> {
         let build = Build {
             folder: self.folder.clone(),
             out: None,
@@ -105,6 +110,7 @@ impl Dev {
             body["settings"] = settings.clone();
         }
         let id = manifest.id;
+        shown.begin(endpoint, &id)?;
         let path = format!("/v1/extensions/{id}/active");
         read(endpoint.put(&path, &body))?;
         say!("{id}@{version} acts");
@@ -133,42 +139,51 @@ fn forget_others(endpoint: &Endpoint, id: &str, version: &str) {
 /// What was shown so far.
 #[derive(Default)]
 struct Shown {
+    begun: bool,
     since_ms: u64,
     calls: std::collections::BTreeMap<(String, String), u64>,
 }
 
 impl Shown {
+    /// What was written before this began is nothing to it.
+    fn begin(&mut self, endpoint: &Endpoint, id: &str) -> anyhow::Result<()> {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.look(endpoint, id, &mut |_| ())?;
+        }
+        Ok(())
+    }
+
     /// Shows lines that were written and calls that ended since.
     fn more(&mut self, endpoint: &Endpoint, id: &str) -> anyhow::Result<()> {
-        let lines = read(endpoint.get(&format!(
-            "/v1/extensions/{id}/logs?since_ms={}",
-            self.since_ms
-        )))?;
+        self.look(endpoint, id, &mut |line| say!("  {line}"))
+    }
+
+    fn look(
+        &mut self,
+        endpoint: &Endpoint,
+        id: &str,
+        show: &mut dyn FnMut(String),
+    ) -> anyhow::Result<()> {
+        let path = format!("/v1/extensions/{id}/logs?since_ms={}", self.since_ms);
+        let lines = read(endpoint.get(&path))?;
         for line in lines["lines"].as_array().into_iter().flatten() {
-            self.since_ms = self
-                .since_ms
-                .max(line["at_ms"].as_u64().unwrap_or_default());
-            say!(
-                "  {:<5} {}  {}",
-                text(line, "level"),
-                text(line, "hook"),
-                text(line, "line")
-            );
+            let at_ms = line["at_ms"].as_u64().unwrap_or_default();
+            self.since_ms = self.since_ms.max(at_ms);
+            let (level, hook) = (text(line, "level"), text(line, "hook"));
+            show(format!("{level:<5} {hook}  {}", text(line, "line")));
         }
         let all = read(endpoint.get("/v1/extensions"))?;
         let calls = all["calls"].as_array().into_iter().flatten();
         for row in calls.filter(|row| text(row, "extension") == id) {
+            let hook = text(row, "hook");
             for (outcome, count) in row["outcomes"].as_object().into_iter().flatten() {
-                let key = (
-                    format!("{} {}", text(row, "version"), text(row, "hook")),
-                    outcome.clone(),
-                );
+                let key = (format!("{} {hook}", text(row, "version")), outcome.clone());
                 let count = count.as_u64().unwrap_or_default();
                 let before = self.calls.insert(key, count).unwrap_or_default();
                 if count > before {
-                    say!("  {} {outcome} (+{})", text(row, "hook"), count - before);
+                    show(format!("{hook} {outcome} (+{})", count - before));
                     if let Some(error) = row["last_error"].as_str().filter(|_| outcome != "ok") {
-                        say!("    {error}");
+                        show(format!("  {error}"));
                     }
                 }
             }

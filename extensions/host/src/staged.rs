@@ -1,5 +1,7 @@
 //! What an extension decided or wants done, as plain data. Nothing of it has happened when the call returns.
 
+use serde_json::{Value, json};
+
 /// What a moderator says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {
@@ -111,6 +113,76 @@ pub enum Effect {
         /// Whom it is about.
         subject: Option<String>,
     },
+}
+
+impl Effect {
+    /// As JSON: by its name, without what was not said.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let value = match self {
+            Effect::Toast(toast) => json!({"toast": {
+                "user": toast.user, "title": toast.title, "body": toast.body, "collapse": toast.collapse, "link": toast.link,
+                "about_user": toast.about_user, "about_conversation": toast.about_conversation, "expire_after": toast.expire_after_ms,
+            }}),
+            Effect::Badge { user, name, count } => {
+                json!({"badge": {"user": user, "name": name, "count": count}})
+            }
+            Effect::Push(push) => json!({"push": {
+                "user": push.user, "key": push.key, "title": push.title, "body": push.body, "collapse": push.collapse,
+                "link": push.link, "expire_after": push.expire_after_ms,
+            }}),
+            Effect::Notify {
+                user,
+                key,
+                channel,
+                payload,
+            } => json!({"notify": {
+                "user": user, "key": key, "channel": channel, "payload": parsed(payload),
+            }}),
+            Effect::Post(post) => {
+                let (conversation, user) = match &post.to {
+                    PostTo::Conversation(id) => (Some(id), None),
+                    PostTo::User(id) => (None, Some(id)),
+                };
+                json!({"post": {
+                    "conversation": conversation, "user": user, "key": post.key, "text": post.text,
+                    "reply_to": post.reply_to, "mentions": post.mentions,
+                }})
+            }
+            Effect::Label {
+                conversation,
+                seq,
+                label,
+            } => json!({"label": {"conversation": conversation, "seq": seq, "label": label}}),
+            Effect::Release { held } => json!({"release": {"held": held}}),
+            Effect::Reject { held, reason } => json!({"reject": {"held": held, "reason": reason}}),
+            Effect::Emit {
+                kind,
+                key,
+                schema,
+                payload,
+                subject,
+            } => json!({"emit": {
+                "kind": kind, "key": key, "schema": schema, "payload": parsed(payload), "subject": subject,
+            }}),
+        };
+        said(value)
+    }
+}
+
+fn parsed(payload: &str) -> Value {
+    serde_json::from_str(payload).unwrap_or_default()
+}
+
+/// Without fields that are null.
+fn said(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(fields.map(|(name, value)| (name, said(value))).collect())
+        }
+        value => value,
+    }
 }
 
 /// Something to show.

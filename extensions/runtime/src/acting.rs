@@ -44,6 +44,11 @@ impl One {
         self.ready.is_err() && !self.quarantined
     }
 
+    /// Whether it was made by `tidings ext dev`: its author looks on, and is told everything that it says and wants.
+    pub(crate) fn is_being_written(&self) -> bool {
+        self.version.contains("-dev.")
+    }
+
     /// Whether it is ready and has the hook.
     pub(crate) fn has(&self, hook: Hook) -> bool {
         self.ready.as_ref().is_ok_and(|ready| ready.has(hook))

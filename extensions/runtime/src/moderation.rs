@@ -229,6 +229,7 @@ impl Moderators {
             )
         };
         let span = calling::span(one, Hook::Moderation, look.trace);
+        let watched = (one.is_being_written() && !one.shadow).then(|| draft.id.clone());
         let mut called = ready
             .review(about.clone(), draft.clone(), views.clone())
             .instrument(span.clone())
@@ -268,6 +269,10 @@ impl Moderators {
         match called.result {
             Ok(said) => {
                 breaker.well(by.as_ref());
+                if let Some(id) = watched {
+                    let line = format!("it said {} to draft {id}", in_words(&said));
+                    shared.stats.note(name, line, now_ms);
+                }
                 Ok(said)
             }
             Err(error) => {
@@ -300,8 +305,12 @@ impl Moderators {
             {
                 let Shared { stats, node, .. } = &*moderators.shared;
                 let name = (&*one.id, &*one.version, Hook::Moderation);
-                let said = format!("{} to draft {}", in_words(&said), draft.id);
-                stats.would_have(name, said, node.clock.now_ms());
+                let said = in_words(&said);
+                let line = format!(
+                    "in the shadow: it would have said {said} to draft {}",
+                    draft.id
+                );
+                stats.note(name, line, node.clock.now_ms());
             }
         });
     }

@@ -184,15 +184,15 @@ impl Stats {
         self.keep(extension, [line]);
     }
 
-    /// What one that only looks on would have said.
-    pub(crate) fn would_have(&self, name: (&str, &str, Hook), said: String, now_ms: u64) {
+    /// What else its author is told beside what it wrote.
+    pub(crate) fn note(&self, name: (&str, &str, Hook), line: String, now_ms: u64) {
         let (extension, version, hook) = name;
         let line = Line {
             at_ms: now_ms,
             version: version.to_owned(),
             hook: hook.name(),
             level: named(Level::Info),
-            line: format!("in the shadow: it would have said {said}"),
+            line,
         };
         self.keep(extension, [line]);
     }

@@ -28,6 +28,7 @@ on_both_logs! {
     what_was_dealt_with_is_told_to_nobody_again,
     a_message_is_told_with_whom_it_mentions,
     what_is_set_aside_is_told_again_or_forgotten_when_the_operator_says_so,
+    who_writes_an_extension_is_told_what_it_says_and_wants,
 }
 
 const DESK: &[u8] = include_bytes!("../../../extensions/guests/built/desk.wasm");
@@ -653,6 +654,61 @@ async fn what_is_set_aside_is_told_again_or_forgotten_when_the_operator_says_so(
         let_become("forget", json!({})).await,
         (200, json!({ "count": 0 }))
     );
+}
+
+async fn who_writes_an_extension_is_told_what_it_says_and_wants(world: World) {
+    let world = with_key(world);
+    let server = world.start().await;
+    let counted = async |key: &str| {
+        let event = json!({ "kind": "counted", "actor": "ben", "subject": "ann", "key": key });
+        let body = json!({ "events": [event] }).to_string();
+        let (code, said) = ask_api(&server, "POST", "/v1/events", body.as_bytes()).await;
+        assert_eq!(code, 200, "{said}");
+    };
+    let lines = async || -> Vec<String> {
+        let (_, said) = ask_api(&server, "GET", "/v1/extensions/front-desk/logs", b"").await;
+        let lines = said["lines"].as_array().unwrap().iter();
+        lines
+            .map(|line| line["line"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let told = async |count: u64| {
+        eventually("it was told", async || {
+            let said = notifications(&server, "ann").await;
+            (badge(&said, "told") == count).then_some(())
+        })
+        .await;
+    };
+    install(&server, &desk("1.0.0", json!({}))).await;
+    activate(&server, "front-desk", "1.0.0", json!({})).await;
+    counted("first").await;
+    told(1).await;
+    assert_eq!(lines().await, [""; 0], "what users get is not in logs");
+    // As `tidings ext dev` installs it.
+    let written = "1.0.0-dev.1763900000000";
+    install(&server, &desk(written, json!({}))).await;
+    activate(&server, "front-desk", written, json!({})).await;
+    counted("second").await;
+    told(2).await;
+    let lines = lines().await;
+    let badge = r#"it wants {"badge":{"count":2,"name":"told","user":"ann"}}"#;
+    assert_eq!(lines.first().map(String::as_str), Some(badge), "{lines:?}");
+    let toast = r#"it wants {"toast":{"#;
+    assert!(lines.len() == 2 && lines[1].starts_with(toast), "{lines:?}");
+
+    let probe = super::extensions::probe("1.0.0-dev.1", "hold");
+    install(&server, &probe).await;
+    activate(&server, "probe", "1.0.0-dev.1", json!({})).await;
+    let mut ann = Session::open(&server, Way::WebSocketJson, "ann").await;
+    let room = ann.start(ask::group("room", &["ben"])).await;
+    let id = Uuid::now_v7();
+    ann.command_as(id, ask::post(room, "reject: not here"))
+        .await;
+    let (_, said) = ask_api(&server, "GET", "/v1/extensions/probe/logs", b"").await;
+    let all = said["lines"].as_array().unwrap().iter();
+    let all: Vec<&str> = all.map(|line| line["line"].as_str().unwrap()).collect();
+    let verdict = format!("it said reject (not here) to draft {room}.{id}");
+    assert!(all.contains(&verdict.as_str()), "{all:?}");
 }
 
 async fn a_page_of_people_is_ranked(world: World) {

@@ -40,7 +40,7 @@ pub(crate) fn with_key(mut world: World) -> World {
 }
 
 /// The component that does what texts say.
-fn probe(version: &str, on_failure: &str) -> Vec<u8> {
+pub(crate) fn probe(version: &str, on_failure: &str) -> Vec<u8> {
     let manifest = json!({
         "id": "probe",
         "version": version,

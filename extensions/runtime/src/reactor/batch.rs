@@ -15,7 +15,7 @@ use tidings_core::{
 };
 use tidings_extension_host::{
     Hook,
-    staged::{self, Staged},
+    staged::{self, Effect, Staged},
 };
 
 use crate::{
@@ -194,6 +194,10 @@ impl Batched {
                 staged::TimerChange::Cancel { key } => TimerChange { key, timer: None },
             });
         }
+        let wants = self.one.is_being_written().then(|| {
+            let effects = staged.effects.iter();
+            effects.map(Effect::to_json).collect::<Vec<_>>()
+        });
         let mut intents = Vec::new();
         for (nth, effect) in staged.effects.into_iter().enumerate() {
             for wanted in outbox::wanted(&self.shared, &self.one, source, nth, effect) {
@@ -219,6 +223,14 @@ impl Batched {
             return Ok(Some(format!(
                 "it wants {bytes} bytes recorded, more than fit into one record"
             )));
+        }
+        if let Some(wants) = wants {
+            let name = (&*self.one.id, &*self.one.version, source.hook);
+            let now_ms = self.shared.node.clock.now_ms();
+            for effect in wants {
+                let line = format!("it wants {effect}");
+                self.shared.stats.note(name, line, now_ms);
+            }
         }
         let mut overlay = self.overlay.lock();
         for (key, value) in changed {

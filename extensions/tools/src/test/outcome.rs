@@ -1,9 +1,7 @@
 //! What came of a call, as JSON: what cases are compared with.
 
 use serde_json::{Map, Value, json};
-use tidings_extension_host::staged::{
-    CommandError, Decision, Effect, PostTo, Recall, Staged, Verdict,
-};
+use tidings_extension_host::staged::{CommandError, Decision, Effect, Recall, Staged, Verdict};
 use tidings_extension_host::usage::{Metric, Usage};
 use tidings_extension_host::{CallError, HookError, Reply, Request};
 
@@ -72,7 +70,7 @@ impl Decided {
         }
         let effects = self.staged().into_iter().flat_map(|staged| &staged.effects);
         if let Some(Value::Array(all)) = told.get_mut("effects") {
-            all.extend(effects.map(effect));
+            all.extend(effects.map(Effect::to_json));
         }
     }
 }
@@ -105,73 +103,6 @@ pub(super) fn failure(error: &CallError) -> Value {
     }
 }
 
-/// An effect by its name, without what was not said.
-fn effect(effect: &Effect) -> Value {
-    let value = match effect {
-        Effect::Toast(toast) => json!({"toast": {
-            "user": toast.user, "title": toast.title, "body": toast.body, "collapse": toast.collapse, "link": toast.link,
-            "about_user": toast.about_user, "about_conversation": toast.about_conversation, "expire_after": toast.expire_after_ms,
-        }}),
-        Effect::Badge { user, name, count } => {
-            json!({"badge": {"user": user, "name": name, "count": count}})
-        }
-        Effect::Push(push) => json!({"push": {
-            "user": push.user, "key": push.key, "title": push.title, "body": push.body, "collapse": push.collapse,
-            "link": push.link, "expire_after": push.expire_after_ms,
-        }}),
-        Effect::Notify {
-            user,
-            key,
-            channel,
-            payload,
-        } => json!({"notify": {
-            "user": user, "key": key, "channel": channel, "payload": parsed(payload),
-        }}),
-        Effect::Post(post) => {
-            let (conversation, user) = match &post.to {
-                PostTo::Conversation(id) => (Some(id), None),
-                PostTo::User(id) => (None, Some(id)),
-            };
-            json!({"post": {
-                "conversation": conversation, "user": user, "key": post.key, "text": post.text,
-                "reply_to": post.reply_to, "mentions": post.mentions,
-            }})
-        }
-        Effect::Label {
-            conversation,
-            seq,
-            label,
-        } => json!({"label": {"conversation": conversation, "seq": seq, "label": label}}),
-        Effect::Release { held } => json!({"release": {"held": held}}),
-        Effect::Reject { held, reason } => json!({"reject": {"held": held, "reason": reason}}),
-        Effect::Emit {
-            kind,
-            key,
-            schema,
-            payload,
-            subject,
-        } => json!({"emit": {
-            "kind": kind, "key": key, "schema": schema, "payload": parsed(payload), "subject": subject,
-        }}),
-    };
-    said(value)
-}
-
-fn parsed(payload: &str) -> Value {
-    serde_json::from_str(payload).unwrap_or_default()
-}
-
-/// Without fields that are null.
-fn said(value: Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(fields.map(|(name, value)| (name, said(value))).collect())
-        }
-        value => value,
-    }
-}
-
 /// What the world is like after a step.
 pub(super) fn tell_world(world: &World, told: &mut Map<String, Value>) {
     let kv = world.kv.iter();
@@ -180,12 +111,14 @@ pub(super) fn tell_world(world: &World, told: &mut Map<String, Value>) {
         .collect();
     told.insert("kv".to_owned(), Value::Object(kv));
     let timers = world.timers.iter().map(|(key, timer)| {
-        let value = json!({
+        let mut value = json!({
             "in": timer.when.saturating_sub(world.now),
             "payload": String::from_utf8_lossy(&timer.payload),
-            "subject": timer.subject,
         });
-        (key.clone(), said(value))
+        if let Some(subject) = &timer.subject {
+            value["subject"] = json!(subject);
+        }
+        (key.clone(), value)
     });
     told.insert("timers".to_owned(), Value::Object(timers.collect()));
 }
@@ -212,5 +145,9 @@ pub(super) fn tell_usage(usage: &Usage, told: &mut Map<String, Value>) {
 
 pub(super) fn request(request: &Request) -> Value {
     let body = request.body.as_deref().map(String::from_utf8_lossy);
-    said(json!({"method": request.method, "url": request.url, "body": body}))
+    let mut told = json!({"method": request.method, "url": request.url});
+    if let Some(body) = body {
+        told["body"] = json!(body);
+    }
+    told
 }
