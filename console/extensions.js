@@ -100,7 +100,9 @@ class Extension {
       ? `It cannot act on this server: ${active.broken}`
       : quarantine
         ? `${quarantine.version} failed too often in ${quarantine.hook} and was stopped ${agoWords(quarantine.at_ms)}: ${quarantine.cause}. Roll back, activate a version, or deactivate it.`
-        : '';
+        : active?.lacks_secrets?.length
+          ? `It lacks ${active.lacks_secrets.length === 1 ? 'a secret' : 'secrets'} on this server: ${active.lacks_secrets.join(', ')}. Name the files under extensions.secrets in its configuration.`
+          : '';
     this.wrong.hidden = wrong === '';
     set(this.wrong, wrong);
     figures(this.facts, [
@@ -154,10 +156,11 @@ class Extension {
 
   /** What can be done, made anew only where that is something else. */
   #offer() {
-    const { active, shadow, quarantine, rollback, versions } = this.#status;
+    const { active, shadow, quarantine, rollback, versions, waiting, parked } = this.#status;
     const id = this.#id;
     const last = versions.at(-1)?.version;
-    const offered = JSON.stringify([active?.version, shadow?.version, quarantine?.version, rollback, last]);
+    const waits = Boolean(active) && waiting + parked > 0;
+    const offered = JSON.stringify([active?.version, shadow?.version, quarantine?.version, rollback, last, waits, parked > 0]);
     if (offered === this.#offered) return;
     this.#offered = offered;
     const focused = this.actions.contains(document.activeElement);
@@ -166,6 +169,11 @@ class Extension {
       last && (!active || newer) ? this.#button(`Activate ${last}`, () => this.#ask('PUT', '/active', { version: last })) : '',
       rollback && (active || rollback !== last) ? this.#button(`Roll back to ${rollback}`, () => this.#ask('POST', '/rollback')) : '',
       shadow ? this.#button('End the shadow', () => this.#ask('DELETE', '/active?shadow=true'), 'quiet') : '',
+      waits ? this.#button('Tell again', () => this.#ask('POST', '/waiting/retry', {})) : '',
+      parked > 0 ? this.#button('Forget what is set aside…', async () => {
+        const sure = await confirm('Forget what is set aside?', `${id} is never told of these events. The command “tidings ext waiting ${id}” lists them.`, 'Forget them');
+        if (sure) await this.#ask('POST', '/waiting/forget', {});
+      }, 'danger') : '',
       active || quarantine ? this.#button('Deactivate…', async () => {
         const sure = await confirm(`Deactivate ${id}?`, quarantine ? 'What it would look at is let be from now on, instead of being treated as its manifest says for failures.' : 'It is called no more, from the next message on. What it has decided, and its store, stay.', `Deactivate ${id}`);
         if (sure) await this.#ask('DELETE', '/active');

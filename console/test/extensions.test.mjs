@@ -279,7 +279,8 @@ test('the operator is told what is wrong with an extension, and what helps', { s
   const one = (id, more) => ({ id, summary: `What ${id} is for`, versions: [version('0.1.0'), version('0.2.0')], waiting: 0, parked: 0, store_bytes: 0, timers: 0, counters: {}, ...more });
   const extensions = [
     one('failing', { quarantine: { version: '0.2.0', hook: 'reactor', cause: 'trap: <b>unreachable</b>', at_ms }, rollback: '0.1.0', waiting: 3, parked: 2 }),
-    one('resting', { active: acting('0.2.0', { left_alone: ['moderation'] }), rollback: '0.1.0' }),
+    one('resting', { active: acting('0.2.0', { left_alone: ['moderation'] }), rollback: '0.1.0', waiting: 1 }),
+    one('lacking', { active: acting('0.2.0', { lacks_secrets: ['key'] }) }),
     one('trying', { active: acting('0.1.0'), shadow: acting('0.2.0') }),
     one('unable', { active: acting('0.2.0', { broken: 'its component is not here' }) }),
   ];
@@ -292,7 +293,9 @@ test('the operator is told what is wrong with an extension, and what helps', { s
     const of = (id) => operator.locator(`.extension[data-extension="${id}"]`);
     await of('failing').locator('.state').getByText('quarantined').waitFor(SHORT);
     await of('failing').getByRole('alert').getByText('0.2.0 failed too often in reactor and was stopped 2 minutes ago: trap: <b>unreachable</b>.').waitFor(SHORT);
-    assert.deepEqual(await of('failing').locator('.held-actions button').allTextContents(), ['Activate 0.2.0', 'Roll back to 0.1.0', 'Deactivate…']);
+    assert.deepEqual(await of('failing').locator('.held-actions button').allTextContents(), ['Activate 0.2.0', 'Roll back to 0.1.0', 'Forget what is set aside…', 'Deactivate…']);
+    assert.deepEqual(await of('resting').locator('.held-actions button').allTextContents(), ['Roll back to 0.1.0', 'Tell again', 'Deactivate…']);
+    await of('lacking').getByRole('alert').getByText('It lacks a secret on this server: key.').waitFor(SHORT);
     await of('resting').getByText('open: left alone for now').waitFor(SHORT);
     await of('resting').getByText('Failed last with: trap: out of bounds').waitFor(SHORT);
     await of('trying').locator('.state').getByText('active, 0.2.0 in its shadow').waitFor(SHORT);
@@ -303,10 +306,15 @@ test('the operator is told what is wrong with an extension, and what helps', { s
     // What is refused is said where it was asked.
     await of('resting').getByRole('button', { name: 'Roll back to 0.1.0: resting' }).click();
     await of('resting').getByRole('alert').getByText('No such extension resting').waitFor(SHORT);
+    await of('resting').getByRole('button', { name: 'Tell again: resting' }).click();
+    await of('resting').getByRole('alert').getByText('No such extension resting').waitFor(SHORT);
+    await of('failing').getByRole('button', { name: 'Forget what is set aside: failing' }).click();
+    await page.getByRole('dialog', { name: 'Forget what is set aside?' }).getByRole('button', { name: 'Forget them' }).click();
+    await of('failing').getByRole('alert').getByText('No such extension failing').waitFor(SHORT);
     // A server that is away does not take away what is shown.
     await page.route('**/v1/extensions', (route) => route.abort());
     await operator.locator('> .fault').getByText('The server cannot be reached').waitFor(SHORT);
-    assert.equal(await operator.locator('.extension').count(), 4);
+    assert.equal(await operator.locator('.extension').count(), 5);
   });
 });
 

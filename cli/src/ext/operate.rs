@@ -587,6 +587,9 @@ fn state(one: &Value) -> String {
             if let Some(broken) = active["broken"].as_str() {
                 line.push_str(&format!("; BROKEN here: {broken}"));
             }
+            for name in list(active, "lacks_secrets") {
+                line.push_str(&format!("; lacks the secret {name:?} here"));
+            }
             for hook in list(active, "left_alone") {
                 line.push_str(&format!(
                     "; {hook} keeps failing and is left alone for a while"

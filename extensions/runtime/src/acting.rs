@@ -12,6 +12,7 @@ use tidings_extension_manifest::{DraftKind, Instances, Manifest};
 
 use crate::{
     breaker::Breaker,
+    manage,
     rates::Rates,
     server::{Cap, Shared},
 };
@@ -191,7 +192,7 @@ pub(crate) async fn load(shared: &Shared, before: &Acting) -> Result<Acting, Rea
             }
         }
         let rates = rates.entry(wanted.id.clone()).or_default().clone();
-        all.push(Arc::new(One {
+        let one = Arc::new(One {
             id: wanted.id,
             version: wanted.version,
             settings: wanted.settings,
@@ -203,7 +204,11 @@ pub(crate) async fn load(shared: &Shared, before: &Acting) -> Result<Acting, Rea
             // Not those that count: it would add a second time.
             rates: if wanted.shadow { Arc::default() } else { rates },
             breakers: Default::default(),
-        }));
+        });
+        for name in manage::lacks_secrets(shared, &one) {
+            tracing::warn!(extension = %one.id, version = one.version, name, "lacks a secret here: name its file under extensions.secrets");
+        }
+        all.push(one);
     }
     Ok(Acting::new(all))
 }

@@ -175,6 +175,9 @@ pub struct ActiveStatus {
     /// Why it cannot act on this server, if it cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken: Option<String>,
+    /// Secrets that it may send, and that the configuration of this server does not have (`extensions.secrets`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lacks_secrets: Vec<String>,
     /// Hooks that are left alone at present, since they keep failing.
     pub left_alone: Vec<&'static str>,
 }
@@ -457,6 +460,7 @@ impl Extensions {
                 position: active.position,
                 at_ms: active.at_ms,
                 hooks: one.map_or_else(Vec::new, |one| one.manifest.hooks()),
+                lacks_secrets: one.map_or_else(Vec::new, |one| lacks_secrets(&self.shared, one)),
                 broken: one.and_then(|one| one.ready.as_ref().err().cloned()),
                 left_alone: left_alone.map(Hook::name).collect(),
             }
@@ -547,6 +551,16 @@ impl Extensions {
             Answer::Unavailable(why) => Err(ManageError::Unavailable(why)),
         }
     }
+}
+
+/// Secrets that one may send, by its manifest, and that this server's configuration does not have.
+pub(crate) fn lacks_secrets(shared: &Shared, one: &One) -> Vec<String> {
+    let given = shared.secrets.get(&*one.id);
+    let names = one.manifest.secrets.iter().map(|secret| &secret.name);
+    names
+        .filter(|name| given.is_none_or(|given| !given.contains_key(*name)))
+        .cloned()
+        .collect()
 }
 
 /// Who does what operators do.

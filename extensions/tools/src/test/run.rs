@@ -46,6 +46,14 @@ pub enum TestError {
     /// There are no cases.
     #[error("{}: there are no cases here: write NAME.toml with at least one [[case]], or say where they are with --tests", .0.display())]
     NoCases(PathBuf),
+    /// No case is called so.
+    #[error("no case has {only:?} in its name: there are {}", .names.join(", "))]
+    NoneNamed {
+        /// What names were to have in them.
+        only: String,
+        /// Those there are.
+        names: Vec<String>,
+    },
     /// The sandbox cannot be set up.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -70,6 +78,16 @@ impl Test {
         };
         if fixtures.is_empty() {
             return Err(TestError::NoCases(folder));
+        }
+        if let Some(only) = &self.only {
+            let names = fixtures.iter().flat_map(|fixture| &fixture.cases);
+            let names = names.map(|case| &case.name);
+            if !names.clone().any(|name| name.contains(only)) {
+                return Err(TestError::NoneNamed {
+                    only: only.clone(),
+                    names: names.map(|name| format!("{name:?}")).collect(),
+                });
+            }
         }
         step("compiling the component");
         let engine = Engine::new(Settings {
