@@ -32,7 +32,7 @@ pub use fold::Parked;
 pub use store::{Direction, FlushError, OpenError, Snapshot, Store, Table};
 
 /// Version of the rows and of how they are folded. A change of either is a new version, and so a rebuild.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// Memory of rows not yet on disk above which folding waits for the flush, in bytes.
 const OVERLAY_BYTES: usize = 256 << 20;

@@ -39,7 +39,7 @@ pub(crate) enum Operate {
     Deactivate(Deactivate),
     /// Lets the version act again that did before, with the settings of then.
     Rollback(One),
-    /// Forgets a version that does not act.
+    /// Forgets a version that does not act, or with --with-store the extension with all that it keeps.
     Remove(Remove),
     /// Lists extensions: versions, which of them act, how they fare.
     List(List),
@@ -127,9 +127,12 @@ pub(crate) struct One {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Remove {
-    /// Which: ID@VERSION.
-    #[arg(value_name = "ID@VERSION")]
+    /// Which: ID@VERSION, or ID for all versions.
+    #[arg(value_name = "ID[@VERSION]")]
     extension: String,
+    /// With the last version its store goes, too, its timers, and events that wait or are set aside.
+    #[arg(long)]
+    with_store: bool,
     #[command(flatten)]
     at: At,
 }
@@ -425,16 +428,26 @@ impl Activate {
     }
 }
 
-/// The version that was installed last.
-fn last_version(endpoint: &Endpoint, extension: &str) -> anyhow::Result<String> {
+/// Versions that are installed, the oldest first. At least one.
+fn versions(endpoint: &Endpoint, extension: &str) -> anyhow::Result<Vec<String>> {
     let all = read(endpoint.get("/v1/extensions"))?;
     let mut all = all["extensions"].as_array().into_iter().flatten();
     let found = all.find(|one| text(one, "id") == extension);
     let versions = found.and_then(|one| one["versions"].as_array());
-    let last = versions.and_then(|versions| versions.last());
-    let last =
-        last.with_context(|| format!("{extension} is not installed: tidings ext install FILE"))?;
-    Ok(text(last, "version").to_owned())
+    let versions = versions.into_iter().flatten();
+    let versions: Vec<String> = versions
+        .map(|version| text(version, "version").to_owned())
+        .collect();
+    ensure!(
+        !versions.is_empty(),
+        "{extension} is not installed: tidings ext install FILE"
+    );
+    Ok(versions)
+}
+
+/// The version that was installed last.
+fn last_version(endpoint: &Endpoint, extension: &str) -> anyhow::Result<String> {
+    Ok(versions(endpoint, extension)?.pop().unwrap_or_default())
 }
 
 impl Shadow {
@@ -488,10 +501,33 @@ impl One {
 
 impl Remove {
     fn run(self) -> anyhow::Result<bool> {
-        let (extension, version) = named(&self.extension)?;
-        let path = format!("/v1/extensions/{extension}/versions/{version}");
-        read(self.at.endpoint()?.delete(&path))?;
-        say!("{extension}@{version} is forgotten");
+        let endpoint = self.at.endpoint()?;
+        let (extension, versions) = match self.extension.split_once('@') {
+            Some((extension, version)) => (extension, vec![version.to_owned()]),
+            None => {
+                ensure!(
+                    self.with_store,
+                    "{0}: say which version, as in {0}@1.0.0, or --with-store to forget all of it, with what it keeps",
+                    self.extension
+                );
+                (&*self.extension, versions(&endpoint, &self.extension)?)
+            }
+        };
+        let query = if self.with_store {
+            "?with_store=true"
+        } else {
+            ""
+        };
+        for version in versions {
+            let path = format!("/v1/extensions/{extension}/versions/{version}{query}");
+            match endpoint.delete(&path) {
+                Err(Failed::Refused(why)) if why.contains("with_store") => {
+                    bail!("{why}: --with-store says so")
+                }
+                done => read(done)?,
+            };
+            say!("{extension}@{version} is forgotten");
+        }
         Ok(true)
     }
 }

@@ -158,7 +158,7 @@ pub enum ExtensionEvent {
     },
     /// None acts any more, since it failed too often.
     Quarantined(Quarantine),
-    /// A version was forgotten.
+    /// A version was forgotten; with the last one all that the extension kept.
     Removed {
         /// Which.
         version: String,
@@ -400,7 +400,11 @@ impl Extension {
                 self.active = None;
                 self.quarantined = true;
             }
-            ExtensionEvent::Removed { version } => self.versions.retain(|(is, _)| is != version),
+            ExtensionEvent::Removed { version } => {
+                self.versions.retain(|(is, _)| is != version);
+                // Its store goes with the last one: what was under way is not to land any more.
+                self.revision += u64::from(self.versions.is_empty());
+            }
             ExtensionEvent::Reacted(_) | ExtensionEvent::Answered(_) => self.revision += 1,
         }
     }

@@ -368,17 +368,35 @@ impl Extensions {
         Ok((to.version.clone(), position))
     }
 
-    /// Forgets a version.
+    /// Forgets a version, and with the last one all that the extension kept, where that is wanted.
     ///
     /// # Errors
-    /// When it acts, or there is none.
+    /// When it acts, or there is none; when it is the last one, something is kept, and it is not to go.
     pub async fn remove(
         &self,
         extension: &ExtensionId,
         version: &str,
+        with_store: bool,
         id: Option<CommandId>,
     ) -> Result<u64, ManageError> {
+        if let Some(done) = id.and_then(|id| self.done(id).transpose()) {
+            // Asked again: it may be gone with all of the extension.
+            return done;
+        }
         let row = self.exists(extension)?;
+        let is_last = matches!(row.versions.as_slice(), [last] if last.version == version);
+        if is_last && !with_store {
+            let view = self.shared.node.projections.read();
+            let lane = rows::lane_of(&view, extension)?;
+            let waiting = rows::all_waiting(&view, extension)?.len();
+            if lane.kv_bytes > 0 || lane.timers > 0 || waiting > 0 {
+                return Err(ManageError::Refused(Refusal::Invalid(format!(
+                    "version {version} is the last one of {extension}, and with it go {} bytes of its store, {} timers and {waiting} \
+                     events that wait or are set aside: say that this is wanted (with_store)",
+                    lane.kv_bytes, lane.timers
+                ))));
+            }
+        }
         if row
             .quarantine
             .is_some_and(|(quarantine, _)| quarantine.version == version)

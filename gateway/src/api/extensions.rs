@@ -64,9 +64,10 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             Method::DELETE,
             "/v1/extensions/{extension}/versions/{version}",
             scope,
-            "Forgets a version that does not act.",
+            "Forgets a version that does not act; with the last one its store, timers and events that wait, where `with_store` is true.",
             delete(remove),
         )
+        .asks::<Removal>()
         .changes(),
         Endpoint::new::<Done>(
             Method::PUT,
@@ -194,6 +195,15 @@ struct Which {
     /// Only the one that looks on.
     #[serde(default)]
     shadow: bool,
+}
+
+/// What goes with a version.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Removal {
+    /// If it is the last one: what the extension keeps, too.
+    #[serde(default)]
+    with_store: bool,
 }
 
 /// A piece of history.
@@ -370,11 +380,12 @@ async fn manifest(
 async fn remove(
     call: Call,
     At((extension, version)): At<(String, String)>,
+    Ask(Removal { with_store }): Ask<Removal>,
 ) -> Result<Json<Done>, Refused> {
     let command = call.command_id_of(&operator(), None, 0);
     let extensions = &call.gateway.extensions;
     let position = extensions
-        .remove(&id_of(&extension)?, &version, Some(command))
+        .remove(&id_of(&extension)?, &version, with_store, Some(command))
         .await?;
     Ok(Json(Done {
         position,

@@ -566,6 +566,37 @@ async fn what_one_hook_keeps_another_one_sees(world: World) {
     assert_eq!(status(&server, "spam-score").await["timers"], 1);
     let mut ben = Session::open(&server, Way::WebSocketJson, "ben").await;
     assert_eq!(held(&said(&mut ben, room, "Buy now").await), 0);
+
+    // With its last version all of that goes, where it is said that it is to.
+    let version = "/v1/extensions/spam-score/versions/0.1.0";
+    let remove =
+        async |query: &str| ask_api(&server, "DELETE", &format!("{version}{query}"), b"").await;
+    let (code, why) = remove("?with_store=true").await;
+    assert_eq!(code, 400, "it acts: {why}");
+    let path = "/v1/extensions/spam-score/active";
+    let (code, _) = ask_api(&server, "DELETE", path, b"").await;
+    assert_eq!(code, 200);
+    let (code, why) = remove("").await;
+    let message = why["message"].as_str().unwrap();
+    assert!(code == 400 && message.contains("1 timers"), "{code} {why}");
+    let (code, why) = remove("?with_store=true").await;
+    assert_eq!(code, 200, "{why}");
+    let (code, _) = remove("").await;
+    assert_eq!(code, 404);
+    let (_, all) = ask_api(&server, "GET", "/v1/extensions", b"").await;
+    assert_eq!(all["extensions"], json!([]));
+    install(&server, SPAM_SCORE).await;
+    activate(&server, "spam-score", "0.1.0", json!({ "threshold": 4 })).await;
+    let now = status(&server, "spam-score").await;
+    assert_eq!(
+        (&now["store_bytes"], &now["timers"]),
+        (&json!(0), &json!(0))
+    );
+    assert_eq!(held(&said(&mut ann, room, "As one unknown").await), 0);
+    server.terminate();
+    assert!(server.ended().await.success());
+    let audit = world.tool(&["projections", "audit"]);
+    assert!(audit.status.success(), "{audit:?}");
 }
 
 async fn a_bad_component_changes_nothing(world: World) {

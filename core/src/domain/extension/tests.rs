@@ -37,6 +37,19 @@ fn does(extension: &mut Extension, command: ExtensionCommand) -> Result<usize, R
 }
 
 #[test]
+fn nothing_under_way_lands_once_the_last_version_is_forgotten() {
+    let mut is = Extension::new();
+    for name in ["1.0.0", "2.0.0"] {
+        does(&mut is, ExtensionCommand::Install(version(name, 1))).unwrap();
+    }
+    for (name, lands) in [("1.0.0", true), ("2.0.0", false)] {
+        let version = name.to_owned();
+        does(&mut is, ExtensionCommand::Remove { version }).unwrap();
+        assert_eq!(is.decide(react(0)).is_ok(), lands, "{name}");
+    }
+}
+
+#[test]
 fn a_version_is_installed_once_and_never_becomes_another() {
     let mut is = Extension::new();
     assert_eq!(

@@ -90,9 +90,27 @@ pub(super) fn event(
             is.versions
                 .retain(|installed| installed.version != *version);
             is.before.retain(|before| before.version != *version);
+            if is.versions.is_empty() {
+                return forget(tx, id, at);
+            }
         }
     }
     put(tx, Table::Extensions, row::extension(id), &is);
+    Ok(())
+}
+
+/// Forgets all that an extension kept. What it wanted done, and is still to be, is done.
+fn forget(tx: &mut WriteTx<'_>, id: &ExtensionId, at: (u64, u32)) -> Result<(), FoldError> {
+    for key in row::kept(tx, id)? {
+        tx.delete(Table::Extensions, &key);
+    }
+    let lane = row::Lane {
+        revision: row::lane_of(tx, id)?.revision + 1,
+        upto: (at.0, u32::MAX),
+        ..row::Lane::default()
+    };
+    put(tx, Table::Extensions, row::lane(id), &lane);
+    tx.delete(Table::Extensions, &row::extension(id));
     Ok(())
 }
 

@@ -245,6 +245,19 @@ pub fn all_waiting(rows: &dyn Rows, id: &str) -> Result<Vec<Waiting>, ReadError>
     Ok(found)
 }
 
+/// Keys of all that an extension keeps: its store, its timers, and events that wait.
+pub fn kept(rows: &dyn Rows, id: &str) -> Result<Vec<Vec<u8>>, ReadError> {
+    let mut found = Vec::new();
+    for letter in [b'k', b't', b'w'] {
+        let (from, to) = range(id, letter);
+        scan(rows, &from, &to, &mut |key, _| {
+            found.push(key.to_owned());
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
 /// Takes a row, by key and value.
 type Take<'t> = dyn FnMut(&[u8], &[u8]) -> Result<(), ReadError> + 't;
 
