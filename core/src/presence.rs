@@ -39,7 +39,7 @@ mod run;
 mod tell;
 pub mod watch;
 
-use local::{Local, SessionId};
+use local::{Device, Local, SessionId};
 use record::{Record, Said, State};
 use roll::Roll;
 use watch::{Diff, Seen, WatchId, Watching, Why};
@@ -166,6 +166,7 @@ pub struct Attendance {
     presence: Arc<Presence>,
     user: UserId,
     session: SessionId,
+    device: Device,
     watch: Option<WatchId>,
 }
 
@@ -186,7 +187,9 @@ impl Attendance {
     /// How the user is by this session from now on.
     pub fn set(&self, state: State) {
         let mut inner = self.presence.inner.lock();
-        inner.local.set(&self.user, self.session, state);
+        inner
+            .local
+            .set(&self.user, self.session, self.device, state);
         drop(inner);
         self.presence.news.notify_one();
     }
@@ -293,15 +296,19 @@ impl Presence {
         }
     }
 
-    /// A session of a user begins.
-    pub fn attend(self: &Arc<Presence>, user: &UserId, state: State) -> Attendance {
+    /// A session of a user begins, on the device with this id.
+    pub fn attend(self: &Arc<Presence>, user: &UserId, device: &str, state: State) -> Attendance {
         let session = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
-        self.inner.lock().local.set(user, session, state);
+        let device = Device::named(device);
+        let mut inner = self.inner.lock();
+        inner.local.set(user, session, device, state);
+        drop(inner);
         self.news.notify_one();
         Attendance {
             presence: self.clone(),
             user: user.clone(),
             session,
+            device,
             watch: None,
         }
     }

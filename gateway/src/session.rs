@@ -905,7 +905,11 @@ impl Session {
                     .open(opening.frames, opening.position, opening.windows);
                 self.active = Instant::now();
                 self.state = State::Open {
-                    attendance: gateway.node.presence.attend(&user, Presence::Available),
+                    attendance: gateway.node.presence.attend(
+                        &user,
+                        &hello.device,
+                        Presence::Available,
+                    ),
                     user,
                     _registration: registration,
                 };

@@ -1,10 +1,14 @@
 //! The sessions of one node, and what it has to say of them.
 //!
-//! Pure: time comes from outside, in milliseconds of a clock that only goes forward. Who leaves is said to
-//! have left after the grace, unless they are back by then: a reload or a tunnel is no news, also where
-//! another of their devices is away.
+//! Pure: time comes from outside, in milliseconds of a clock that only goes forward. A session that ends counts
+//! on as it was until the grace is over or its device is back: a reload or a tunnel is no news, whatever the user's
+//! other devices are like.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use hashbrown::{HashMap, HashSet};
 
@@ -26,33 +30,67 @@ pub struct Local {
     grace_ms: u64,
 }
 
+/// A device of a user, by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Device(u32);
+
+impl Device {
+    /// The one with this id. Two of one user that are taken for one are only shown to leave a little earlier.
+    pub fn named(id: &str) -> Device {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a part of the hash is enough"
+        )]
+        Device(hasher.finish() as u32)
+    }
+}
+
+/// Sessions in their grace that are remembered of one user.
+const LEFT: usize = 16;
+
 #[derive(Debug, Default)]
 struct Own {
-    sessions: Vec<(SessionId, State)>,
+    sessions: Vec<(SessionId, Device, State)>,
     /// Until when a heartbeat without a connection holds, and how they are by it.
     beat: Option<(u64, State)>,
     /// When it is looked whether there was another heartbeat.
     beat_look: u64,
+    /// Those that have ended.
+    left: Vec<Left>,
     /// What has been said.
     said: State,
-    /// When one ended that showed more of them than those that are left. Until the grace is over that is no news.
-    left: Option<u64>,
+}
+
+/// A session that has ended, in its grace.
+#[derive(Debug)]
+struct Left {
+    /// Of which device; of none where it was by heartbeats.
+    of: Option<Device>,
+    /// How the user was by it.
+    state: State,
+    until: u64,
 }
 
 impl Own {
-    fn best(&self) -> State {
-        let sessions = self.sessions.iter().map(|(_, state)| *state);
+    /// What is to be said at `now`.
+    fn shown(&self, now: u64) -> State {
+        let sessions = self.sessions.iter().map(|(_, _, state)| *state);
         let beat = self.beat.map(|(_, state)| state);
-        sessions.chain(beat).max().unwrap_or_default()
+        let left = self.left.iter().filter(|left| left.until > now);
+        let all = sessions.chain(beat).chain(left.map(|left| left.state));
+        all.max().unwrap_or_default()
     }
 
-    /// What is to be said at `now`.
-    fn shown(&self, now: u64, grace_ms: u64) -> State {
-        let best = self.best();
-        match self.left {
-            Some(at) if now < at + grace_ms => best.max(self.said),
-            _ => best,
-        }
+    /// Whether there is nothing of them any more.
+    fn is_gone(&self) -> bool {
+        self.sessions.is_empty() && self.beat.is_none() && self.left.is_empty()
+    }
+
+    /// A device is there: what it left counts no more.
+    fn is_back(&mut self, device: Option<Device>) {
+        self.left.retain(|left| left.of != device);
     }
 }
 
@@ -67,16 +105,15 @@ impl Local {
         }
     }
 
-    /// A session begins, or is another way now.
-    pub fn set(&mut self, user: &UserId, session: SessionId, state: State) {
+    /// A session begins on a device, or is another way now.
+    pub fn set(&mut self, user: &UserId, session: SessionId, device: Device, state: State) {
         let own = self.users.entry(user.clone()).or_default();
-        match own.sessions.iter_mut().find(|(id, _)| *id == session) {
-            Some((_, was)) if *was == state => return,
-            Some((_, was)) => *was = state,
+        match own.sessions.iter_mut().find(|(id, ..)| *id == session) {
+            Some((_, _, was)) if *was == state => return,
+            Some((_, _, was)) => *was = state,
             None => {
-                own.sessions.push((session, state));
-                // In the place of one that has ended.
-                own.left = None;
+                own.sessions.push((session, device, state));
+                own.is_back(Some(device));
             }
         }
         self.news.insert(user.clone());
@@ -87,15 +124,23 @@ impl Local {
         let Some(own) = self.users.get_mut(user) else {
             return;
         };
-        let before = own.best();
-        own.sessions.retain(|(id, _)| *id != session);
-        self.left(user, before, now);
+        let Some(at) = own.sessions.iter().position(|(id, ..)| *id == session) else {
+            return;
+        };
+        let (_, device, state) = own.sessions.swap_remove(at);
+        // It has begun another one before.
+        let is_here = own.sessions.iter().any(|(_, of, _)| *of == device);
+        if !is_here {
+            self.left(user, Some(device), state, now);
+        }
+        self.news.insert(user.clone());
     }
 
     /// A heartbeat of somebody who holds no connection: good for `ttl_ms`.
     pub fn beat(&mut self, user: &UserId, state: State, now: u64, ttl_ms: u64) {
         let own = self.users.entry(user.clone()).or_default();
         let before = own.beat.replace((now + ttl_ms, state));
+        own.is_back(None);
         if before.is_none_or(|(_, was)| was != state) {
             self.news.insert(user.clone());
         }
@@ -131,12 +176,13 @@ impl Local {
             let Some(own) = self.users.get_mut(&user) else {
                 continue;
             };
-            let shown = own.shown(now, self.grace_ms);
+            own.left.retain(|left| left.until > now);
+            let shown = own.shown(now);
             if shown != own.said {
                 own.said = shown;
                 said.push((user.clone(), shown));
             }
-            if own.best() == State::Offline && shown == State::Offline {
+            if own.is_gone() {
                 self.users.remove(&user);
             }
         }
@@ -184,29 +230,34 @@ impl Local {
         let Some(own) = self.users.get_mut(&user) else {
             return;
         };
-        if let Some((until, state)) = own.beat {
-            if until <= now {
+        match own.beat {
+            Some((until, state)) if until <= now => {
                 own.beat = None;
-                self.left(&user, state, until);
-            } else if own.beat_look <= now {
+                self.left(&user, None, state, until);
+            }
+            Some((until, _)) if own.beat_look <= now => {
                 own.beat_look = until;
                 self.looks.push(Reverse((until, user.clone())));
             }
+            _ => {}
         }
         self.news.insert(user);
     }
 
-    /// One of somebody's sessions is gone, before which they were like this.
-    fn left(&mut self, user: &UserId, before: State, at: u64) {
+    /// One of somebody's sessions, by which they were like this, is gone.
+    fn left(&mut self, user: &UserId, of: Option<Device>, state: State, at: u64) {
         let Some(own) = self.users.get_mut(user) else {
             return;
         };
-        if own.best() < before {
-            own.left = Some(at);
-            let ends = at + self.grace_ms;
-            self.looks.push(Reverse((ends, user.clone())));
+        if state == State::Offline {
+            return;
         }
-        self.news.insert(user.clone());
+        if own.left.len() >= LEFT {
+            own.left.remove(0);
+        }
+        let until = at + self.grace_ms;
+        own.left.push(Left { of, state, until });
+        self.looks.push(Reverse((until, user.clone())));
     }
 }
 

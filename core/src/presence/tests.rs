@@ -259,9 +259,10 @@ impl World {
     fn step(&mut self, step: Step) {
         match step {
             Step::Come(node, who) => {
-                let session = self.places[node]
-                    .presence
-                    .attend(&user(who), State::Available);
+                let session =
+                    self.places[node]
+                        .presence
+                        .attend(&user(who), "a device", State::Available);
                 self.places[node].sessions.push((who, session));
             }
             Step::Go(node) => drop(self.places[node].sessions.pop()),
@@ -300,7 +301,7 @@ impl World {
                 let projections = place.presence.projections.clone();
                 let sees = Sees::new(user(who), projections);
                 // Watching is no way of being here.
-                let mut attendance = place.presence.attend(&user(who), State::Offline);
+                let mut attendance = place.presence.attend(&user(who), "another", State::Offline);
                 let list: Vec<UserId> = if listed {
                     (0..USERS).map(user).collect()
                 } else {

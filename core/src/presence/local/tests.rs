@@ -20,12 +20,12 @@ fn told(said: &[(UserId, State)]) -> Vec<(&str, State)> {
 fn a_reload_is_no_news_and_leaving_is_after_the_grace() {
     use State::{Available, Offline};
     let (mut local, ann) = (Local::new(GRACE), user("ann"));
-    local.set(&ann, SessionId(1), Available);
+    local.set(&ann, SessionId(1), Device(7), Available);
     assert_eq!(told(&local.take(0)), [("ann", Available)]);
     local.close(&ann, SessionId(1), 1_000);
     assert_eq!(told(&local.take(1_000)), []);
     assert_eq!(told(&local.said()), [("ann", Available)], "still");
-    local.set(&ann, SessionId(2), Available);
+    local.set(&ann, SessionId(2), Device(7), Available);
     assert_eq!(told(&local.take(15_999)), []);
     assert_eq!(told(&local.take(16_000)), []);
     local.close(&ann, SessionId(2), 20_000);
@@ -37,32 +37,77 @@ fn a_reload_is_no_news_and_leaving_is_after_the_grace() {
 
 #[test]
 fn who_has_two_devices_is_as_they_are_at_the_better_one() {
-    use State::{Available, Away};
+    use State::{Available, Away, Offline};
     let (mut local, ann) = (Local::new(GRACE), user("ann"));
-    local.set(&ann, SessionId(1), Away);
-    local.set(&ann, SessionId(2), Available);
+    let (desk, phone) = (Device::named("desk"), Device::named("phone"));
+    local.set(&ann, SessionId(1), desk, Away);
+    local.set(&ann, SessionId(2), phone, Available);
     assert_eq!(told(&local.take(0)), [("ann", Available)]);
     // What they say themselves is so at once.
-    local.set(&ann, SessionId(2), Away);
+    local.set(&ann, SessionId(2), phone, Away);
     assert_eq!(told(&local.take(0)), [("ann", Away)]);
-    local.set(&ann, SessionId(2), Available);
+    local.set(&ann, SessionId(2), phone, Available);
     assert_eq!(told(&local.take(0)), [("ann", Available)]);
-    // A reload of the one is no news beside another that is away, whatever comes of that one meanwhile.
+    // A reload of the one is no news beside another that is away, whatever comes of that one meanwhile: it is used, says so
+    // again by heartbeats, begins another session before its last one ends, or after.
     local.close(&ann, SessionId(2), 1_000);
-    assert_eq!(told(&local.take(1_000)), []);
-    local.set(&ann, SessionId(1), Available);
-    local.set(&ann, SessionId(1), Away);
+    local.set(&ann, SessionId(1), desk, Available);
+    local.set(&ann, SessionId(1), desk, Away);
     local.beat(&ann, Away, 2_000, 60_000);
-    assert_eq!(told(&local.take(2_000)), []);
-    local.set(&ann, SessionId(3), Available);
-    assert_eq!(told(&local.take(20_000)), []);
-    // Leaving is after the grace.
-    local.close(&ann, SessionId(3), 30_000);
-    local.beat(&ann, Away, 40_000, 60_000);
+    local.set(&ann, SessionId(3), desk, Available);
+    local.set(&ann, SessionId(3), desk, Away);
+    local.close(&ann, SessionId(1), 3_000);
+    local.close(&ann, SessionId(3), 3_000);
+    local.set(&ann, SessionId(4), desk, Away);
+    assert_eq!(told(&local.take(3_000)), []);
+    // Back: from here on what they say on the phone is so at once again.
+    local.set(&ann, SessionId(5), phone, Available);
+    assert_eq!(told(&local.take(4_000)), []);
+    local.set(&ann, SessionId(5), phone, Away);
+    assert_eq!(told(&local.take(5_000)), [("ann", Away)]);
+    local.set(&ann, SessionId(5), phone, Available);
+    assert_eq!(told(&local.take(20_000)), [("ann", Available)]);
+    // Each leaves after its own grace.
+    local.close(&ann, SessionId(5), 30_000);
+    local.close(&ann, SessionId(4), 40_000);
     assert_eq!(told(&local.take(44_999)), []);
     assert_eq!(told(&local.take(45_000)), [("ann", Away)]);
-    local.close(&ann, SessionId(1), 50_000);
-    assert_eq!(told(&local.take(99_000)), [], "by its heartbeats");
+    assert_eq!(
+        told(&local.take(76_999)),
+        [],
+        "by its heartbeats, and their grace"
+    );
+    assert_eq!(told(&local.take(77_000)), [("ann", Offline)]);
+    assert!(local.is_empty());
+}
+
+#[test]
+fn heartbeats_that_come_late_keep_nobody_better_than_they_are() {
+    use State::{Available, Away};
+    let (mut local, ann) = (Local::new(8_000), user("ann"));
+    local.set(&ann, SessionId(1), Device::named("phone"), Available);
+    local.beat(&ann, Away, 0, 2_000);
+    assert_eq!(told(&local.take(0)), [("ann", Available)]);
+    local.close(&ann, SessionId(1), 1_000);
+    for nth in 1..=3 {
+        let now = nth * 2_700;
+        assert_eq!(told(&local.take(now)), []);
+        local.beat(&ann, Away, now, 2_000);
+    }
+    assert_eq!(told(&local.take(9_000)), [("ann", Away)]);
+}
+
+#[test]
+fn sessions_in_their_grace_are_not_more_and_more() {
+    let (mut local, ann) = (Local::new(GRACE), user("ann"));
+    for nth in 0..1_000 {
+        let device = Device::named(&nth.to_string());
+        local.set(&ann, SessionId(nth), device, State::Available);
+        local.close(&ann, SessionId(nth), nth);
+    }
+    assert_eq!(local.users[&ann].left.len(), LEFT);
+    local.take(100_000);
+    assert!(local.is_empty());
 }
 
 #[test]
@@ -83,7 +128,7 @@ fn heartbeats_hold_as_long_as_they_come() {
 fn what_could_not_be_said_is_said_later() {
     use State::{Available, Offline};
     let (mut local, ann) = (Local::new(0), user("ann"));
-    local.set(&ann, SessionId(1), Available);
+    local.set(&ann, SessionId(1), Device(7), Available);
     let said = local.take(0);
     local.unsaid(said);
     let said = local.take(1);
@@ -93,7 +138,7 @@ fn what_could_not_be_said_is_said_later() {
     assert_eq!(told(&said), [("ann", Offline)]);
     local.unsaid(said);
     assert_eq!(told(&local.take(3)), [("ann", Offline)]);
-    local.set(&ann, SessionId(2), Available);
+    local.set(&ann, SessionId(2), Device(7), Available);
     local.say_all();
     assert_eq!(told(&local.take(4)), [("ann", Available)]);
 }
@@ -137,7 +182,7 @@ proptest! {
             match step {
                 Step::Set(name, id, state) => {
                     sessions.insert((name, id), state);
-                    local.set(&user(&name.to_string()), SessionId(id), state);
+                    local.set(&user(&name.to_string()), SessionId(id), Device(id as u32), state);
                 }
                 Step::Close(name, id) => {
                     sessions.remove(&(name, id));
