@@ -110,7 +110,9 @@ impl Dev {
             body["settings"] = settings.clone();
         }
         let id = manifest.id;
-        shown.begin(endpoint, &id)?;
+        if !self.once {
+            shown.begin(endpoint, &id)?;
+        }
         let path = format!("/v1/extensions/{id}/active");
         read(endpoint.put(&path, &body))?;
         say!("{id}@{version} acts");
@@ -147,8 +149,9 @@ struct Shown {
 impl Shown {
     /// What was written before this began is nothing to it.
     fn begin(&mut self, endpoint: &Endpoint, id: &str) -> anyhow::Result<()> {
-        if !std::mem::replace(&mut self.begun, true) {
+        if !self.begun {
             self.look(endpoint, id, &mut |_| ())?;
+            self.begun = true;
         }
         Ok(())
     }

@@ -141,6 +141,11 @@ impl Profiles {
             To::Folder(config) => {
                 if self.dry_run {
                     // To open a node makes what is missing.
+                    ensure!(
+                        config.data.is_dir(),
+                        "there is no folder {}, and a dry run makes none: name one that a server has, or run it without --dry-run",
+                        config.data.display()
+                    );
                     let log = server::log_to_read(&config).await;
                     log.context("a dry run makes no log: name one that is there, or run it without --dry-run")?;
                 }

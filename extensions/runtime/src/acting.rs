@@ -47,7 +47,11 @@ impl One {
 
     /// Whether it was made by `tidings ext dev`: its author looks on, and is told everything that it says and wants.
     pub(crate) fn is_being_written(&self) -> bool {
-        self.version.contains("-dev.")
+        // `1.0.0-dev.` and the milliseconds at which it was built.
+        let built = self.version.split_once("-dev.").map(|(_, built)| built);
+        built.is_some_and(|built| {
+            built.len() >= 13 && built.bytes().all(|byte| byte.is_ascii_digit())
+        })
     }
 
     /// Whether it is ready and has the hook.

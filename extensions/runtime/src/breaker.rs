@@ -16,6 +16,9 @@ const OPENS: u32 = 5;
 /// Failures in a row after which it is quarantined.
 const GIVES_UP: u32 = 12;
 
+/// Failures in a row after which one is quarantined that is told things in order, whoever caused them.
+const GIVES_UP_IN_ORDER: u32 = 100;
+
 /// So many of those that one user caused count. After as many in a row it is left alone for what that user causes.
 const OF_ONE: u32 = 3;
 
@@ -33,6 +36,8 @@ pub(crate) struct Breaker(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     all: Pause,
+    /// Failures in a row, whoever caused them.
+    in_a_row: u32,
     /// Those for whom it failed, until it goes well for them.
     users: HashMap<UserId, OfOne>,
 }
@@ -63,7 +68,7 @@ impl Pause {
         }
     }
 
-    /// One more failure: whether that makes a pause, where so many do.
+    /// One more failure: whether that makes a pause, where so many do. Each is longer than the one before.
     fn failed(&mut self, now: Instant, opens: u32) -> bool {
         self.failures = self.failures.saturating_add(1);
         if self.failures < opens {
@@ -73,6 +78,17 @@ impl Pause {
         self.until = Some(now + pause.min(PAUSE_MAX));
         true
     }
+}
+
+/// When an extension is given up that keeps failing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GivesUp {
+    /// Never: anybody may ask for it, as often as they like.
+    Never,
+    /// When it fails for several users.
+    ForSeveral,
+    /// When it fails for several users, or very often for whomever: what it is told in order would be set aside.
+    InOrder,
 }
 
 /// What a failure leads to.
@@ -90,7 +106,7 @@ impl Breaker {
     /// Whether it may be called now, `by` reason of what a user does, if one does anything.
     pub(crate) fn lets(&self, now: Instant, by: Option<&UserId>) -> bool {
         let mut state = self.0.lock();
-        let State { all, users } = &mut *state;
+        let State { all, users, .. } = &mut *state;
         // Who is left alone does not use up the one call that is tried for all.
         let own = by.and_then(|by| users.get_mut(by));
         own.is_none_or(|one| one.own.lets(now)) && all.lets(now)
@@ -104,10 +120,15 @@ impl Breaker {
     /// A call went well.
     pub(crate) fn well(&self, by: Option<&UserId>) {
         let mut state = self.0.lock();
-        let State { all, users } = &mut *state;
-        if users.is_empty() && all.failures == 0 {
+        let State {
+            all,
+            in_a_row,
+            users,
+        } = &mut *state;
+        if *in_a_row == 0 && users.is_empty() {
             return;
         }
+        *in_a_row = 0;
         if let Some(by) = by {
             users.remove(by);
         }
@@ -117,11 +138,17 @@ impl Breaker {
         }
     }
 
-    /// A call failed, by the extension's fault. One that may not be given up is left alone again and again.
-    pub(crate) fn failed(&self, now: Instant, by: Option<&UserId>, may_give_up: bool) -> Then {
+    /// A call failed, by the extension's fault.
+    pub(crate) fn failed(&self, now: Instant, by: Option<&UserId>, gives_up: GivesUp) -> Then {
         let mut state = self.0.lock();
-        let State { all, users } = &mut *state;
+        let State {
+            all,
+            in_a_row,
+            users,
+        } = &mut *state;
+        *in_a_row = in_a_row.saturating_add(1);
         let mut then = Then::Go;
+        let mut counts = true;
         if let Some(by) = by {
             if users.len() >= REMEMBERED && !users.contains_key(by) {
                 users.retain(|_, one| one.own.until.is_some_and(|until| now < until));
@@ -133,18 +160,19 @@ impl Breaker {
             if one.own.failed(now, OF_ONE) {
                 then = Then::Pause;
             }
-            one.counted += 1;
-            if one.counted > OF_ONE {
-                return then;
-            }
+            one.counted = one.counted.saturating_add(1);
+            counts = one.counted <= OF_ONE;
         }
-        if all.failures + 1 >= GIVES_UP && may_give_up {
-            all.failures += 1;
-            return Then::GiveUp;
+        // Who has failed enough keeps nobody else waiting: the pause for all grows by others.
+        if counts && all.failed(now, OPENS) {
+            then = Then::Pause;
         }
-        match all.failed(now, OPENS) {
-            true => Then::Pause,
-            false => then,
+        // Also where it was to be given up before, and that could not be recorded.
+        let enough = all.failures >= GIVES_UP;
+        match gives_up {
+            GivesUp::ForSeveral if enough => Then::GiveUp,
+            GivesUp::InOrder if enough || *in_a_row >= GIVES_UP_IN_ORDER => Then::GiveUp,
+            _ => then,
         }
     }
 }
@@ -162,18 +190,18 @@ mod tests {
         let breaker = Breaker::default();
         let mut now = Instant::from_std(std::time::Instant::now());
         for _ in 1..OPENS {
-            assert_eq!(breaker.failed(now, None, true), Then::Go);
+            assert_eq!(breaker.failed(now, None, GivesUp::ForSeveral), Then::Go);
         }
         assert!(breaker.lets(now, None));
-        assert_eq!(breaker.failed(now, None, true), Then::Pause);
+        assert_eq!(breaker.failed(now, None, GivesUp::ForSeveral), Then::Pause);
         assert!(!breaker.lets(now, None) && breaker.is_open(now));
         now += PAUSE;
         assert!(breaker.lets(now, None), "one may try");
         assert!(!breaker.lets(now, None), "and only one");
         for _ in OPENS + 1..GIVES_UP {
-            assert_eq!(breaker.failed(now, None, true), Then::Pause);
+            assert_eq!(breaker.failed(now, None, GivesUp::ForSeveral), Then::Pause);
         }
-        assert_eq!(breaker.failed(now, None, true), Then::GiveUp);
+        assert_eq!(breaker.failed(now, None, GivesUp::ForSeveral), Then::GiveUp);
     }
 
     #[test]
@@ -181,7 +209,7 @@ mod tests {
         let breaker = Breaker::default();
         let now = Instant::from_std(std::time::Instant::now());
         for _ in 0..100 {
-            assert_ne!(breaker.failed(now, None, false), Then::GiveUp);
+            assert_ne!(breaker.failed(now, None, GivesUp::Never), Then::GiveUp);
         }
         assert!(breaker.is_open(now) && !breaker.is_open(now + PAUSE_MAX));
     }
@@ -191,11 +219,11 @@ mod tests {
         let breaker = Breaker::default();
         let now = Instant::from_std(std::time::Instant::now());
         for _ in 0..OPENS {
-            breaker.failed(now, None, true);
+            breaker.failed(now, None, GivesUp::ForSeveral);
         }
         breaker.well(None);
         assert!(breaker.lets(now, None));
-        assert_eq!(breaker.failed(now, None, true), Then::Go);
+        assert_eq!(breaker.failed(now, None, GivesUp::ForSeveral), Then::Go);
     }
 
     #[test]
@@ -204,7 +232,7 @@ mod tests {
         let mut now = Instant::from_std(std::time::Instant::now());
         let (eve, ann) = (user("eve"), user("ann"));
         for nth in 1..100 {
-            let then = breaker.failed(now, Some(&eve), true);
+            let then = breaker.failed(now, Some(&eve), GivesUp::ForSeveral);
             assert_eq!(then == Then::Go, nth < OF_ONE, "{nth}: {then:?}");
         }
         assert!(!breaker.lets(now, Some(&eve)), "it is left alone for her");
@@ -223,7 +251,7 @@ mod tests {
     fn one_that_fails_for_several_is_given_up() {
         let breaker = Breaker::default();
         let now = Instant::from_std(std::time::Instant::now());
-        let failed = |id: &str| breaker.failed(now, Some(&user(id)), true);
+        let failed = |id: &str| breaker.failed(now, Some(&user(id)), GivesUp::ForSeveral);
         for id in ["ann", "ben", "eve"] {
             for _ in 0..10 {
                 assert_ne!(failed(id), Then::GiveUp, "{id}");
@@ -232,6 +260,18 @@ mod tests {
         assert!(breaker.is_open(now));
         let last: Vec<Then> = (0..OF_ONE).map(|_| failed("dave")).collect();
         assert_eq!(last.last(), Some(&Then::GiveUp), "{last:?}");
+        assert_eq!(failed("ann"), Then::GiveUp, "that was not recorded");
+    }
+
+    #[test]
+    fn what_is_told_in_order_is_not_all_set_aside() {
+        let breaker = Breaker::default();
+        let now = Instant::from_std(std::time::Instant::now());
+        let shop = user("shop");
+        for nth in 1..=GIVES_UP_IN_ORDER {
+            let then = breaker.failed(now, Some(&shop), GivesUp::InOrder);
+            assert_eq!(then == Then::GiveUp, nth == GIVES_UP_IN_ORDER, "{nth}");
+        }
     }
 
     #[test]
@@ -239,7 +279,7 @@ mod tests {
         let breaker = Breaker::default();
         let now = Instant::from_std(std::time::Instant::now());
         for nth in 0..REMEMBERED * 2 + 10 {
-            breaker.failed(now, Some(&user(&format!("user{nth}"))), false);
+            breaker.failed(now, Some(&user(&format!("user{nth}"))), GivesUp::Never);
         }
         assert!(breaker.0.lock().users.len() <= REMEMBERED);
     }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     acting::One,
-    breaker::Then,
+    breaker::{GivesUp, Then},
     manage,
     server::Shared,
     views::{Involved, Overlay, Views},
@@ -99,8 +99,11 @@ where
         Ok(said) => outcome(said),
         Err(error) => error.kind(),
     };
-    // What anybody can ask for, as often as they like, takes no extension from all others.
-    let recorded = !matches!(hook, Hook::Command | Hook::Ranker);
+    let gives_up = match hook {
+        Hook::Command | Hook::Ranker => GivesUp::Never,
+        Hook::Moderation => GivesUp::ForSeveral,
+        Hook::Reactor | Hook::Timer | Hook::PresenceWatcher | Hook::Recall => GivesUp::InOrder,
+    };
     let error = called.result.as_ref().err();
     let now_ms = shared.node.clock.now_ms();
     shared
@@ -112,7 +115,7 @@ where
         Err(CallError::Refused(_)) => {}
         Err(error)
             if error.is_its_fault()
-                && breaker.failed(Instant::now(), by.as_ref(), recorded) == Then::GiveUp =>
+                && breaker.failed(Instant::now(), by.as_ref(), gives_up) == Then::GiveUp =>
         {
             manage::quarantine(shared, one, hook, &error.to_string());
         }

@@ -388,7 +388,7 @@ impl Extensions {
         if is_last && !with_store {
             let view = self.shared.node.projections.read();
             let lane = rows::lane_of(&view, extension)?;
-            let waiting = rows::all_waiting(&view, extension)?.len();
+            let waiting = lane.waiting + lane.parked;
             if lane.kv_bytes > 0 || lane.timers > 0 || waiting > 0 {
                 return Err(ManageError::Refused(Refusal::Invalid(format!(
                     "version {version} is the last one of {extension}, and with it go {} bytes of its store, {} timers and {waiting} \
@@ -513,8 +513,8 @@ impl Extensions {
                     at_ms: *at_ms,
                 }),
             lag: (here && row.active.is_some()).then(|| cursor.saturating_sub(told)),
-            waiting: progress.waiting.load(Ordering::Relaxed),
-            parked: progress.parked.load(Ordering::Relaxed),
+            waiting: lane.waiting,
+            parked: lane.parked,
             store_bytes: lane.kv_bytes,
             timers: lane.timers,
         }

@@ -33,7 +33,7 @@ use uuid::Uuid;
 
 use crate::{
     acting::One,
-    breaker::Then,
+    breaker::{GivesUp, Then},
     calling,
     events::draft_id,
     manage,
@@ -282,8 +282,11 @@ impl Moderators {
                     && matches!(error, CallError::Deadline | CallError::Refused(_));
                 if error.is_its_fault()
                     && !hurried
-                    && breaker.failed(tokio::time::Instant::now(), by.as_ref(), true)
-                        == Then::GiveUp
+                    && breaker.failed(
+                        tokio::time::Instant::now(),
+                        by.as_ref(),
+                        GivesUp::ForSeveral,
+                    ) == Then::GiveUp
                 {
                     manage::quarantine(shared, one, Hook::Moderation, &error.to_string());
                 }

@@ -59,10 +59,6 @@ impl Transitions {
 pub(crate) struct Progress {
     /// Position of the log up to which everything was told.
     pub(crate) told: AtomicU64,
-    /// Events to be told again.
-    pub(crate) waiting: AtomicU64,
-    /// Events set aside.
-    pub(crate) parked: AtomicU64,
     /// Whether this node tells it.
     pub(crate) here: AtomicBool,
     /// Something of it was recorded on this node beside the lane.

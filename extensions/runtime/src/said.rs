@@ -47,7 +47,8 @@ pub enum SaidError {
     Id(String),
     /// None is recorded.
     #[error(
-        "no message is recorded under this id: of what moderation rejects at once nothing is, beside the counts of `tidings ext top`"
+        "no message is recorded under this id: of what moderation rejects at once nothing is, beside the counts of `tidings ext top`, and \
+         names and profiles are no messages"
     )]
     NotFound,
     /// The rows.

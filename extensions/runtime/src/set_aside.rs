@@ -1,7 +1,8 @@
 //! Events that an extension could not deal with, as operators see them: told again when they say so, or forgotten.
 
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use hashbrown::HashSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tidings_core::{
@@ -13,6 +14,8 @@ use tidings_core::{
     handler::Answer,
     projections::rows::extensions as rows,
 };
+
+use tokio::time::Instant;
 
 use crate::{
     events,
@@ -27,8 +30,9 @@ pub const LISTED: usize = 100;
 /// Of how many it is recorded at a time what becomes of them.
 const TOGETHER: usize = 1_000;
 
-/// How often it is tried again where something else is recorded meanwhile.
-const TRIES: usize = 20;
+/// How long it is tried where the extension is told something else all the time, and how long it is waited in between.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// An event that an extension could not deal with, or that stands behind one.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -110,9 +114,11 @@ impl Extensions {
         limit: usize,
     ) -> Result<(Vec<WaitingEvent>, Option<(u64, u32)>), ManageError> {
         self.exists(extension)?;
-        let mut all = rows::all_waiting(&self.shared.node.projections.read(), extension)?;
-        all.retain(|waiting| waiting.at > after);
         let limit = limit.clamp(1, LISTED);
+        let mut all = {
+            let view = self.shared.node.projections.read();
+            rows::some_waiting(&view, extension, after, limit + 1)?
+        };
         let more = all.len() > limit;
         all.truncate(limit);
         let next = all.last().filter(|_| more).map(|last| last.at);
@@ -137,79 +143,94 @@ impl Extensions {
         what: Become,
     ) -> Result<u64, ManageError> {
         let row = self.exists(extension)?;
-        if what == Become::Told && row.active.is_none() {
-            let why =
-                format!("no version of {extension} acts that could be told: activate one first");
-            return Err(ManageError::Refused(Refusal::Invalid(why)));
-        }
-        let shared = &self.shared;
-        let turn = shared.lanes.turn(extension);
-        let mut left = which.map(<[_]>::to_vec);
-        let mut done = 0;
-        // What is told again waits on until it was: only what is there now is meant.
-        let mut after = (0, 0);
-        let mut tries = 0;
-        loop {
-            let held = turn.lock().await;
-            let (lane, mut all) = {
-                let view = shared.node.projections.read();
-                (
-                    rows::lane_of(&view, extension)?,
-                    rows::all_waiting(&view, extension)?,
-                )
+        if what == Become::Told {
+            let acting = self.shared.acting.load();
+            let reacts = acting
+                .named(extension)
+                .map(|one| one.manifest.reactor.is_some());
+            let why = match reacts {
+                Some(true) if row.active.is_some() => None,
+                Some(false) if row.active.is_some() => Some("the version that acts has no reactor"),
+                _ => Some("no version acts that could be told: activate one first"),
             };
-            match &left {
-                None => all.retain(|waiting| waiting.at > after && what.is_meant(waiting)),
-                Some(left) => {
-                    let there = |at: &(u64, u32)| all.iter().any(|waiting| waiting.at == *at);
-                    if let Some(at) = left.iter().find(|at| !there(at)) {
-                        let none = format!("event {}.{} that waits for {extension}", at.0, at.1);
-                        return Err(ManageError::NotFound(none));
-                    }
-                    all.retain(|waiting| left.contains(&waiting.at));
-                }
+            if let Some(why) = why {
+                let why = format!("{extension}: {why}");
+                return Err(ManageError::Refused(Refusal::Invalid(why)));
             }
-            all.truncate(TOGETHER);
-            let Some(last) = all.last().map(|last| last.at) else {
-                break;
-            };
-            let recorded: Vec<_> = all.iter().map(|waiting| waiting.at).collect();
-            let mut reaction = Reaction {
-                revision: lane.revision,
-                upto: lane.upto,
-                ..Reaction::default()
-            };
-            what.of(all, &mut reaction, shared.node.clock.now_ms());
-            match record(shared, extension, reaction).await {
-                Ok(()) => {
-                    done += recorded.len() as u64;
-                    after = last;
-                    tries = 0;
-                    if let Some(left) = &mut left {
-                        left.retain(|at| !recorded.contains(at));
-                    }
-                }
-                // The server that tells it recorded something at the same time.
-                Err(ManageError::Refused(Refusal::Moved)) if tries < TRIES => tries += 1,
-                Err(ManageError::Refused(Refusal::Moved)) => {
-                    let why = "the extension is told too much at present: try again".to_owned();
-                    return Err(ManageError::Unavailable(why));
-                }
-                Err(error) => return Err(error),
-            }
-            drop(held);
         }
-        let progress = shared.lanes.progress(extension);
-        progress.touched.notify_one();
-        if row.active.is_none() && progress.parked.load(Ordering::Relaxed) > 0 {
-            // There is no lane to count them.
-            let all = rows::all_waiting(&shared.node.projections.read(), extension)?;
-            let parked = all.iter().filter(|waiting| waiting.again_ms.is_none());
-            let parked = parked.count() as u64;
-            progress.parked.store(parked, Ordering::Relaxed);
-        }
-        Ok(done)
+        let became = all_become(&self.shared, extension, which, what).await;
+        // Also where it failed half way.
+        self.shared.lanes.progress(extension).touched.notify_one();
+        became
     }
+}
+
+async fn all_become(
+    shared: &Shared,
+    extension: &ExtensionId,
+    which: Option<&[(u64, u32)]>,
+    what: Become,
+) -> Result<u64, ManageError> {
+    let turn = shared.lanes.turn(extension);
+    let mut left = which.map(<[_]>::to_vec);
+    let mut done = 0;
+    // What is told again waits on until it was: only what is there now is meant.
+    let mut after = (0, 0);
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let Ok(held) = tokio::time::timeout_at(until, turn.lock()).await else {
+            return Err(busy());
+        };
+        let (lane, mut all) = {
+            let view = shared.node.projections.read();
+            (
+                rows::lane_of(&view, extension)?,
+                rows::all_waiting(&view, extension)?,
+            )
+        };
+        match &left {
+            None => all.retain(|waiting| waiting.at > after && what.is_meant(waiting)),
+            Some(left) => {
+                let there: HashSet<_> = all.iter().map(|waiting| waiting.at).collect();
+                if let Some(at) = left.iter().find(|at| !there.contains(*at)) {
+                    let none = format!("event {}.{} that waits for {extension}", at.0, at.1);
+                    return Err(ManageError::NotFound(none));
+                }
+                all.retain(|waiting| left.contains(&waiting.at));
+            }
+        }
+        all.truncate(TOGETHER);
+        let Some(last) = all.last().map(|last| last.at) else {
+            return Ok(done);
+        };
+        let recorded: HashSet<_> = all.iter().map(|waiting| waiting.at).collect();
+        let mut reaction = Reaction {
+            revision: lane.revision,
+            upto: lane.upto,
+            ..Reaction::default()
+        };
+        what.of(all, &mut reaction, shared.node.clock.now_ms());
+        match record(shared, extension, reaction).await {
+            Ok(()) => {
+                done += recorded.len() as u64;
+                after = last;
+                if let Some(left) = &mut left {
+                    left.retain(|at| !recorded.contains(at));
+                }
+            }
+            // The server that tells it recorded something at the same time: that is to be read first.
+            Err(ManageError::Refused(Refusal::Moved)) if Instant::now() < until => {
+                drop(held);
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(ManageError::Refused(Refusal::Moved)) => return Err(busy()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn busy() -> ManageError {
+    ManageError::Unavailable("the extension is told too much at present: try again".to_owned())
 }
 
 async fn record(

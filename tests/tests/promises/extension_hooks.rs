@@ -696,9 +696,9 @@ async fn who_writes_an_extension_is_told_what_it_says_and_wants(world: World) {
     let toast = r#"it wants {"toast":{"#;
     assert!(lines.len() == 2 && lines[1].starts_with(toast), "{lines:?}");
 
-    let probe = super::extensions::probe("1.0.0-dev.1", "hold");
+    let probe = super::extensions::probe(written, "hold");
     install(&server, &probe).await;
-    activate(&server, "probe", "1.0.0-dev.1", json!({})).await;
+    activate(&server, "probe", written, json!({})).await;
     let mut ann = Session::open(&server, Way::WebSocketJson, "ann").await;
     let room = ann.start(ask::group("room", &["ben"])).await;
     let id = Uuid::now_v7();

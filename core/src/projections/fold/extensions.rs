@@ -4,7 +4,7 @@ use super::{FoldError, ReadError, Rows, WriteTx, put};
 use crate::{
     domain::{
         CommandId, Event, ExtensionEvent, ExtensionId, Reaction,
-        extension::{KvChange, Sealed},
+        extension::{KvChange, Sealed, Waiting},
     },
     projections::{
         rows::{self, extensions as row},
@@ -65,6 +65,8 @@ pub(super) fn event(
                             // again neither. One that was in quarantine goes on where it stopped.
                             lane.upto = (at.0, u32::MAX);
                             forget_waiting(tx, id)?;
+                            lane.waiting = 0;
+                            lane.waits += 1;
                         }
                         put(tx, Table::Extensions, row::lane(id), &lane);
                     }
@@ -130,6 +132,33 @@ fn keep(before: &mut Vec<crate::domain::extension::Activation>, active: row::Act
     }
 }
 
+/// What becomes of an event that waits, and how many there are.
+fn set_waiting(
+    tx: &mut WriteTx<'_>,
+    id: &ExtensionId,
+    lane: &mut row::Lane,
+    at: (u64, u32),
+    now: Option<&Waiting>,
+) -> Result<(), ReadError> {
+    if let Some(before) = row::waiting_of(tx, id, at)? {
+        match before.again_ms {
+            Some(_) => lane.waiting -= 1,
+            None => lane.parked -= 1,
+        }
+    }
+    match now {
+        Some(now) => {
+            match now.again_ms {
+                Some(_) => lane.waiting += 1,
+                None => lane.parked += 1,
+            }
+            put(tx, Table::Extensions, row::waiting(id, at), now);
+        }
+        None => tx.delete(Table::Extensions, &row::waiting(id, at)),
+    }
+    Ok(())
+}
+
 fn reacted(
     tx: &mut WriteTx<'_>,
     id: &ExtensionId,
@@ -146,11 +175,12 @@ fn reacted(
     lane.revision += 1;
     lane.upto = reaction.upto;
     for done in &reaction.done {
-        tx.delete(Table::Extensions, &row::waiting(id, *done));
+        set_waiting(tx, id, &mut lane, *done, None)?;
     }
     for waiting in &reaction.waiting {
-        put(tx, Table::Extensions, row::waiting(id, waiting.at), waiting);
+        set_waiting(tx, id, &mut lane, waiting.at, Some(waiting))?;
     }
+    lane.waits += u64::from(!reaction.done.is_empty() || !reaction.waiting.is_empty());
     for change in &reaction.kv {
         let key = row::kv(id, &change.key);
         let before = row::kv_of(tx, id, &change.key)?;

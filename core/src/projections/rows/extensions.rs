@@ -62,6 +62,12 @@ pub struct Lane {
     pub kv_bytes: u64,
     /// Timers that wait.
     pub timers: u64,
+    /// Events to be told again.
+    pub waiting: u64,
+    /// Events set aside.
+    pub parked: u64,
+    /// Reactions that changed which events those are.
+    pub waits: u64,
 }
 
 /// `Extensions`: extension, key -> this.
@@ -236,13 +242,39 @@ pub fn intents(rows: &dyn Rows, id: &str) -> Result<Vec<(CommandId, Intent)>, Re
 
 /// Events that an extension is to be told again, and those that are set aside, in the order of the log.
 pub fn all_waiting(rows: &dyn Rows, id: &str) -> Result<Vec<Waiting>, ReadError> {
-    let (from, to) = range(id, b'w');
+    some_waiting(rows, id, (0, 0), usize::MAX)
+}
+
+/// Those behind a place in the log, at most `limit`.
+pub fn some_waiting(
+    rows: &dyn Rows,
+    id: &str,
+    after: (u64, u32),
+    limit: usize,
+) -> Result<Vec<Waiting>, ReadError> {
+    let from = [&waiting(id, after)[..], &[0]].concat();
+    let (_, to) = range(id, b'w');
     let mut found = Vec::new();
-    scan(rows, &from, &to, &mut |_, value| {
-        found.push(decode(Table::Extensions, value)?);
-        Ok(())
+    let mut failed = None;
+    rows.scan(Table::Extensions, &from, &to, false, &mut |_, value| {
+        if found.len() >= limit {
+            return ControlFlow::Break(());
+        }
+        match decode(Table::Extensions, value) {
+            Ok(row) => found.push(row),
+            Err(error) => {
+                failed = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
     })?;
-    Ok(found)
+    failed.map_or(Ok(found), Err)
+}
+
+/// An event that waits or is set aside.
+pub fn waiting_of(rows: &dyn Rows, id: &str, at: (u64, u32)) -> Result<Option<Waiting>, ReadError> {
+    get(rows, Table::Extensions, &waiting(id, at))
 }
 
 /// Keys of all that an extension keeps: its store, its timers, and events that wait.

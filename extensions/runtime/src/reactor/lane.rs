@@ -225,6 +225,8 @@ struct Lane {
     sends: bool,
     /// Reactions recorded, as far as this lane knows what came of them.
     revision: u64,
+    /// Those of them that changed what waits.
+    waits: u64,
 }
 
 impl Lane {
@@ -287,6 +289,7 @@ impl Lane {
             since_ms,
             sends,
             revision: lane.revision,
+            waits: lane.waits,
             hearing,
             shared,
             one,
@@ -409,15 +412,17 @@ impl Lane {
     async fn look_around(&mut self) -> Result<(), LaneError> {
         let (timers, waits) = {
             let rows = self.shared.node.projections.read();
-            let revision = rows::lane_of(&rows, &self.one.id)?.revision;
-            if revision == self.revision {
+            let lane = rows::lane_of(&rows, &self.one.id)?;
+            if lane.revision == self.revision {
                 return Ok(());
             }
-            self.revision = revision;
-            (
-                rows::timers(&rows, &self.one.id)?,
-                rows::all_waiting(&rows, &self.one.id)?,
-            )
+            self.revision = lane.revision;
+            let waits = match lane.waits == self.waits {
+                true => None,
+                false => Some(rows::all_waiting(&rows, &self.one.id)?),
+            };
+            self.waits = lane.waits;
+            (rows::timers(&rows, &self.one.id)?, waits)
         };
         self.sends = true;
         let before = std::mem::take(&mut self.timers);
@@ -430,7 +435,11 @@ impl Lane {
             let (at_ms, attempts) = known.copied().unwrap_or((timer.due_ms, 0));
             self.timers.insert((at_ms, key), (timer.due_ms, attempts));
         }
-        self.take_waiting(waits).await
+        if let Some(waits) = waits {
+            self.waiting.clear();
+            self.load_waiting(waits).await?;
+        }
+        Ok(())
     }
 
     /// Says how far it is; records that, too, where much has passed that had nothing for it.
@@ -441,10 +450,6 @@ impl Lane {
             false => self.upto.0,
         };
         self.progress.told.store(told, Ordering::Relaxed);
-        let waiting: usize = self.waiting.values().map(VecDeque::len).sum();
-        self.progress
-            .waiting
-            .store(waiting as u64, Ordering::Relaxed);
         if idle && told > self.recorded + UNRECORDED && self.hearing.is_empty() {
             self.keep_place((told, u32::MAX)).await?;
         }
@@ -607,9 +612,12 @@ impl Lane {
         let timers = batched.reaction.timers.clone();
         let sends = !batched.reaction.intents.is_empty();
         let revision = batched.reaction.revision;
+        let waits = !batched.reaction.waiting.is_empty() || !batched.reaction.done.is_empty();
         batched.commit().await?;
+        // Where others have recorded something before, what waits is read again at the next look.
         if revision == self.revision {
             self.revision += 1;
+            self.waits += u64::from(waits);
         }
         let halved = &self.progress.halved;
         halved.store(

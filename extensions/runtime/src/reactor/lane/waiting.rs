@@ -1,11 +1,7 @@
 //! Events that wait: they could not be dealt with, or stand behind one of the same stream that could not.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::VecDeque, sync::Arc};
 
-use hashbrown::HashMap;
 use tidings_core::{
     commit::Commit,
     domain::{Stream, extension::Waiting},
@@ -33,11 +29,9 @@ pub(super) struct Waits {
 impl Lane {
     /// Finds out what is to be told again.
     pub(super) async fn load_waiting(&mut self, waiting: Vec<Waiting>) -> Result<(), LaneError> {
-        let mut parked = 0;
         let mut reading = Reading::default();
         for one in waiting {
             let Some(again_ms) = one.again_ms else {
-                parked += 1;
                 continue;
             };
             let again_ms = again_from(again_ms, one.attempts, self.since_ms);
@@ -58,33 +52,7 @@ impl Lane {
                 });
             }
         }
-        self.progress.parked.store(parked, Ordering::Relaxed);
         Ok(())
-    }
-
-    /// Takes what waits as it is recorded, where that is not as it is here.
-    pub(super) async fn take_waiting(&mut self, waiting: Vec<Waiting>) -> Result<(), LaneError> {
-        let recorded = waiting
-            .iter()
-            .filter_map(|one| Some((one.at, (one.attempts, one.again_ms?))));
-        let recorded: HashMap<(u64, u32), (u32, u64)> = recorded.collect();
-        let parked = (waiting.len() - recorded.len()) as u64;
-        let here = self.waiting.values().flatten();
-        let is_known = |one: &Waits| {
-            let recorded = recorded.get(&one.at);
-            recorded.is_some_and(|(attempts, again_ms)| {
-                *attempts == one.attempts && *again_ms >= one.again_ms
-            })
-        };
-        let known = here.clone().filter(|one| is_known(one)).count();
-        if known == recorded.len()
-            && here.count() == known
-            && self.progress.parked.load(Ordering::Relaxed) == parked
-        {
-            return Ok(());
-        }
-        self.waiting.clear();
-        self.load_waiting(waiting).await
     }
 
     /// Tells one event, unless something before it of the same stream waits.
@@ -134,15 +102,12 @@ impl Lane {
             // Not what it says: that may be what somebody wrote, and stands here unsealed.
             cause: error.kind().to_owned(),
         });
-        match again_ms {
-            Some(again_ms) => {
-                self.waiting.entry(stream).or_default().push_front(Waits {
-                    at: due.at(),
-                    attempts,
-                    again_ms,
-                });
-            }
-            None => drop(self.progress.parked.fetch_add(1, Ordering::Relaxed)),
+        if let Some(again_ms) = again_ms {
+            self.waiting.entry(stream).or_default().push_front(Waits {
+                at: due.at(),
+                attempts,
+                again_ms,
+            });
         }
         Ok(again_ms.is_none())
     }
@@ -158,13 +123,20 @@ impl Lane {
         for stream in due {
             let turn = self.shared.lanes.turn(&self.one.id);
             let _turn = turn.lock().await;
-            let mut batched = self.batched()?;
+            // What operators have said of it by now counts, and that there is nothing newer is seen when it is recorded.
+            let mut batched = loop {
+                self.look_around().await?;
+                let batched = self.batched()?;
+                if batched.reaction.revision == self.revision {
+                    break batched;
+                }
+            };
             let mut waits = self.waiting.remove(&stream).unwrap_or_default();
             let mut reading = Reading::default();
             let mut calls = 0;
             let mut failed = None;
             while calls < self.together() && !batched.is_full() {
-                let Some(first) = waits.pop_front() else {
+                let Some(first) = waits.pop_front_if(|first| first.again_ms <= now_ms) else {
                     break;
                 };
                 calls += 1;
