@@ -183,11 +183,9 @@ impl Shown {
                 let key = (format!("{} {hook}", text(row, "version")), outcome.clone());
                 let count = count.as_u64().unwrap_or_default();
                 let before = self.calls.insert(key, count).unwrap_or_default();
+                // Why one failed is among the lines.
                 if count > before {
                     show(format!("{hook} {outcome} (+{})", count - before));
-                    if let Some(error) = row["last_error"].as_str().filter(|_| outcome != "ok") {
-                        show(format!("  {error}"));
-                    }
                 }
             }
         }

@@ -205,7 +205,7 @@ pub(crate) struct Forget {
     #[arg(value_name = "ID")]
     extension: String,
     /// Which events, as `tidings ext waiting` lists them.
-    #[arg(value_name = "POSITION.INDEX", required_unless_present = "set_aside")]
+    #[arg(value_name = "POSITION.INDEX")]
     events: Vec<String>,
     /// All that are set aside.
     #[arg(long, conflicts_with = "events")]
@@ -647,10 +647,14 @@ fn state(one: &Value) -> String {
     }
     for (name, what) in [
         ("lag", "positions behind"),
-        ("waiting", "events to be told again"),
-        ("parked", "events set aside"),
+        ("waiting", "to be told again"),
+        ("parked", "set aside"),
     ] {
         if let Some(count) = one[name].as_u64().filter(|count| *count > 0) {
+            let count = match name {
+                "lag" => count.to_string(),
+                _ => events(count),
+            };
             line.push_str(&format!("; {count} {what}"));
         }
     }
@@ -781,12 +785,12 @@ fn waits(event: &Value) -> String {
     let attempts = event["attempts"].as_u64().unwrap_or_default();
     let cause = text(event, "cause");
     let became = match event["again_ms"].as_u64() {
-        None => format!("set aside after {attempts} tries: {cause}"),
+        None => format!("set aside after {}: {cause}", tries(attempts)),
         Some(_) if attempts == 0 => format!("waits: {cause}"),
         Some(again_ms) => {
             let now_ms = SystemClock.now_ms();
             let in_s = again_ms.saturating_sub(now_ms).div_ceil(1_000);
-            format!("tried {attempts} times: {cause}; again in {in_s} s")
+            format!("after {}: {cause}; again in {in_s} s", tries(attempts))
         }
     };
     format!("{line}: {became}")
@@ -806,6 +810,13 @@ fn let_become(at: &At, (extension, what): (&str, &str), events: &[String]) -> an
     Ok(read(done)?["count"].as_u64().unwrap_or_default())
 }
 
+fn tries(count: u64) -> String {
+    match count {
+        1 => "1 try".to_owned(),
+        count => format!("{count} tries"),
+    }
+}
+
 fn events(count: u64) -> String {
     match count {
         1 => "1 event".to_owned(),
@@ -823,8 +834,14 @@ impl Retry {
 
 impl Forget {
     fn run(self) -> anyhow::Result<bool> {
+        ensure!(
+            self.set_aside || !self.events.is_empty(),
+            "say which events, as `tidings ext waiting {}` lists them, or --set-aside for all that are set aside",
+            self.extension
+        );
         let count = let_become(&self.at, (&self.extension, "forget"), &self.events)?;
-        say!("{} of {} are forgotten", events(count), self.extension);
+        let are = if count == 1 { "is" } else { "are" };
+        say!("{} of {} {are} forgotten", events(count), self.extension);
         Ok(true)
     }
 }

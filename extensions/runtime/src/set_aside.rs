@@ -63,7 +63,7 @@ pub struct WaitingEvent {
     /// it is set aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub again_ms: Option<u64>,
-    /// How the last call ended.
+    /// How the last call ended. What the extension said of that is in its log alone, which may hold what somebody wrote.
     pub cause: String,
 }
 

@@ -587,7 +587,7 @@ async fn what_is_set_aside_is_told_again_or_forgotten_when_the_operator_says_so(
             (&event["attempts"], event.get("again_ms")),
             (&json!(1), None)
         );
-        assert_eq!(event["cause"], "refused", "{event}");
+        assert_eq!(event["cause"], "it gave up", "{event}");
     }
     let next = first["next"].as_str().unwrap();
     let second = list(&format!("?after={next}")).await;

@@ -100,7 +100,12 @@ impl Lane {
             attempts,
             again_ms,
             // Not what it says: that may be what somebody wrote, and stands here unsealed.
-            cause: error.kind().to_owned(),
+            cause: match &error {
+                CallError::Refused(HookError::Retry { .. }) => "it asked to be told again",
+                CallError::Refused(HookError::Park { .. }) => "it gave up",
+                error => error.kind(),
+            }
+            .to_owned(),
         });
         if let Some(again_ms) = again_ms {
             self.waiting.entry(stream).or_default().push_front(Waits {
