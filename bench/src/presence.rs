@@ -15,6 +15,7 @@
 //! server's other benches do. They are slow only if this process is: how late it was is in the reports.
 
 pub(crate) mod crowd;
+mod disk;
 pub mod edges;
 pub mod logins;
 mod roster;

@@ -10,7 +10,11 @@ use tidings_core::{
 };
 use tidings_protocol::{ErrorCode, id, view};
 
-use crate::translate::{Failure, names};
+use crate::{
+    query,
+    session::Gateway,
+    translate::{Failure, names},
+};
 
 /// Longest reason, in bytes.
 const REASON_BYTES: usize = 512;
@@ -28,7 +32,7 @@ pub(crate) struct Settlement {
 /// The command that settles it, and whose it is. What was settled before leads to the same command as then, for
 /// which there is an answer.
 pub(crate) async fn settle(
-    node: &Node,
+    gateway: &Gateway,
     settlement: Settlement,
 ) -> Result<(UserId, Command), Failure> {
     let Settlement {
@@ -50,6 +54,9 @@ pub(crate) async fn settle(
             "a reason is for what is rejected: leave it out".to_owned(),
         ));
     }
+    // Whoever settles it may have been told a moment ago that it is held.
+    query::caught_up(gateway).await?;
+    let node = &gateway.node;
     let (held, settled) = {
         let rows = node.projections.read();
         if let Settler::Moderator(user) = &by {

@@ -626,7 +626,7 @@ impl Session {
                 release: settle.release,
                 reason: settle.reason,
             };
-            let (author, command) = held::settle(node, settlement).await?;
+            let (author, command) = held::settle(&shared.gateway, settlement).await?;
             Ok((command_id, author, command))
         };
         match settled.await {

@@ -6,6 +6,7 @@
 
 use std::{
     fmt,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 use super::{
     Cpu, PresenceError, Server,
     crowd::{Crowd, Heard, Patience, progress, watch_roster},
+    disk::Probe,
     line,
     roster::{Order, Rosters},
     scan::{self, State},
@@ -67,6 +69,11 @@ pub struct Report {
     pub message_ms: Quantiles,
     /// The same before the storm.
     pub message_before_ms: Quantiles,
+    /// What the disk makes anybody wait in the storm: 4 KiB of a file of their own, written again and synced 50 times a
+    /// second, milliseconds. A message cannot be heard sooner than the disk has it.
+    pub sync_ms: Quantiles,
+    /// The same before the storm.
+    pub sync_before_ms: Quantiles,
     /// Messages that were due in the storm, and heard.
     pub messages: u64,
     /// Messages that were never heard, or heard twice.
@@ -115,6 +122,8 @@ impl fmt::Display for Report {
         times(f, "connecting to snapshot", &self.login_ms)?;
         times(f, "messages meanwhile", &self.message_ms)?;
         times(f, "messages before", &self.message_before_ms)?;
+        times(f, "4 KiB synced meanwhile", &self.sync_ms)?;
+        times(f, "4 KiB synced before", &self.sync_before_ms)?;
         let counts = format!(
             "{} meanwhile, {} missing or doubled",
             self.messages, self.messages_missing
@@ -222,8 +231,9 @@ impl Ledger {
     }
 }
 
-/// Has everybody log in. Their contacts have been made, and nobody counts as here.
-pub fn run(options: &Options, server: &Server) -> Result<Report, PresenceError> {
+/// Has everybody log in. Their contacts have been made, and nobody counts as here. The server's data is on the disk of
+/// `folder`.
+pub fn run(options: &Options, server: &Server, folder: &Path) -> Result<Report, PresenceError> {
     if options.talkers < 2 || !options.talkers.is_multiple_of(2) || options.messages == 0 {
         return Err(PresenceError::Options(
             "those who talk are to be an even number, and to talk",
@@ -234,11 +244,13 @@ pub fn run(options: &Options, server: &Server) -> Result<Report, PresenceError> 
     if !talk.is_ready() {
         return talk.end().and(Err(PresenceError::Options("nobody talks")));
     }
+    let probe = Probe::start(folder)?;
     let before = Instant::now();
     std::thread::sleep(TALK);
     let stormed = storm(options, rosters, server);
     std::thread::sleep(TALK);
     let said = talk.end()?;
+    let syncs = probe.end()?;
     let storm = stormed?;
     let (message_before_ms, _) = said.between(before, storm.began);
     let (message_ms, messages) = said.between(storm.began, storm.settled);
@@ -255,6 +267,8 @@ pub fn run(options: &Options, server: &Server) -> Result<Report, PresenceError> 
         login_ms: ledger.login.quantiles(),
         message_ms,
         message_before_ms,
+        sync_ms: syncs.between(storm.began, storm.settled),
+        sync_before_ms: syncs.between(before, storm.began),
         messages,
         messages_missing: said.missing() + said.doubled,
         snapshots: ledger.told,

@@ -4,6 +4,7 @@ mod here;
 mod profiles;
 
 use std::{
+    fs::File,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -141,9 +142,12 @@ impl Presence {
             logins::prepare(&logins, &server).context("contacts for logins")?;
             nobody_is_here(&server.address.to_string())?;
             stop(preparing)?;
-            // What making the contacts left in its memory is not what it has when it comes back.
+            // What making the contacts left in its memory is not what it has when it comes back, nor what it left to the
+            // disk what that has to do then.
+            File::open(&nodes.folder).and_then(|folder| Ok(rustix::fs::syncfs(folder)?))?;
             let (_ending, server) = nodes.start(&grace)?;
-            report.logins = Some(logins::run(&logins, &server).context("logins")?);
+            let report_of = logins::run(&logins, &server, nodes.folder.path());
+            report.logins = Some(report_of.context("logins")?);
         }
         if wanted(Part::Edges) {
             let nodes = Nodes::new(&self)?;

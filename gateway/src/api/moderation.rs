@@ -20,7 +20,11 @@ use super::{
     answer::Changed,
     request::{Ask, At, Body, Call},
 };
-use crate::{auth::Scope, held, query::page_limit};
+use crate::{
+    auth::Scope,
+    held,
+    query::{caught_up, page_limit},
+};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let scope = Scope::Moderation;
@@ -159,6 +163,7 @@ async fn list(call: Call, Ask(asked): Ask<ListHeld>) -> Result<Json<Held>, Refus
         .as_deref()
         .map(conversation_id)
         .transpose()?;
+    caught_up(&call.gateway).await?;
     let node = &call.gateway.node;
     let (mut found, more, places) = {
         let rows = node.projections.read();
@@ -242,6 +247,7 @@ async fn reviews(
     At((conversation, seq)): At<(String, u64)>,
 ) -> Result<Json<Reviews>, Refused> {
     let conversation = conversation_id(&conversation)?;
+    caught_up(&call.gateway).await?;
     let found = {
         let rows = call.gateway.node.projections.read();
         let message = read::stored_message(&rows, conversation, seq);
@@ -281,6 +287,7 @@ impl From<SaidError> for Refused {
 }
 
 async fn said_of(call: Call, At(message): At<String>) -> Result<Json<SaidOf>, Refused> {
+    caught_up(&call.gateway).await?;
     let said = call.gateway.extensions.said_of(&message).await?;
     Ok(Json(SaidOf {
         conversation: said.conversation.to_string(),
@@ -314,6 +321,6 @@ async fn settle(
         release,
         reason,
     };
-    let (author, command) = held::settle(&call.gateway.node, settlement).await?;
+    let (author, command) = held::settle(&call.gateway, settlement).await?;
     call.change_as(&author, command).await.map(Json)
 }

@@ -43,6 +43,9 @@ export class IndexedDbStorage {
     return new Promise((resolve, reject) => {
       const transaction = database.transaction(STORE, mode);
       const request = action(transaction.objectStore(STORE));
+      // Otherwise the browser asks this page first whether there is more to come, and forgets all of it if the page
+      // is gone by then: reloaded right after something was written.
+      transaction.commit();
       // Done is when it is kept, not when it is asked.
       transaction.oncomplete = () => resolve(request.result);
       transaction.onabort = () => reject(transaction.error ?? request.error);
