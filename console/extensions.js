@@ -137,6 +137,7 @@ class Extension {
       const element = known.get(key) ?? h('section', { 'data-key': key, 'data-hook': row.hook }, h('h4'), h('dl.figures'), h('p.fault', { hidden: true }));
       const [title, list, error] = element.children;
       const open = row.version === acts?.version && acts.left_alone.includes(row.hook);
+      const apart = acts?.left_alone_for?.[row.hook] ?? [];
       set(title, row.version === acts?.version ? row.hook : `${row.hook}, ${row.version}`);
       const outcomes = Object.entries(row.outcomes).map(([outcome, count]) => `${number(/** @type {number} */ (count))} ${outcome}`);
       figures(list, [
@@ -146,7 +147,7 @@ class Extension {
         ['99 % within', row.calls ? duration(row.p99_us) : ''],
         ['Fuel a call', row.calls ? `${number(row.fuel / row.calls)}, at most ${number(row.fuel_max)}` : ''],
         ['Memory', row.calls ? `at most ${bytes(row.memory_peak)}` : ''],
-        ['Breaker', row.version !== acts?.version ? '' : open ? 'open: left alone for now' : 'closed'],
+        ['Breaker', row.version !== acts?.version ? '' : open ? 'open: left alone for now' : apart.length > 0 ? `open for ${apart.join(', ')}` : 'closed'],
       ]);
       error.hidden = !row.last_error;
       set(error, row.last_error ? `Failed last with: ${row.last_error}` : '');

@@ -281,7 +281,7 @@ test('the operator is told what is wrong with an extension, and what helps', { s
     one('failing', { quarantine: { version: '0.2.0', hook: 'reactor', cause: 'trap: <b>unreachable</b>', at_ms }, rollback: '0.1.0', waiting: 3, parked: 2 }),
     one('resting', { active: acting('0.2.0', { left_alone: ['moderation'] }), rollback: '0.1.0', waiting: 1 }),
     one('lacking', { active: acting('0.2.0', { lacks_secrets: ['key'] }) }),
-    one('trying', { active: acting('0.1.0'), shadow: acting('0.2.0') }),
+    one('trying', { active: acting('0.1.0', { left_alone_for: { moderation: ['eve'] } }), shadow: acting('0.2.0') }),
     one('unable', { active: acting('0.2.0', { broken: 'its component is not here' }) }),
   ];
   const row = (extension, version, more) => ({ extension, version, hook: 'moderation', calls: 12_345_678, outcomes: { allow: 12_345_600, trap: 78 }, fuel: 12_345_678_000, fuel_max: 4_000_000, memory_peak: 3 << 20, p50_us: 11.2, p99_us: 61_300, ...more });
@@ -298,6 +298,7 @@ test('the operator is told what is wrong with an extension, and what helps', { s
     await of('lacking').getByRole('alert').getByText('It lacks a secret on this server: key.').waitFor(SHORT);
     await of('resting').getByText('open: left alone for now').waitFor(SHORT);
     await of('resting').getByText('Failed last with: trap: out of bounds').waitFor(SHORT);
+    await of('trying').getByText('open for eve').waitFor(SHORT);
     await of('trying').locator('.state').getByText('active, 0.2.0 in its shadow').waitFor(SHORT);
     await of('trying').getByRole('button', { name: 'End the shadow: trying' }).waitFor(SHORT);
     await of('unable').getByRole('alert').getByText('It cannot act on this server: its component is not here').waitFor(SHORT);

@@ -1,5 +1,7 @@
 //! `tidings ext backfill` tells an extension of history again, `tidings ext call` calls one of its commands.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -61,7 +63,8 @@ impl Backfill {
         let bar = progress(0, "telling history");
         let done = loop {
             let piece = json!({ "after": after, "until": until });
-            let answer = match send(&endpoint, &path, &piece) {
+            let again = |line| bar.suspend(|| eprintln!("{line}"));
+            let answer = match send(&endpoint, &path, &piece, again) {
                 Ok(answer) => answer,
                 Err(error) => {
                     bar.abandon();
@@ -118,29 +121,35 @@ impl Call {
             self.extension, self.command
         );
         let endpoint = self.at.endpoint_for("tidings:commands")?;
-        let answer = send(&endpoint, &path, &body)?;
+        let answer = send(&endpoint, &path, &body, |line| eprintln!("{line}"))?;
         say!("{}", serde_json::to_string_pretty(&answer["answer"])?);
         Ok(true)
     }
 }
 
-/// Sends it until it is answered, under one key: it is done once.
-fn send(endpoint: &Endpoint, path: &str, body: &Value) -> anyhow::Result<Value> {
+/// Sends it until it is answered, under one key: it is done once. Whoever waits is told of each try that came to nothing.
+fn send(
+    endpoint: &Endpoint,
+    path: &str,
+    body: &Value,
+    again: impl Fn(String),
+) -> anyhow::Result<Value> {
     let key = Uuid::now_v7().to_string();
     let mut tries = 0;
     loop {
         let body = body.to_string();
         let sent = endpoint.post(path, "application/json", Some(&key), body.as_bytes());
-        match sent {
-            Err(Failed::Busy(_, after)) if tries < TRIES => {
-                tries += 1;
-                std::thread::sleep(pause(tries).max(after));
-            }
-            Err(Failed::Lost(_)) if tries < TRIES => {
-                tries += 1;
-                std::thread::sleep(pause(tries));
-            }
+        let (why, after) = match sent {
+            Err(Failed::Busy(why, after)) if tries < TRIES => (why, after),
+            Err(Failed::Lost(why)) if tries < TRIES => (why, Duration::ZERO),
             sent => return read(sent),
-        }
+        };
+        tries += 1;
+        let after = pause(tries).max(after);
+        again(format!(
+            "{why}: trying again in {:.1} s",
+            after.as_secs_f64()
+        ));
+        std::thread::sleep(after);
     }
 }

@@ -626,6 +626,18 @@ fn state(one: &Value) -> String {
             for name in list(active, "lacks_secrets") {
                 line.push_str(&format!("; lacks the secret {name:?} here"));
             }
+            for (hook, users) in active["left_alone_for"].as_object().into_iter().flatten() {
+                let users: Vec<&str> = users
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .collect();
+                line.push_str(&format!(
+                    "; {hook} keeps failing for {} and is left alone for them",
+                    users.join(", ")
+                ));
+            }
             for hook in list(active, "left_alone") {
                 line.push_str(&format!(
                     "; {hook} keeps failing and is left alone for a while"
@@ -708,9 +720,10 @@ impl Why {
         match (text(&found, "became"), &found["seq"], &found["held"]) {
             ("posted", seq, _) => say!("message {seq} of {}", text(&found, "conversation")),
             ("held", _, held) => say!("held, as number {held} of {}", text(&found, "conversation")),
-            ("settled", _, held) => say!(
-                "was held, as number {held} of {}, and has been settled",
-                text(&found, "conversation")
+            (became @ ("released" | "rejected"), _, held) => say!(
+                "was held, as number {held} of {}, and {became} by {}",
+                text(&found, "conversation"),
+                text(&found, "settled_by")
             ),
             _ => {}
         }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use tidings_core::{
     commit::{Batch, Commit, DecodeError, schema_of},
-    domain::{Content, Event, ExtensionEvent, Reaction, Review, Settler, Stream, event::Kind},
+    domain::{Content, Event, ExtensionEvent, Reaction, Review, Stream, event::Kind},
     keys::seal::OVERHEAD,
     log::Position,
 };
@@ -140,12 +140,12 @@ fn fields(event: &Event) -> Vec<(&'static str, Value)> {
             ("reviews", said(reviews)),
         ],
         Event::MessageReleased { held, by } => {
-            vec![("held", (*held).into()), ("by", settler(by))]
+            vec![("held", (*held).into()), ("by", by.to_string().into())]
         }
         Event::MessageRejected { held, reason, by } => vec![
             ("held", (*held).into()),
             ("reason", reason.as_str().into()),
-            ("by", settler(by)),
+            ("by", by.to_string().into()),
         ],
         Event::MessageRetracted {
             seq,
@@ -265,14 +265,6 @@ fn said(reviews: &[Review]) -> Value {
         Value::from(format!("{extension}@{version} {verdict}{failed}"))
     };
     reviews.iter().map(said).collect()
-}
-
-fn settler(by: &Settler) -> Value {
-    match by {
-        Settler::Moderator(user) => format!("moderator {user}").into(),
-        Settler::Backend => "backend".into(),
-        Settler::Extension(id) => format!("extension {id}").into(),
-    }
 }
 
 /// Bytes of a text that is sealed.

@@ -1,5 +1,7 @@
 //! What moderation said of a command, before it was decided.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{command::Command, id::UserId};
@@ -82,4 +84,14 @@ pub enum Settler {
     Backend,
     /// An extension that held it.
     Extension(String),
+}
+
+impl fmt::Display for Settler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Settler::Moderator(user) => write!(f, "moderator {user}"),
+            Settler::Backend => f.write_str("backend"),
+            Settler::Extension(id) => write!(f, "extension {id}"),
+        }
+    }
 }

@@ -117,6 +117,16 @@ impl Breaker {
         self.0.lock().all.until.is_some_and(|until| now < until)
     }
 
+    /// Those for whom alone it is left alone, until it goes well for them.
+    pub(crate) fn users(&self) -> Vec<UserId> {
+        let state = self.0.lock();
+        let alone = state.users.iter();
+        let alone = alone.filter(|(_, one)| one.own.failures >= OF_ONE);
+        let mut alone: Vec<UserId> = alone.map(|(user, _)| user.clone()).collect();
+        alone.sort_unstable();
+        alone
+    }
+
     /// A call went well.
     pub(crate) fn well(&self, by: Option<&UserId>) {
         let mut state = self.0.lock();
@@ -236,6 +246,7 @@ mod tests {
             assert_eq!(then == Then::Go, nth < OF_ONE, "{nth}: {then:?}");
         }
         assert!(!breaker.lets(now, Some(&eve)), "it is left alone for her");
+        assert_eq!(breaker.users(), ["eve"].map(user));
         assert!(breaker.lets(now, Some(&ann)) && !breaker.is_open(now));
         // Going well for others does not make it go well for her.
         breaker.well(Some(&ann));
@@ -244,7 +255,7 @@ mod tests {
         assert!(breaker.lets(now, Some(&eve)), "one may try");
         assert!(!breaker.lets(now, Some(&eve)), "and only one");
         breaker.well(Some(&eve));
-        assert!(breaker.lets(now, Some(&eve)));
+        assert!(breaker.lets(now, Some(&eve)) && breaker.users().is_empty());
     }
 
     #[test]

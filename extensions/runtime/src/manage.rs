@@ -31,6 +31,9 @@ use crate::{
 /// Who operators' commands are by.
 pub const OPERATOR: &str = "system:operator";
 
+/// Users who are named of those for whom alone a hook is left alone.
+const USERS_SHOWN: usize = 100;
+
 /// Why something was not done with an extension.
 #[derive(Debug, thiserror::Error)]
 pub enum ManageError {
@@ -180,6 +183,9 @@ pub struct ActiveStatus {
     pub lacks_secrets: Vec<String>,
     /// Hooks that are left alone at present, since they keep failing.
     pub left_alone: Vec<&'static str>,
+    /// By hook, the users for whom alone it keeps failing and is left alone on this server, 100 of them at most.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_alone_for: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// Why none acts.
@@ -471,6 +477,12 @@ impl Extensions {
             let left_alone = Hook::ALL.into_iter();
             let left_alone =
                 left_alone.filter(|hook| one.is_some_and(|one| one.breaker(*hook).is_open(now)));
+            let for_users = |hook: Hook| {
+                let users = one.map_or_else(Vec::new, |one| one.breaker(hook).users());
+                let shown = users.iter().take(USERS_SHOWN);
+                (hook.name(), shown.map(ToString::to_string).collect())
+            };
+            let left_alone_for = Hook::ALL.into_iter().map(for_users);
             ActiveStatus {
                 version: active.activation.version.clone(),
                 settings: serde_json::from_str(&active.activation.settings).unwrap_or_default(),
@@ -481,6 +493,9 @@ impl Extensions {
                 lacks_secrets: one.map_or_else(Vec::new, |one| lacks_secrets(&self.shared, one)),
                 broken: one.and_then(|one| one.ready.as_ref().err().cloned()),
                 left_alone: left_alone.map(Hook::name).collect(),
+                left_alone_for: left_alone_for
+                    .filter(|(_, users): &(_, Vec<String>)| !users.is_empty())
+                    .collect(),
             }
         };
         let here = progress.here.load(Ordering::Relaxed);

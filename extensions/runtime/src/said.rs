@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tidings_core::{
     commit::Commit,
-    domain::{CommandId, ConversationId, Event, Review, Stream},
-    projections::{ReadError, Table, read, rows},
+    domain::{CommandId, ConversationId, Event, Review, Settler, Stream},
+    projections::{ReadError, read},
 };
 
 use crate::{events, reactor::commit_at, server::Extensions};
@@ -18,8 +18,10 @@ pub enum Became {
     Posted,
     /// It is held.
     Held,
-    /// It was held, and has been let go or rejected since.
-    Settled,
+    /// It was held, and let go since.
+    Released,
+    /// It was held, and rejected since.
+    Rejected,
 }
 
 /// A message, or a new text of one, and what was said of it.
@@ -33,6 +35,8 @@ pub struct Said {
     pub held: u64,
     /// What became of it.
     pub became: Became,
+    /// Who let it go or rejected it, if it was held.
+    pub settled_by: Option<Settler>,
     /// In the order in which it was said.
     pub reviews: Vec<Review>,
 }
@@ -80,13 +84,13 @@ impl Extensions {
         let mut said = first_said(&commit, conversation, command).ok_or(SaidError::NotFound)?;
         let rows = node.projections.read();
         if said.held != 0 {
-            let key = rows::held(conversation, said.held);
-            if rows
-                .get(Table::Held, &key)
-                .map_err(ReadError::from)?
-                .is_none()
-            {
-                said.became = Became::Settled;
+            if let Some(settled) = read::settled(&rows, conversation, said.held)? {
+                said.became = if settled.released {
+                    Became::Released
+                } else {
+                    Became::Rejected
+                };
+                said.settled_by = Some(settled.by);
             }
         } else {
             // With what was said later.
@@ -125,6 +129,7 @@ fn first_said(commit: &Commit, conversation: ConversationId, command: CommandId)
             } else {
                 Became::Held
             },
+            settled_by: None,
             reviews,
         })
     })

@@ -134,6 +134,9 @@ struct SaidOf {
     /// Its number among those held there, if it was held.
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<u64>,
+    /// Who settled what was held: `moderator USER`, `backend` or `extension ID`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_by: Option<String>,
     /// In the order in which they said it.
     reviews: Vec<Review>,
 }
@@ -294,6 +297,7 @@ async fn said_of(call: Call, At(message): At<String>) -> Result<Json<SaidOf>, Re
         became: said.became,
         seq: (said.seq != 0).then_some(said.seq),
         held: (said.held != 0).then_some(said.held),
+        settled_by: said.settled_by.map(|by| by.to_string()),
         reviews: said.reviews.into_iter().map(Review::from).collect(),
     }))
 }

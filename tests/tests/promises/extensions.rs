@@ -165,10 +165,9 @@ async fn a_moderator_rejects_holds_and_replaces(world: World) {
         0
     );
     assert_eq!(held(&said(&mut ann, room, "label: odd").await), 0);
-    assert_eq!(
-        held(&said(&mut ann, room, "hold: to be looked at").await),
-        1
-    );
+    let let_go = Uuid::now_v7();
+    let holding = ask::post(room, "hold: to be looked at");
+    assert_eq!(held(&ann.command_as(let_go, holding).await), 1);
     let seen = texts(&mut ben, room).await;
     assert_eq!(
         seen,
@@ -234,13 +233,22 @@ async fn a_moderator_rejects_holds_and_replaces(world: World) {
     assert_eq!(code, 200);
     let (_, said_of) = of(kept).await;
     assert_eq!(
-        (&said_of["became"], &said_of["reviews"][0]["reason"]),
-        (&json!("settled"), &json!("too")),
+        (
+            &said_of["became"],
+            &said_of["settled_by"],
+            &said_of["reviews"][0]["reason"]
+        ),
+        (&json!("rejected"), &json!("backend"), &json!("too")),
     );
 
     let path = format!("/v1/conversations/{room}/held/1");
     let (code, settled) = ask_api(&server, "PUT", &path, br#"{"release": true}"#).await;
     assert_eq!((code, &settled["seq"]), (200, &json!(5)), "{settled}");
+    let (_, said_of) = of(let_go).await;
+    assert_eq!(
+        (&said_of["became"], &said_of["settled_by"]),
+        (&json!("released"), &json!("backend")),
+    );
 
     // What the backend asks as a part of a trace is looked at as a part of it.
     let bearer = format!("Bearer {KEY}");
@@ -300,6 +308,10 @@ async fn a_moderator_that_breaks_is_given_up_and_what_it_looked_at_is_held(world
     }
     let now = status(&server, "probe").await;
     assert!(now.get("quarantine").is_none(), "{now}");
+    assert_eq!(
+        now["active"]["left_alone_for"],
+        json!({"moderation": ["ann"]})
+    );
     let mut ben = Session::open(&server, Way::WebSocketJson, "ben").await;
     assert_eq!(held(&said(&mut ben, room, "hello").await), 0);
     // It keeps failing for several: left alone for a while, then for good.
