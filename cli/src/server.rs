@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use tidings_core::{
     clock::{Clock as _, SystemClock},
     cluster,
@@ -324,10 +324,13 @@ pub(crate) async fn rebuild_projections(
 /// A progress bar over positions; hidden where there is no terminal.
 pub(crate) fn progress(length: u64, what: &'static str) -> ProgressBar {
     let style = ProgressStyle::with_template(
-        "{msg} [{bar:40}] {human_pos}/{human_len} ({per_sec}, {eta} left)",
+        "{msg} [{bar:40}] {human_pos}/{human_len} ({rate}/s, {eta} left)",
     );
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = write!(out, "{}", HumanCount(state.per_sec().round() as u64));
+    };
     ProgressBar::new(length)
-        .with_style(style.expect("the template is valid"))
+        .with_style(style.expect("the template is valid").with_key("rate", rate))
         .with_message(what)
 }
 

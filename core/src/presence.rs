@@ -335,11 +335,19 @@ impl Presence {
                 let seen_ms = |user: &UserId| self.seen_ms(user);
                 Ok(self.see(states, viewer, user, unseen, &seen_ms))
             }
-            None => Ok(Seen {
-                user: user.clone(),
-                state: inner.state(user),
-                seen_ms: read::seen_ms(&self.projections.read(), user)?,
-            }),
+            None => {
+                let state = inner.state(user);
+                // Who hides has one, too, which says to others that they have left.
+                let seen_ms = match state {
+                    State::Offline => read::seen_ms(&self.projections.read(), user)?,
+                    State::Available | State::Away => 0,
+                };
+                Ok(Seen {
+                    user: user.clone(),
+                    state,
+                    seen_ms,
+                })
+            }
         }
     }
 

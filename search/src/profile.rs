@@ -138,5 +138,13 @@ impl Profile {
     }
 }
 
+/// Reads the attributes of a profile where there may be none, for `deserialize_with`: a name that is there
+/// twice is an error, because nobody can say which value was meant.
+pub fn each_once<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<serde_json::Map<String, serde_json::Value>>, D::Error> {
+    json::each_once(from)
+}
+
 #[cfg(test)]
 mod tests;

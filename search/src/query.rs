@@ -2,6 +2,7 @@
 
 mod check;
 mod error;
+mod json;
 pub(crate) mod limits;
 pub(crate) mod parse;
 mod print;

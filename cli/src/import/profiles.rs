@@ -218,7 +218,7 @@ impl Sending<'_> {
                 .wanted(declared, self.now_ms)
                 .with_context(unreadable)?;
             while let Some((line, read)) = lines.next().with_context(unreadable)? {
-                let one = read.map_err(|message| {
+                let one = read.and_then(|of| of.wanted).map_err(|message| {
                     anyhow::anyhow!(
                         "{} has changed meanwhile: line {line}: {message}",
                         source.name()

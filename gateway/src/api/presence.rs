@@ -69,8 +69,8 @@ struct Seeing {
 struct Presence {
     /// `available`, `away` or `offline`.
     state: &'static str,
-    /// When they were here last, as far as others could see it, milliseconds since 1970; 0 where that is not
-    /// known or not shown.
+    /// Where offline: when they were here last, as far as others could see it, milliseconds since 1970; 0 where
+    /// that is not known or not shown.
     seen_ms: u64,
     /// Whether they have chosen to be invisible; false to a user who looks.
     invisible: bool,

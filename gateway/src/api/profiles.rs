@@ -14,6 +14,7 @@ use tidings_core::{
     projections::read::ProfileSet,
 };
 use tidings_protocol::ErrorCode;
+use tidings_search::profile;
 
 use super::{
     Endpoint, Refused,
@@ -129,6 +130,7 @@ async fn present(call: &Call, user: &UserId) -> Result<Present, Refused> {
 #[serde(deny_unknown_fields)]
 struct NewProfile {
     /// All attributes, by name; what is left out has no value. Without this they stay as they are.
+    #[serde(default, deserialize_with = "profile::each_once")]
     attributes: Option<Map<String, Value>>,
     /// Whether people search leaves the user out. Without this it stays as it is.
     hidden: Option<bool>,
@@ -188,6 +190,7 @@ struct NewProfileOf {
     /// Who.
     user: String,
     /// All attributes, by name; what is left out has no value. Without this they stay as they are.
+    #[serde(default, deserialize_with = "profile::each_once")]
     attributes: Option<Map<String, Value>>,
     /// Whether people search leaves the user out. Without this it stays as it is.
     hidden: Option<bool>,

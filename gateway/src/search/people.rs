@@ -258,8 +258,8 @@ fn filter(
     if asked.filter.is_empty() {
         return Ok(written);
     }
-    let tree: Filter = serde_json::from_str(&asked.filter)
-        .map_err(|error| Failure::new(ErrorCode::Invalid, format!("filter: {error}")))?;
+    let tree = Filter::from_json(&asked.filter)
+        .map_err(|error| Failure::new(ErrorCode::Invalid, error.to_string()))?;
     if asked.query.trim().is_empty() {
         return Ok(tree);
     }

@@ -137,6 +137,13 @@ impl Tree for Filter {
             _ => None,
         }
     }
+
+    fn words(&self) -> Option<(&str, How)> {
+        match self {
+            Filter::Text { words, how } => Some((words, *how)),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Filter {

@@ -1,5 +1,11 @@
 //! Profiles in JSON.
 
+use std::fmt;
+
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, Error as _, MapAccess, Visitor},
+};
 use serde_json::{Map, Value as Json};
 
 use super::{
@@ -10,6 +16,65 @@ use crate::{
     attributes::{Attributes, Kind},
     text::fold,
 };
+
+/// See [`super::each_once`].
+pub(super) fn each_once<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Map<String, Json>>, D::Error> {
+    struct Object;
+
+    impl<'de> Visitor<'de> for Object {
+        type Value = Map<String, Json>;
+
+        fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+            to.write_str("an object: attributes by name")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Self::Value, A::Error> {
+            let mut object = Map::new();
+            while let Some(name) = from.next_key::<String>()? {
+                if object.contains_key(&name) {
+                    let name = shortened(&name);
+                    return Err(A::Error::custom(format!("`{name}` is there twice")));
+                }
+                object.insert(name, from.next_value()?);
+            }
+            Ok(object)
+        }
+    }
+
+    impl<'de> DeserializeSeed<'de> for Object {
+        type Value = Map<String, Json>;
+
+        fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+            from.deserialize_map(self)
+        }
+    }
+
+    struct Perhaps;
+
+    impl<'de> Visitor<'de> for Perhaps {
+        type Value = Option<Map<String, Json>>;
+
+        fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Object.expecting(to)
+        }
+
+        fn visit_none<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+            Object.deserialize(from).map(Some)
+        }
+    }
+
+    from.deserialize_option(Perhaps)
+}
 
 pub(super) fn read(
     attributes: &Attributes,

@@ -36,6 +36,8 @@ pub(crate) trait Tree: Sized {
     fn text(words: &str, how: How, attribute: Option<&str>) -> Self;
     /// What it is made of, `all`, `any` or `not` of which is meant; nothing for a condition.
     fn parts(&self) -> Option<(&'static str, &[Self])>;
+    /// What is looked for, if it is words.
+    fn words(&self) -> Option<(&str, How)>;
 }
 
 /// What one language has for itself.
@@ -152,6 +154,7 @@ impl<'a, L: Language> Parser<'a, L> {
                 Token::Word(word) => {
                     self.lexer.next()?;
                     let prefix = prefix(next, word)?;
+                    self.count_words(next, word, How::Words)?;
                     let plain = text.get_or_insert_with(|| PlainText {
                         words: String::new(),
                         at: next.at,
@@ -189,6 +192,7 @@ impl<'a, L: Language> Parser<'a, L> {
                     Token::Word(word) => {
                         self.lexer.next()?;
                         let prefix = prefix(after, word)?;
+                        self.count_words(after, word, How::Words)?;
                         let how = if prefix.is_some() {
                             How::Prefix
                         } else {
@@ -210,7 +214,11 @@ impl<'a, L: Language> Parser<'a, L> {
                 }
             }
             Token::Everybody => self.node(next, L::Filter::all(Vec::new())),
-            Token::Phrase(raw) => self.text(next, &lex::unescape(raw), How::Phrase, None),
+            Token::Phrase(raw) => {
+                let words = lex::unescape(raw);
+                self.count_words(next, &words, How::Phrase)?;
+                self.text(next, &words, How::Phrase, None)
+            }
             Token::Name(name) => L::named(self, next, name),
             Token::Word(_) | Token::Or | Token::And | Token::Close | Token::End => {
                 Err(next.error("something else has to stand here"))
@@ -243,6 +251,7 @@ impl<'a, L: Language> Parser<'a, L> {
         Ok(())
     }
 
+    /// Words that were counted.
     fn text(
         &mut self,
         place: Spanned<'a>,
@@ -255,20 +264,33 @@ impl<'a, L: Language> Parser<'a, L> {
         {
             return Err(place.error(why));
         }
-        let count = count(words, how);
-        if count == 0 {
+        if count(words, how) == 0 {
             return Err(place.error("there is no letter or digit here to look for"));
         }
-        self.count_words(place, count)?;
         self.node(place, L::Filter::text(words, how, attribute))
     }
 
-    fn count_words(&mut self, place: Spanned<'a>, count: usize) -> Result<(), ParseError> {
-        self.words += count;
-        if self.words > MAX_WORDS {
-            let message = format!("the query has more than {MAX_WORDS} words with this");
-            return Err(place.error(message));
+    /// Counts what is looked for. An error points at what goes beyond the limit, not at what stands before it.
+    pub(crate) fn count_words(
+        &mut self,
+        place: Spanned<'a>,
+        words: &str,
+        how: How,
+    ) -> Result<(), ParseError> {
+        let left = MAX_WORDS - self.words;
+        let count = count(words, how);
+        if count > left {
+            let written = self.lexer.written(place);
+            let letters: Vec<usize> = written.char_indices().map(|(at, _)| at).collect();
+            let fit = letters.partition_point(|end| self::count(&written[..*end], how) <= left);
+            let skip = letters[fit.saturating_sub(1)];
+            return Err(ParseError {
+                at: place.at + skip,
+                len: place.len - skip,
+                message: format!("the query has more than {MAX_WORDS} words with this"),
+            });
         }
+        self.words += count;
         Ok(())
     }
 

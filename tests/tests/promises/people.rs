@@ -497,6 +497,27 @@ async fn a_wrong_query_says_where_and_what_would_do(world: World) {
         ),
         (
             SearchPeople {
+                filter: "{\"all\":[{\"any\":[]},{\"not\":{\"any\":[],\"all\":[]}}]}".into(),
+                ..asked("", "")
+            },
+            "filter.all[1].not: `all` and `any` stand in one object, and a condition has one name",
+        ),
+        (
+            SearchPeople {
+                filter: "{\"any\":[{}]}".into(),
+                ..asked("", "")
+            },
+            "filter.any[0]: this is empty",
+        ),
+        (
+            SearchPeople {
+                filter: "{\"any\":[\"x\"]}".into(),
+                ..asked("", "")
+            },
+            "filter.any[0]: a condition is an object",
+        ),
+        (
+            SearchPeople {
                 after: "AAAA".into(),
                 ..asked("", "")
             },

@@ -326,6 +326,10 @@ async fn where_a_line_is_wrong_nothing_is_written() {
     lines.extend(vec![b' '; (1 << 20) + 1]);
     lines.extend(b"\n{\"user\": \"dan\", \"attributes\": {}, \"at_ms\": 99999999999999}\n");
     lines.extend(b"{\"user\": \"eve\", \"attributes\": {}, \"age\": 3}\n");
+    lines.extend(
+        b"{\"user\": \"ben\", \"attributes\": {\"age\": 1, \"city\": \"Rome\", \"age\": 2}}\n",
+    );
+    lines.extend(b"{\"user\": \"ann\", \"attributes\": {\"age\": 3}}\n");
     let bad = file(&world, "bad.jsonl", lines);
     let none = file(&world, "none.jsonl", "\n");
     let nobody = file(&world, "nobody.csv", "name,age\nann,3\n");
@@ -338,7 +342,7 @@ async fn where_a_line_is_wrong_nothing_is_written() {
     let all: [&Path; 5] = [&good, &bad, &none, &nobody, &cells];
     let done = run(import(&server, &world, &all)).await;
     assert!(!done.ok, "{done:?}");
-    assert_eq!(done.counts(), [0, 0, 0, 15], "{done:?}");
+    assert_eq!(done.counts(), [0, 0, 0, 17], "{done:?}");
     for says in [
         "bad.jsonl:1: no attribute `ctiy` is declared; there are: about, age, city, email,",
         "bad.jsonl:3: `age` is a number, and \"old\" is not",
@@ -351,6 +355,8 @@ async fn where_a_line_is_wrong_nothing_is_written() {
         "bad.jsonl:9: longer than 1048576 bytes",
         "bad.jsonl:10: at_ms is 99999999999999, it is ",
         "bad.jsonl:11: unknown field `age`",
+        "bad.jsonl:12: `age` is there twice",
+        "bad.jsonl:1 already: which one is to hold?",
         "none.jsonl:1: there is no profile in this file",
         "nobody.csv:1: ",
         "cells.csv:2: 2 cells, and the header has 3",

@@ -2,13 +2,17 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Number, Value, json};
-use tidings_search::attributes::{Attribute, Attributes, Kind};
+use tidings_search::{
+    attributes::{Attribute, Attributes, Kind},
+    profile,
+};
 
 /// What is said of a user, not looked at yet.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Row {
     pub(super) user: String,
+    #[serde(default, deserialize_with = "profile::each_once")]
     pub(super) attributes: Option<Map<String, Value>>,
     pub(super) hidden: Option<bool>,
     pub(super) at_ms: Option<u64>,

@@ -90,7 +90,7 @@ pub(super) struct WantedLines {
 
 impl WantedLines {
     /// The next. After one that is wrong there may be others, unless nothing can be told without it.
-    pub(super) fn next(&mut self) -> io::Result<Option<Piece<Wanted>>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<Piece<Of>>> {
         let row = match &mut self.rows {
             Rows::Json(lines) => lines
                 .next()?
@@ -117,7 +117,7 @@ impl WantedLines {
         Ok(row.map(|(line, row)| (line, row.and_then(|row| self.wanted(row)))))
     }
 
-    fn wanted(&self, row: Row) -> Result<Wanted, String> {
+    fn wanted(&self, row: Row) -> Result<Of, String> {
         let Row {
             user,
             attributes,
@@ -126,9 +126,19 @@ impl WantedLines {
         } = row;
         let user = UserId::new(&user).map_err(|error| error.to_string())?;
         let attributes = attributes.as_ref();
-        Wanted::check(&self.declared, self.now_ms, user, attributes, hidden, at_ms)
-            .map_err(|error| error.to_string())
+        let of = user.clone();
+        let wanted = Wanted::check(&self.declared, self.now_ms, user, attributes, hidden, at_ms);
+        Ok(Of {
+            user: of,
+            wanted: wanted.map_err(|error| error.to_string()),
+        })
     }
+}
+
+/// Whom a line is about, and what it is to set for them or why it cannot.
+pub(super) struct Of {
+    user: UserId,
+    pub(super) wanted: Result<Wanted, String>,
 }
 
 /// What was found wrong, or refused: the first are printed.
@@ -189,26 +199,34 @@ pub(super) fn check(
             any = true;
             profiles += 1;
             step();
-            let wanted = match read {
-                Ok(wanted) => wanted,
+            let Of { user, wanted } = match read {
+                Ok(of) => of,
                 Err(message) => {
                     wrong.add(source, line, &message);
                     continue;
                 }
             };
-            match seen.entry(digest(&wanted.user)) {
+            let mut message = wanted.err();
+            // Also of a line that is wrong: it will be mended, and then there are two.
+            match seen.entry(digest(&user)) {
                 Entry::Vacant(new) => {
                     new.insert((nth as u32, line));
                 }
                 Entry::Occupied(first) => {
                     let (nth, first) = *first.get();
-                    let message = format!(
+                    let twice = format!(
                         "{:?} is in {}:{first} already: which one is to hold?",
-                        &*wanted.user,
+                        &*user,
                         sources[nth as usize].name()
                     );
-                    wrong.add(source, line, &message);
+                    message = Some(match message {
+                        Some(message) => format!("{message}; and {twice}"),
+                        None => twice,
+                    });
                 }
+            }
+            if let Some(message) = message {
+                wrong.add(source, line, &message);
             }
         }
         if !any {

@@ -35,6 +35,11 @@ impl<'a> Lexer<'a> {
         Lexer { query, at: 0 }
     }
 
+    /// What was read there, as written.
+    pub(super) fn written(&self, place: Spanned<'_>) -> &'a str {
+        &self.query[place.at..place.at + place.len]
+    }
+
     /// Where it is, in bytes.
     pub(super) fn at(&self) -> usize {
         self.at

@@ -1,7 +1,7 @@
 //! What stands behind the name of an attribute.
 
 use super::{
-    Context, Language, Parser, Spanned, Tree, count,
+    Context, Language, Parser, Spanned, Tree,
     lex::Token,
     prefix,
     values::{self, name_of},
@@ -38,6 +38,13 @@ impl Tree for Filter {
             Filter::All(parts) => Some(("all", parts)),
             Filter::Any(parts) => Some(("any", parts)),
             Filter::Not(part) => Some(("not", std::slice::from_ref(&**part))),
+            _ => None,
+        }
+    }
+
+    fn words(&self) -> Option<(&str, How)> {
+        match self {
+            Filter::Text(text) => Some((&text.words, text.how)),
             _ => None,
         }
     }
@@ -97,25 +104,19 @@ impl<'a> Parser<'a, Context<'_>> {
                     self.words_of(name, &lower)
                 }
                 kind => {
-                    let (mut words, now_ms) = (0, context.now_ms);
-                    let filter = self.values(name, |item| {
-                        let filter = value::read(&lower, kind, item, now_ms)?;
-                        if let Filter::Text(text) = &filter {
-                            words += count(&text.words, text.how);
-                        }
-                        Ok(filter)
-                    })?;
-                    self.count_words(name, words)?;
-                    Ok(filter)
+                    let now_ms = context.now_ms;
+                    self.values(name, |item| value::read(&lower, kind, item, now_ms))
                 }
             },
             (reserved, None) if RESERVED.contains(&reserved) => {
                 let message = match reserved {
                     "or" | "and" | "not" => values::stands_alone(written),
-                    "is" | "online" => format!(
-                        "`{reserved}` cannot be asked for in a query: who is online is said beside it, with \
-                         `online` = `only`, `first` or `any`"
-                    ),
+                    "is" => "no attribute is called `is`: write the name of an attribute, as in `city:Berlin`; \
+                             who is online is asked for beside the query, with `online`"
+                        .to_owned(),
+                    "online" => "who is online is asked for beside the query, not in it: with `online` = `only`, \
+                                 `first` or `any`"
+                        .to_owned(),
                     "user" => "who a person is cannot be asked for in a query: get a profile by its user, or \
                                leave users out with `exclude`"
                         .to_owned(),
@@ -171,6 +172,7 @@ impl<'a> Parser<'a, Context<'_>> {
             match next.token {
                 Token::Word(word) if how == How::Words => {
                     let prefix = prefix(next, word)?;
+                    self.count_words(next, word, How::Words)?;
                     if prefix.is_some() {
                         how = How::Prefix;
                     }

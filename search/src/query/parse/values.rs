@@ -34,6 +34,9 @@ impl<'a, L: Language> Parser<'a, L> {
         loop {
             let (item, spanned) = self.item(name)?;
             let filter = read(item).map_err(|error| spanned.value_error(error))?;
+            if let Some((words, how)) = filter.words() {
+                self.count_words(spanned, words, how)?;
+            }
             parts.push(self.node(spanned, filter)?);
             if !self.comma() {
                 return self.one_or(parts, L::Filter::any);

@@ -109,6 +109,11 @@ fn errors_point_at_what_is_wrong() {
         (
             "is:online",
             "is:",
+            "write the name of an attribute, as in `city:Berlin`",
+        ),
+        (
+            "online:yes",
+            "online:",
             "with `online` = `only`, `first` or `any`",
         ),
         ("user:alice", "user:", "leave users out with `exclude`"),
@@ -172,6 +177,21 @@ fn queries_are_bounded() {
         .filter_map(|number| char::from_u32(0x4E00 + number))
         .collect();
     assert_eq!(told(han), "the query has more than 256 words with this");
+    // What goes beyond is pointed at, not what stands before it.
+    for (query, beyond) in [
+        (many(256) + "the_last", "the_last"),
+        (
+            many(100) + "AND " + &many(100) + "OR " + &many(57) + "more",
+            "w56",
+        ),
+        (many(255) + "-no -never", "never"),
+        (format!("about:({}and more)", many(256)), "and"),
+        (format!("{}about:here", many(256)), "here"),
+        (format!("\"{}\"", many(257).trim()), "w256\""),
+        (format!("{}{}", "山".repeat(256), "水木"), "木"),
+    ] {
+        assert_eq!(refused(&query).0, beyond, "{query}");
+    }
     let cities = |count: usize| format!("city:{}", vec!["x"; count].join(","));
     assert!(read(&cities(255)).is_ok());
     assert_eq!(
