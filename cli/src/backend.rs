@@ -130,6 +130,48 @@ impl Access {
     }
 }
 
+/// Where a server is unless something else is said.
+pub(crate) const URL: &str = "http://127.0.0.1:8080";
+
+/// A running server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct At {
+    /// Where it is: http://HOST:PORT or https://HOST:PORT; without this as --config says, or otherwise
+    /// http://127.0.0.1:8080.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    #[command(flatten)]
+    access: Access,
+    /// The server's configuration file (TOML): where it listens, and its first secret if there is nothing else to
+    /// be let in by.
+    #[arg(long, value_name = "FILE", env = "TIDINGS_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl At {
+    pub(crate) fn endpoint(
+        &self,
+        who: &'static str,
+        scope: &'static str,
+    ) -> anyhow::Result<Endpoint> {
+        let place = Place {
+            data: None,
+            config: self.config.clone(),
+        };
+        let url = match (&self.server, &self.config) {
+            (Some(url), _) => url.clone(),
+            (None, Some(file)) => place.load()?.reached_at().with_context(|| {
+                format!(
+                    "{} says port = 0: name the server with --server",
+                    file.display()
+                )
+            })?,
+            (None, None) => URL.to_owned(),
+        };
+        self.access.endpoint(&url, who, scope, &place)
+    }
+}
+
 /// What a tool shows to be let in.
 pub(crate) enum Pass {
     /// A token or key in a file; read for each request, so that it can be renewed meanwhile.

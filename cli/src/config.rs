@@ -4,7 +4,7 @@
 //! structs what keys there are, and [`show`] prints what is in force and who said so.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
@@ -287,6 +287,18 @@ impl Config {
             None if self.tls_on_tcp => format!("https://{listens}"),
             None => format!("http://{listens}"),
         }
+    }
+
+    /// Where a tool on the same machine reaches this server; nothing where the system has chosen the port.
+    pub(crate) fn reached_at(&self) -> Option<String> {
+        let mut listens = self.listen();
+        if listens.ip().is_unspecified() {
+            listens.set_ip(match listens {
+                SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+                SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            });
+        }
+        (self.public_url.is_some() || self.port != 0).then(|| self.url(listens))
     }
 
     /// The flags by which a tool finds the same place.

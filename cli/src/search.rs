@@ -10,14 +10,11 @@ mod state;
 use anyhow::ensure;
 
 use crate::{
-    backend::{Access, Endpoint},
+    backend::{Access, At, Endpoint, URL},
     config::Place,
     say::say,
 };
 use ask::Question;
-
-/// Where a server is unless something else is said.
-const URL: &str = "http://127.0.0.1:8080";
 
 /// Who asks.
 const WHO: &str = "tidings-search";
@@ -27,7 +24,7 @@ pub(crate) enum Search {
     /// Finds people by what their profiles say and by whether they are here.
     People(Box<People>),
     /// Says how far a running server's indexes of people and of messages are.
-    Status(At),
+    Status(Status),
     /// Has a running server build its indexes anew, beside the present ones, and waits until that is done.
     Rebuild(Rebuild),
 }
@@ -50,20 +47,13 @@ pub(crate) struct People {
     place: Place,
 }
 
-/// A running server.
 #[derive(Debug, clap::Args)]
-pub(crate) struct At {
-    /// Where it is: http://HOST:PORT or https://HOST:PORT.
-    #[arg(long, value_name = "URL", default_value = URL)]
-    server: String,
+pub(crate) struct Status {
     /// An object of JSON, for programs.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    access: Access,
-    /// Configuration file (TOML): its first secret is used if there is nothing else to be let in by.
-    #[arg(long, value_name = "FILE", env = "TIDINGS_CONFIG")]
-    config: Option<std::path::PathBuf>,
+    at: At,
 }
 
 #[derive(Debug, clap::Args)]
@@ -72,7 +62,7 @@ pub(crate) struct Rebuild {
     #[arg(long, value_name = "INDEX")]
     index: Option<state::Index>,
     #[command(flatten)]
-    at: At,
+    status: Status,
 }
 
 impl Search {
@@ -80,27 +70,21 @@ impl Search {
     pub(crate) async fn run(self) -> anyhow::Result<bool> {
         match self {
             Search::People(people) => people.run().await,
-            Search::Status(at) => {
-                let (endpoint, json) = at.endpoint()?;
+            Search::Status(status) => {
+                let (endpoint, json) = status.endpoint()?;
                 tokio::task::spawn_blocking(move || state::status(&endpoint, json)).await?
             }
-            Search::Rebuild(Rebuild { index, at }) => {
-                let (endpoint, json) = at.endpoint()?;
+            Search::Rebuild(Rebuild { index, status }) => {
+                let (endpoint, json) = status.endpoint()?;
                 tokio::task::spawn_blocking(move || state::rebuild(&endpoint, index, json)).await?
             }
         }
     }
 }
 
-impl At {
+impl Status {
     fn endpoint(self) -> anyhow::Result<(Endpoint, bool)> {
-        let place = Place {
-            data: None,
-            config: self.config,
-        };
-        let endpoint = self
-            .access
-            .endpoint(&self.server, WHO, "tidings:operate", &place)?;
+        let endpoint = self.at.endpoint(WHO, "tidings:operate")?;
         Ok((endpoint, self.json))
     }
 }

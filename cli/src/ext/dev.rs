@@ -13,8 +13,11 @@ use serde_json::{Value, json};
 use tidings_extension_manifest::{embed, read as manifest_of};
 use tidings_extension_tools::build::Build;
 
-use super::operate::{At, read, settings, text};
-use crate::{backend::Endpoint, say::say};
+use super::operate::{endpoint, read, settings, text};
+use crate::{
+    backend::{At, Endpoint},
+    say::say,
+};
 
 /// How often the folder and the server's lines are looked at.
 const LOOK: Duration = Duration::from_millis(300);
@@ -48,7 +51,7 @@ pub(crate) struct Dev {
 impl Dev {
     /// Runs until it is interrupted. Blocking.
     pub(super) fn run(self) -> anyhow::Result<bool> {
-        let endpoint = self.at.endpoint()?;
+        let endpoint = endpoint(&self.at)?;
         let settings = settings(self.settings.as_ref())?;
         let mut seen = None;
         let mut acts: Option<String> = None;

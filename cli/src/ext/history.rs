@@ -6,9 +6,9 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::operate::{At, read, text};
+use super::operate::{WHO, endpoint, read, text};
 use crate::{
-    backend::{Endpoint, Failed, TRIES, pause},
+    backend::{At, Endpoint, Failed, TRIES, pause},
     say::say,
     server::progress,
 };
@@ -56,7 +56,7 @@ pub(crate) struct Call {
 impl Backfill {
     /// True when all events could be dealt with. Blocking.
     pub(crate) fn run(self) -> anyhow::Result<bool> {
-        let endpoint = self.at.endpoint()?;
+        let endpoint = endpoint(&self.at)?;
         let path = format!("/v1/extensions/{}/backfill", self.extension);
         let (mut told, mut failed, mut after) = (0, 0, self.after.clone());
         let mut until = self.until;
@@ -120,7 +120,7 @@ impl Call {
             "/v1/extensions/{}/commands/{}",
             self.extension, self.command
         );
-        let endpoint = self.at.endpoint_for("tidings:commands")?;
+        let endpoint = self.at.endpoint(WHO, "tidings:commands")?;
         let answer = send(&endpoint, &path, &body, |line| eprintln!("{line}"))?;
         say!("{}", serde_json::to_string_pretty(&answer["answer"])?);
         Ok(true)

@@ -13,16 +13,12 @@ use serde_json::{Value, json};
 use tidings_core::clock::{Clock as _, SystemClock};
 
 use crate::{
-    backend::{Access, Endpoint, Failed},
-    config::Place,
+    backend::{At, Endpoint, Failed},
     say::say,
 };
 
-/// Where a server is unless something else is said.
-const URL: &str = "http://127.0.0.1:8080";
-
 /// Who asks.
-const WHO: &str = "tidings-ext";
+pub(super) const WHO: &str = "tidings-ext";
 
 /// How often lines are asked for that an extension wrote.
 const LOOK: Duration = Duration::from_millis(500);
@@ -214,31 +210,9 @@ pub(crate) struct Forget {
     at: At,
 }
 
-/// A running server.
-#[derive(Debug, clap::Args)]
-pub(crate) struct At {
-    /// Where it is: http://HOST:PORT or https://HOST:PORT.
-    #[arg(long, value_name = "URL", default_value = URL)]
-    server: String,
-    #[command(flatten)]
-    access: Access,
-    /// Configuration file (TOML): its first secret is used if there is nothing else to be let in by.
-    #[arg(long, value_name = "FILE", env = "TIDINGS_CONFIG")]
-    config: Option<PathBuf>,
-}
-
-impl At {
-    pub(super) fn endpoint(&self) -> anyhow::Result<Endpoint> {
-        self.endpoint_for("tidings:operate")
-    }
-
-    pub(super) fn endpoint_for(&self, scope: &'static str) -> anyhow::Result<Endpoint> {
-        let place = Place {
-            config: self.config.clone(),
-            ..Place::default()
-        };
-        self.access.endpoint(&self.server, WHO, scope, &place)
-    }
+/// A running server, asked about its extensions.
+pub(super) fn endpoint(at: &At) -> anyhow::Result<Endpoint> {
+    at.endpoint(WHO, "tidings:operate")
 }
 
 impl Operate {
@@ -355,7 +329,7 @@ fn activate(
 
 impl Install {
     fn run(self) -> anyhow::Result<bool> {
-        let endpoint = self.at.endpoint()?;
+        let endpoint = endpoint(&self.at)?;
         let component = fs::read(&self.file).with_context(|| self.file.display().to_string())?;
         let settings = settings(self.settings.as_ref())?;
         let spinner =
@@ -406,7 +380,7 @@ impl Install {
 
 impl Activate {
     fn run(self) -> anyhow::Result<bool> {
-        let endpoint = self.at.endpoint()?;
+        let endpoint = endpoint(&self.at)?;
         let settings = settings(self.settings.as_ref())?;
         let last;
         let (extension, version) = match self.extension.split_once('@') {
@@ -452,7 +426,7 @@ fn last_version(endpoint: &Endpoint, extension: &str) -> anyhow::Result<String> 
 
 impl Shadow {
     fn run(self) -> anyhow::Result<bool> {
-        let endpoint = self.at.endpoint()?;
+        let endpoint = endpoint(&self.at)?;
         let (extension, version) = named(&self.extension)?;
         let settings = settings(self.settings.as_ref())?;
         activate(
@@ -471,7 +445,7 @@ impl Deactivate {
     fn run(self) -> anyhow::Result<bool> {
         let shadow = if self.shadow { "?shadow=true" } else { "" };
         let path = format!("/v1/extensions/{}/active{shadow}", self.extension);
-        let done = read(self.at.endpoint()?.delete(&path))?;
+        let done = read(endpoint(&self.at)?.delete(&path))?;
         say!(
             "{} does not act any more, from position {} of the log",
             self.extension,
@@ -484,11 +458,7 @@ impl Deactivate {
 impl One {
     fn rollback(self) -> anyhow::Result<bool> {
         let path = format!("/v1/extensions/{}/rollback", self.extension);
-        let done = read(
-            self.at
-                .endpoint()?
-                .post(&path, "application/json", None, b""),
-        )?;
+        let done = read(endpoint(&self.at)?.post(&path, "application/json", None, b""))?;
         say!(
             "{}@{} acts again, from position {} of the log",
             self.extension,
@@ -501,7 +471,7 @@ impl One {
 
 impl Remove {
     fn run(self) -> anyhow::Result<bool> {
-        let endpoint = self.at.endpoint()?;
+        let endpoint = endpoint(&self.at)?;
         let (extension, versions) = match self.extension.split_once('@') {
             Some((extension, version)) => (extension, vec![version.to_owned()]),
             None => {
@@ -534,7 +504,7 @@ impl Remove {
 
 impl List {
     fn run(self) -> anyhow::Result<bool> {
-        let all = read(self.at.endpoint()?.get("/v1/extensions"))?;
+        let all = read(endpoint(&self.at)?.get("/v1/extensions"))?;
         if self.json {
             say!("{all}");
             return Ok(true);
@@ -553,7 +523,7 @@ impl List {
     }
 
     fn top(self) -> anyhow::Result<bool> {
-        let endpoint = self.at.endpoint()?;
+        let endpoint = endpoint(&self.at)?;
         loop {
             let all = read(endpoint.get("/v1/extensions"))?;
             if self.json {
@@ -675,7 +645,7 @@ fn state(one: &Value) -> String {
 
 impl Logs {
     fn run(self) -> anyhow::Result<bool> {
-        let endpoint = self.at.endpoint()?;
+        let endpoint = endpoint(&self.at)?;
         let mut since = 0;
         loop {
             let path = format!("/v1/extensions/{}/logs?since_ms={since}", self.extension);
@@ -712,7 +682,7 @@ impl Why {
                 self.message
             ),
         };
-        let found = read(self.at.endpoint_for("tidings:moderation")?.get(&path))?;
+        let found = read(self.at.endpoint(WHO, "tidings:moderation")?.get(&path))?;
         if self.json {
             say!("{found}");
             return Ok(true);
@@ -756,7 +726,7 @@ impl Why {
 
 impl Waiting {
     fn run(self) -> anyhow::Result<bool> {
-        let endpoint = self.at.endpoint()?;
+        let endpoint = endpoint(&self.at)?;
         let path = format!("/v1/extensions/{}/waiting", self.extension);
         let mut after = String::new();
         let mut any = false;
@@ -817,9 +787,7 @@ fn let_become(at: &At, (extension, what): (&str, &str), events: &[String]) -> an
         events => json!({ "at": events }),
     };
     let body = body.to_string();
-    let done = at
-        .endpoint()?
-        .post(&path, "application/json", None, body.as_bytes());
+    let done = endpoint(at)?.post(&path, "application/json", None, body.as_bytes());
     Ok(read(done)?["count"].as_u64().unwrap_or_default())
 }
 
