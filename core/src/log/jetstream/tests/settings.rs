@@ -249,6 +249,17 @@ async fn a_log_is_what_it_was_made_as() {
     assert!(said.contains("3 replicas need a cluster"), "{said}");
 }
 
+/// Creates a stream of a name that another had a moment ago: the server may still be removing its files, and then
+/// it cannot make new ones (`error creating store for stream`).
+async fn create_again(context: &async_nats::jetstream::Context, config: stream::Config) {
+    let mut tries = 0;
+    while let Err(error) = context.create_stream(config.clone()).await {
+        tries += 1;
+        assert!(tries < 40, "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test]
 async fn streams_that_would_lose_records_are_refused() {
     type Spoil = fn(&mut stream::Config);
@@ -273,7 +284,7 @@ async fn streams_that_would_lose_records_are_refused() {
     for (setting, spoil) in cases {
         let mut config = wanted();
         spoil(&mut config);
-        context.create_stream(config).await.unwrap();
+        create_again(&context, config).await;
         let said = refusal(server.config()).await;
         assert!(
             said.starts_with(&format!("the stream tidings-journal has {setting}, ")),
@@ -282,13 +293,11 @@ async fn streams_that_would_lose_records_are_refused() {
         context.delete_stream("tidings-journal").await.unwrap();
     }
 
-    context
-        .create_stream(stream::Config {
-            metadata: Default::default(),
-            ..wanted()
-        })
-        .await
-        .unwrap();
+    let of_others = stream::Config {
+        metadata: Default::default(),
+        ..wanted()
+    };
+    create_again(&context, of_others).await;
     let said = refusal(server.config()).await;
     assert!(
         said.contains("not made by this version of Tidings"),
