@@ -289,8 +289,13 @@ impl Config {
         }
     }
 
-    /// Where a tool on the same machine reaches this server; nothing where the system has chosen the port.
+    /// Where a tool on the same machine reaches this server; nothing where the system has chosen the port. It
+    /// shows what it is let in by, so that only a server with TLS is asked by its public name, for which its
+    /// certificate is.
     pub(crate) fn reached_at(&self) -> Option<String> {
+        if self.tls_on_tcp && self.public_url.is_some() {
+            return Some(self.url(self.listen()));
+        }
         let mut listens = self.listen();
         if listens.ip().is_unspecified() {
             listens.set_ip(match listens {
@@ -298,7 +303,8 @@ impl Config {
                 SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
             });
         }
-        (self.public_url.is_some() || self.port != 0).then(|| self.url(listens))
+        let scheme = if self.tls_on_tcp { "https" } else { "http" };
+        (self.port != 0).then(|| format!("{scheme}://{listens}"))
     }
 
     /// The flags by which a tool finds the same place.

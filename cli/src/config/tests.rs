@@ -156,3 +156,29 @@ fn advice_names_the_place() {
         "run `tidings projections rebuild --data d --config c.toml`"
     );
 }
+
+#[test]
+fn tools_on_the_machine_reach_a_server_where_it_listens() {
+    for (text, at) in [
+        ("", Some("http://127.0.0.1:8080")),
+        ("port = 0\n", None),
+        (
+            "address = \"0.0.0.0\"\nport = 81\n",
+            Some("http://127.0.0.1:81"),
+        ),
+        ("address = \"::\"\nport = 81\n", Some("http://[::1]:81")),
+        ("address = \"10.0.0.5\"\n", Some("http://10.0.0.5:8080")),
+        ("tls_on_tcp = true\n", Some("https://127.0.0.1:8080")),
+        // What it shows goes nowhere unencrypted, nor by way of a proxy.
+        (
+            "public_url = \"http://chat.example.com\"\n",
+            Some("http://127.0.0.1:8080"),
+        ),
+        (
+            "tls_on_tcp = true\npublic_url = \"https://chat.example.com\"\n",
+            Some("https://chat.example.com"),
+        ),
+    ] {
+        assert_eq!(parsed(text).unwrap().reached_at().as_deref(), at, "{text}");
+    }
+}

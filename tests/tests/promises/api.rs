@@ -1487,8 +1487,18 @@ async fn a_heartbeat_keeps_somebody_here_without_a_connection(world: World) {
         ["ben offline"]
     );
     assert_eq!(many(json!({"users": ["ben"]})).await, ["ben away"]);
+    // Others are told when ben seems to have left. That is nothing about somebody who is here.
+    wait::becomes("a time is told", &json!(true), async || {
+        let told = backend.get(&format!("{path}?as=ann")).await;
+        json!(told["seen_ms"] != json!(0))
+    })
+    .await;
     let seen = backend.get(path).await;
     assert_eq!(seen["invisible"], json!(true));
+    assert_eq!(
+        (&seen["state"], &seen["seen_ms"]),
+        (&json!("away"), &json!(0))
+    );
     assert_eq!(
         backend.get(&format!("{path}?as=ann")).await["invisible"],
         json!(false)

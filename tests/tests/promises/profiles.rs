@@ -382,6 +382,16 @@ async fn where_a_line_is_wrong_nothing_is_written() {
     let headers = [("Authorization", bearer.as_str())];
     let erased = http::request(&server, "DELETE", "/v1/users/bob", &headers, b"").await;
     assert_eq!(erased.status, 200, "{erased:?}");
+    let twice = br#"{"attributes": {"age": 1, "age": 2}}"#;
+    let many = br#"{"profiles": [{"user": "zoe", "attributes": {"age": 1, "age": 2}}]}"#;
+    for (method, path, body) in [
+        ("PUT", "/v1/users/zoe/profile", &twice[..]),
+        ("POST", "/v1/profiles", &many[..]),
+    ] {
+        let refused = http::request(&server, method, path, &headers, body).await;
+        assert_eq!(refused.status, 400, "{refused:?}");
+        assert!(refused.body.contains("`age` is there twice"), "{refused:?}");
+    }
     let done = run(import(&server, &world, &[&good])).await;
     assert!(!done.ok, "{done:?}");
     assert_eq!(done.counts(), [COUNT as u64 - 1, 0, 1, 0], "{done:?}");
