@@ -22,12 +22,18 @@ if [ "${GUEST_RUST:-}" = debian ]; then
     build_std="-Zbuild-std=std,panic_abort"
 fi
 
-# What `built/NAME.wasm` is made of and with. Its own files come first, then what is shared.
+# The order of files is to be the same everywhere.
+LC_ALL=C
+export LC_ALL
+
+# What `built/NAME.wasm` is made of and with: its own files, what is shared, and the WIT package without its comments.
 describe() {
     name=$1
     shift
-    sources=$({ find "$@" ../guests/arena Cargo.toml Cargo.lock ../build.sh ../paths.sh -type f; ls ../../wit/*.wit; } \
-        | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1)
+    sources=$({
+        find "$@" ../guests/arena Cargo.toml Cargo.lock ../build.sh ../paths.sh -type f | sort | xargs sha256sum
+        cat ../../wit/*.wit | grep -v '^ *//' | grep -v '^ *$' | sha256sum
+    } | sha256sum | cut -d' ' -f1)
     cat > "built/$name.json" <<JSON
 {
   "sources_sha256": "$sources",

@@ -62,6 +62,9 @@ fn make(new: &New) -> anyhow::Result<bool> {
     }
     say!("");
     say!("Next:");
+    if let Some(command) = new.lang.prepared_by() {
+        say!("  (cd {folder} && {command})");
+    }
     say!("  tidings ext build {folder}");
     say!("  tidings ext test {folder}");
     Ok(true)

@@ -34,6 +34,18 @@ impl Language {
         }
     }
 
+    /// The command, in the extension's folder, that fetches what builds it where that is kept in the folder.
+    #[must_use]
+    pub fn prepared_by(self) -> Option<&'static str> {
+        match self {
+            Self::Rust | Self::C => None,
+            Self::JavaScript => Some("npm install"),
+            Self::Python => {
+                Some("python3 -m venv .venv && .venv/bin/pip install -r requirements.txt")
+            }
+        }
+    }
+
     /// What the code in a folder is written in.
     #[must_use]
     pub fn of(folder: &Path) -> Option<Self> {

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use serde::{
-    Deserializer,
-    de::{DeserializeSeed, Error as _, MapAccess, Visitor},
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value as Json};
 
@@ -16,6 +16,79 @@ use crate::{
     attributes::{Attributes, Kind},
     text::fold,
 };
+
+/// A value of JSON in whose objects, however deep, each name is there once.
+struct Once(Json);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Any;
+
+        impl<'de> Visitor<'de> for Any {
+            type Value = Json;
+
+            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to.write_str("a value of JSON")
+            }
+
+            fn visit_unit<E>(self) -> Result<Json, E> {
+                Ok(Json::Null)
+            }
+
+            fn visit_bool<E>(self, yes: bool) -> Result<Json, E> {
+                Ok(Json::from(yes))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
+                Ok(Json::from(number))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
+                Ok(Json::from(number))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Json, E> {
+                Ok(Json::from(number))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+                Ok(Json::from(text))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Json, E> {
+                Ok(Json::from(text))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {
+                let mut all = Vec::new();
+                while let Some(Once(value)) = from.next_element()? {
+                    all.push(value);
+                }
+                Ok(Json::Array(all))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Json, A::Error> {
+                entries(&mut from).map(Json::Object)
+            }
+        }
+
+        from.deserialize_any(Any).map(Once)
+    }
+}
+
+/// The entries of an object, each name once.
+fn entries<'de, A: MapAccess<'de>>(from: &mut A) -> Result<Map<String, Json>, A::Error> {
+    let mut object = Map::new();
+    while let Some(name) = from.next_key::<String>()? {
+        if object.contains_key(&name) {
+            let name = shortened(&name);
+            return Err(A::Error::custom(format!("`{name}` is there twice")));
+        }
+        let Once(value) = from.next_value()?;
+        object.insert(name, value);
+    }
+    Ok(object)
+}
 
 /// See [`super::each_once`].
 pub(super) fn each_once<'de, D: Deserializer<'de>>(
@@ -31,15 +104,7 @@ pub(super) fn each_once<'de, D: Deserializer<'de>>(
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Self::Value, A::Error> {
-            let mut object = Map::new();
-            while let Some(name) = from.next_key::<String>()? {
-                if object.contains_key(&name) {
-                    let name = shortened(&name);
-                    return Err(A::Error::custom(format!("`{name}` is there twice")));
-                }
-                object.insert(name, from.next_value()?);
-            }
-            Ok(object)
+            entries(&mut from)
         }
     }
 

@@ -384,13 +384,18 @@ async fn where_a_line_is_wrong_nothing_is_written() {
     assert_eq!(erased.status, 200, "{erased:?}");
     let twice = br#"{"attributes": {"age": 1, "age": 2}}"#;
     let many = br#"{"profiles": [{"user": "zoe", "attributes": {"age": 1, "age": 2}}]}"#;
+    let within = br#"{"attributes": {"place": {"lat": 1, "lat": 2}}}"#;
     for (method, path, body) in [
         ("PUT", "/v1/users/zoe/profile", &twice[..]),
         ("POST", "/v1/profiles", &many[..]),
+        // However deep.
+        ("PUT", "/v1/users/zoe/profile", &within[..]),
     ] {
         let refused = http::request(&server, method, path, &headers, body).await;
         assert_eq!(refused.status, 400, "{refused:?}");
-        assert!(refused.body.contains("`age` is there twice"), "{refused:?}");
+        let name = if body == within { "lat" } else { "age" };
+        let says = format!("`{name}` is there twice");
+        assert!(refused.body.contains(&says), "{refused:?}");
     }
     let done = run(import(&server, &world, &[&good])).await;
     assert!(!done.ok, "{done:?}");

@@ -24,18 +24,30 @@ fn below(root: &Path, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The WIT package as it is now: published versions lie in a folder within.
-fn wit(root: &Path) -> Vec<String> {
+/// The WIT package as it is now, without its comments: published versions lie in a folder within.
+fn wit(root: &Path) -> String {
     let entries = fs::read_dir(root.join("../../wit")).expect("a folder");
-    let names = entries.map(|entry| entry.expect("an entry").file_name());
-    let names = names.map(|name| name.to_string_lossy().into_owned());
-    let files = names.filter(|name| name.ends_with(".wit"));
-    files.map(|name| format!("../../wit/{name}")).collect()
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let is_wit = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "wit");
+    let mut paths: Vec<PathBuf> = paths.filter(is_wit).collect();
+    paths.sort();
+    let mut kept = String::new();
+    for path in paths {
+        for line in fs::read_to_string(path).expect("text").lines() {
+            let code = line.trim_start_matches(' ');
+            if !code.is_empty() && !code.starts_with("//") {
+                kept.push_str(line);
+                kept.push('\n');
+            }
+        }
+    }
+    kept
 }
 
-/// As `build.sh` computes it: the digest of the lines that `sha256sum` prints for the files, sorted by their paths.
+/// As `build.sh` computes it: the digest of the lines that `sha256sum` prints for the files, sorted by their paths, and then for the
+/// WIT package.
 fn sources(root: &Path, parts: &[String]) -> String {
-    let mut files = wit(root);
+    let mut files = Vec::new();
     for at in parts {
         below(root, at, &mut files);
     }
@@ -44,7 +56,8 @@ fn sources(root: &Path, parts: &[String]) -> String {
         let bytes = fs::read(root.join(file)).expect("a file");
         format!("{}  {file}\n", Digest::of(&bytes))
     };
-    let lines: String = files.iter().map(line).collect();
+    let mut lines: String = files.iter().map(line).collect();
+    lines.push_str(&format!("{}  -\n", Digest::of(wit(root).as_bytes())));
     Digest::of(lines.as_bytes()).to_string()
 }
 
@@ -69,7 +82,7 @@ fn check(root: &Path, parts: &[&str]) {
         }
         if said["sources_sha256"] != sources(root, &parts) {
             stale.push(format!(
-                "{name}: its sources, or those in `wit`, have changed"
+                "{name}: its sources, or what `wit` says, have changed"
             ));
         }
     }

@@ -14,6 +14,8 @@ export function watched(extension, hook, name) {
       const refusal = thrown?.payload ?? thrown;
       if (REFUSALS.includes(refusal?.tag) && typeof refusal.val === 'string') error(`the host refused something, and nobody caught it: ${refusal.tag}: ${refusal.val}`);
       else if (thrown instanceof Error) error(`${thrown.name}: ${thrown.message}\n${thrown.stack ?? ''}`.trimEnd());
+      // What a hook refuses with is an object; whatever else is thrown without being an `Error` has only its text.
+      else if (typeof thrown !== 'object' || thrown === null) error(`thrown: ${String(thrown)}`);
       throw thrown;
     }
   };
