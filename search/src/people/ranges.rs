@@ -348,7 +348,9 @@ impl DocSet for Checked {
         self.doc
     }
 
-    /// Looks at `target` alone: nobody is measured whom no other condition has found.
+    /// Measures `target` alone: nobody is measured whom no other condition has found. Where it is not, the next of the set is
+    /// said and not just `target + 1`: with two such conditions that agree on nobody, each would send the other on by one,
+    /// past the last document up to `TERMINATED`, which takes tens of seconds.
     fn seek_danger(&mut self, target: DocId) -> SeekDangerResult {
         if target >= TERMINATED {
             return SeekDangerResult::SeekLowerBound(TERMINATED);
@@ -357,7 +359,7 @@ impl DocSet for Checked {
             self.doc = target;
             SeekDangerResult::Found
         } else {
-            SeekDangerResult::SeekLowerBound(target + 1)
+            SeekDangerResult::SeekLowerBound(self.documents.next(target + 1))
         }
     }
 
@@ -390,5 +392,32 @@ impl DocSet for Checked {
 
     fn cost(&self) -> u64 {
         self.cost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said where a document is not of the set is the next one that is: two sets without a document in common are
+    /// through after as many steps as they have documents, and do not count up to `TERMINATED`.
+    #[test]
+    fn who_is_not_of_the_set_is_sent_on_to_the_next() {
+        let there = [3, 64, 65, 700];
+        let mut documents = Documents::new(1_000);
+        for doc in there {
+            documents.insert(doc);
+        }
+        let mut checked = Checked::new(documents, None);
+        for target in 0..1_100 {
+            let next = there.into_iter().find(|doc| *doc >= target);
+            let expected = match next {
+                Some(next) if next == target => SeekDangerResult::Found,
+                next => SeekDangerResult::SeekLowerBound(next.unwrap_or(TERMINATED)),
+            };
+            assert_eq!(checked.seek_danger(target), expected, "{target}");
+        }
+        let last = checked.seek_danger(TERMINATED);
+        assert_eq!(last, SeekDangerResult::SeekLowerBound(TERMINATED));
     }
 }
