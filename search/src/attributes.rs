@@ -71,8 +71,8 @@ pub struct Attributes {
 }
 
 /// Words of the query language, and what else a line of an import says of a user: no attribute can be called so.
-pub const RESERVED: [&str; 10] = [
-    "is", "has", "user", "online", "sort", "or", "and", "not", "hidden", "at_ms",
+pub const RESERVED: [&str; 11] = [
+    "is", "has", "near", "user", "online", "sort", "or", "and", "not", "hidden", "at_ms",
 ];
 
 /// Why a declaration is refused.
